@@ -1,0 +1,1 @@
+"""From a scene and a camera path to an episode on disk."""

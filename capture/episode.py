@@ -1,0 +1,272 @@
+"""Episodes: a rendered plan as a folder, complete or absent.
+
+<plan id>/
+  rgb.mp4           colour, H.264
+  depth.mkv         planar depth, 16-bit logarithmic (see `capture.video.encode_depth`)
+  mask.mkv          index into `mask_names`, uint16; 0 is the background
+  frames.parquet    per frame: time, commanded and reported pose, action, what observers measured
+  episode.json      everything else, with the size and SHA-256 of the files above
+  timing.json       how long it took; the only file that differs between two runs
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from capture import actions, files, video
+from capture.actions import Actions
+from capture.camera import Intrinsics
+from capture.scene import Plan, Scene
+from capture.trajectory import Trajectory
+
+SCHEMA = 1
+FILES = ("rgb.mp4", "depth.mkv", "mask.mkv", "frames.parquet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Episode:
+    """A finished episode. Pixels are read when asked for.
+
+    Attributes:
+        path: Its folder.
+        info: The content of episode.json.
+    """
+
+    path: Path
+    info: dict
+
+    @classmethod
+    def load(cls, path: Path) -> Episode:
+        """Open an episode folder.
+
+        Raises:
+            ValueError: If the folder is absent, unfinished or of another schema.
+        """
+        mark = path / "episode.json"
+        if not mark.is_file():
+            raise ValueError(
+                f"{path} is no finished episode: it has no episode.json; capture it again"
+            )
+        try:
+            info = json.loads(mark.read_text())
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                f"{mark} is not JSON ({error}); delete the folder and capture it again"
+            ) from error
+        if info.get("schema") != SCHEMA:
+            raise ValueError(f"{mark} has schema {info.get('schema')}, this version reads {SCHEMA}")
+        for name in FILES:
+            file, expected = path / name, info["files"][name]["bytes"]
+            if not file.is_file() or file.stat().st_size != expected:
+                found = f"{file.stat().st_size} bytes" if file.is_file() else "nothing"
+                raise ValueError(
+                    f"{file}: expected {expected} bytes, found {found}; capture it again"
+                )
+        return cls(path=path, info=info)
+
+    @property
+    def id(self) -> str:
+        """The plan's id."""
+        return self.info["plan_id"]
+
+    @property
+    def generator(self) -> str:
+        """Name of the path generator."""
+        return self.info["generator"]
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self.info["fps"]
+
+    @cached_property
+    def scene(self) -> Scene:
+        """The scene that was rendered."""
+        return Scene.from_json(self.info["scene"])
+
+    @cached_property
+    def intrinsics(self) -> Intrinsics:
+        """The camera."""
+        return Intrinsics(**self.info["intrinsics"])
+
+    @property
+    def mask_names(self) -> list[str]:
+        """Object ids by mask value; entry 0 is "background"."""
+        return self.info["mask_names"]
+
+    @cached_property
+    def table(self):
+        """frames.parquet as a pyarrow Table, one row per frame."""
+        return pq.read_table(self.path / "frames.parquet")
+
+    def column(self, name: str) -> np.ndarray:
+        """One column of the table: [T], or [T, n] for lists."""
+        values = self.table.column(name).combine_chunks()
+        if hasattr(values, "flatten") and values.type.num_fields:
+            return values.flatten().to_numpy(zero_copy_only=False).reshape(len(values), -1)
+        return values.to_numpy(zero_copy_only=False)
+
+    def __len__(self) -> int:
+        return self.info["num_frames"]
+
+    @cached_property
+    def trajectory(self) -> Trajectory:
+        """The rendered path (as commanded, and confirmed by the engine frame by frame)."""
+        poses = self.column("cam_to_world").reshape(-1, 4, 4)
+        return Trajectory(t_s=self.column("t_s"), cam_to_world=poses)
+
+    @cached_property
+    def actions(self) -> Actions:
+        """RELIC's 13 numbers per frame."""
+        return Actions(values=self.column("action"), step_m=self.info["step_m"])
+
+    def frames(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Colour of frames [start, stop), uint8 [T, H, W, 3]."""
+        return video.read_rgb(self.path / "rgb.mp4", start, stop)
+
+    def depth_m(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Planar depth of frames [start, stop), float32 metres [T, H, W]; infinity: nothing."""
+        return video.read_depth_m(self.path / "depth.mkv", start, stop)
+
+    def mask(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Object index of frames [start, stop), uint16 [T, H, W]."""
+        return video.read_gray16(self.path / "mask.mkv", start, stop)
+
+
+class EpisodeWriter:
+    """Writes an episode frame by frame; the folder appears when the `with` block ends well.
+
+    Args:
+        root: The dataset's `episodes` folder.
+        plan: What is rendered.
+        scene: Where.
+        mask_names: Object ids by mask value, entry 0 the background.
+        engine: What rendered it: name, version, depth quantisation.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        plan: Plan,
+        scene: Scene,
+        mask_names: list[str],
+        engine: Mapping[str, object],
+    ):
+        self._plan, self._scene = plan, scene
+        self._mask_names, self._engine = mask_names, dict(engine)
+        self._folder = files.replacing_folder(root / plan.id)
+        self._columns: dict[str, list] = {}
+        self._timing: dict[str, float] = {}
+
+    def __enter__(self) -> EpisodeWriter:
+        self._path = self._folder.__enter__()
+        k = self._plan.intrinsics
+        size = (k.width_px, k.height_px, self._plan.fps)
+        self._rgb = video.RgbWriter(self._path / "rgb.mp4", *size)
+        self._depth = video.Gray16Writer(self._path / "depth.mkv", *size)
+        self._mask = video.Gray16Writer(self._path / "mask.mkv", *size)
+        return self
+
+    def add(
+        self,
+        *,
+        rgb: np.ndarray,
+        depth_m: np.ndarray,
+        mask: np.ndarray,
+        reported_cm_deg: np.ndarray,
+        measured: Mapping[str, float] | None = None,
+    ) -> None:
+        """Append the next frame of the plan.
+
+        Args:
+            rgb: uint8 [H, W, 3].
+            depth_m: Planar depth, float32 [H, W].
+            mask: Index into `mask_names`, uint16 [H, W].
+            reported_cm_deg: The engine's own x y z pitch yaw roll, float64 [6], Unreal units.
+            measured: Numbers about the raw frame, one column of frames.parquet each.
+        """
+        self._rgb.add(rgb)
+        self._depth.add(video.encode_depth(depth_m))
+        self._mask.add(mask)
+        row = {"reported_cm_deg": np.asarray(reported_cm_deg, dtype=np.float64), **(measured or {})}
+        for name, value in row.items():
+            self._columns.setdefault(name, []).append(value)
+
+    def time(self, **seconds: float) -> None:
+        """Note how long something took, in seconds, for timing.json."""
+        self._timing.update(seconds)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            for writer in (self._rgb, self._depth, self._mask):
+                writer.close()
+            if error is None:
+                self._finish()
+        except BaseException as inner:
+            if not self._folder.__exit__(type(inner), inner, inner.__traceback__):
+                raise
+        else:
+            self._folder.__exit__(kind, error, trace)
+
+    def _finish(self) -> None:
+        plan, trajectory = self._plan, self._plan.trajectory
+        num_frames = len(self._columns.get("reported_cm_deg", ()))
+        if num_frames != len(trajectory):
+            raise ValueError(f"plan {plan.id} has {len(trajectory)} frames, got {num_frames}")
+        moves = actions.encode(trajectory.cam_to_world)
+        columns = {
+            "frame": pa.array(np.arange(num_frames, dtype=np.int32)),
+            "t_s": pa.array(trajectory.t_s),
+            "cam_to_world": _lists(trajectory.cam_to_world.reshape(num_frames, 16)),
+            "action": _lists(moves.values),
+            "reported_cm_deg": _lists(np.stack(self._columns.pop("reported_cm_deg"))),
+        }
+        for name, values in self._columns.items():
+            columns[name] = pa.array(np.array(values, dtype=np.float32))
+        pq.write_table(pa.table(columns), self._path / "frames.parquet")
+        files.write_json(self._path / "timing.json", self._timing)
+        info = {
+            "schema": SCHEMA,
+            "plan_id": plan.id,
+            "generator": plan.generator,
+            "seed": plan.seed,
+            "fps": plan.fps,
+            "num_frames": num_frames,
+            "clearance_m": plan.clearance_m,
+            "step_m": moves.step_m,
+            "intrinsics": dataclasses.asdict(plan.intrinsics),
+            "scene": self._scene.to_json(),
+            "engine": self._engine,
+            "mask_names": self._mask_names,
+            "depth": {"kind": "planar", "near_m": video.DEPTH_NEAR_M, "far_m": video.DEPTH_FAR_M},
+            "files": {
+                name: {
+                    "bytes": (self._path / name).stat().st_size,
+                    "sha256": files.sha256(self._path / name),
+                }
+                for name in FILES
+            },
+        }
+        files.write_json(self._path / "episode.json", info)
+
+
+def _lists(values: np.ndarray) -> pa.FixedSizeListArray:
+    """[T, n] as a column of lists."""
+    flat = pa.array(np.ascontiguousarray(values).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])

@@ -1,0 +1,1 @@
+"""From episodes to clips: measure, decide, caption, split, report."""

@@ -1,0 +1,1 @@
+"""Clips out to WebDataset shards and back in: exact, verified, resumable."""

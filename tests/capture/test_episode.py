@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from box_room import box_plan, box_scene, render_box, write_box_episode
+
+from capture import actions
+from capture.episode import Episode, EpisodeWriter
+
+
+def test_episode_reads_back_what_was_written(box_episodes):
+    episode = box_episodes[0]
+    rgb, depth_m, mask = render_box(episode.trajectory.cam_to_world[37], episode.intrinsics)
+    np.testing.assert_array_equal(episode.mask(37, 38)[0], mask)
+    np.testing.assert_allclose(episode.depth_m(37, 38)[0], depth_m, rtol=6e-5)
+    assert np.abs(episode.frames(37, 38)[0].astype(int) - rgb).mean() < 8
+    assert episode.trajectory.cam_to_world.shape == (len(episode), 4, 4)
+
+
+def test_actions_integrate_back_to_the_poses(box_episodes):
+    for episode in box_episodes:
+        poses = episode.trajectory.cam_to_world
+        np.testing.assert_allclose(actions.integrate(episode.actions, poses[0]), poses, atol=1e-9)
+
+
+def test_same_plan_gives_the_same_bytes(tmp_path):
+    digests = []
+    for run in ("a", "b"):
+        episode = write_box_episode(tmp_path / run, box_plan("loop", num_frames=20), box_scene())
+        digests.append(
+            {
+                file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+                for file in sorted(episode.path.iterdir())
+                if file.name != "timing.json"
+            }
+        )
+    assert digests[0] == digests[1]
+
+
+def test_failed_capture_leaves_nothing(tmp_path):
+    plan = box_plan("pan", num_frames=5)
+    with (
+        pytest.raises(RuntimeError, match="engine died"),
+        EpisodeWriter(tmp_path, plan=plan, scene=box_scene(), mask_names=[], engine={}),
+    ):
+        raise RuntimeError("engine died")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_few_frames_are_refused(tmp_path):
+    plan = box_plan("pan", num_frames=5)
+    with (
+        pytest.raises(ValueError, match="has 5 frames, got 0"),
+        EpisodeWriter(tmp_path, plan=plan, scene=box_scene(), mask_names=[], engine={}),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda p: (p / "episode.json").unlink(), "no finished episode"),
+        (lambda p: (p / "episode.json").write_text("{"), "is not JSON"),
+        (lambda p: (p / "rgb.mp4").unlink(), "found nothing"),
+        (lambda p: (p / "depth.mkv").write_bytes(b"x"), "found 1 bytes"),
+    ],
+)
+def test_damaged_episode_is_refused_in_one_sentence(tmp_path, damage, message):
+    episode = write_box_episode(tmp_path, box_plan("pan", num_frames=5), box_scene())
+    damage(episode.path)
+    with pytest.raises(ValueError, match=message):
+        Episode.load(episode.path)
+
+
+def test_unknown_schema_is_refused(tmp_path):
+    episode = write_box_episode(tmp_path, box_plan("pan", num_frames=5), box_scene())
+    mark = episode.path / "episode.json"
+    mark.write_text(json.dumps({**json.loads(mark.read_text()), "schema": 99}))
+    with pytest.raises(ValueError, match="schema 99"):
+        Episode.load(episode.path)

@@ -1,0 +1,1 @@
+"""The video model, its conditioning and its training stages."""
