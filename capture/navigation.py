@@ -1,0 +1,219 @@
+"""Free space: how far every point is from any surface, and the shortest way between two of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.sparse import csgraph, csr_array
+from scipy.spatial import cKDTree
+
+# Larger triangles are split and culled first: a ground plane may reach the horizon.
+_SPLIT_ABOVE_M = 4.0
+_NEIGHBOURS = ((1, 0), (0, 1), (1, 1), (1, -1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreeSpace:
+    """Where a camera at one height may go.
+
+    Attributes:
+        surface: Tree over points on every surface, metres.
+        spacing_m: Largest gap between neighbouring surface points; clearances are this exact.
+        height_m: Height of the grid above z = 0.
+        origin_m: (x, y) of the centre of grid cell [0, 0].
+        cell_m: Side of a grid cell.
+        clearance_m: Distance from each cell's centre to the nearest surface, float64 [nx, ny].
+        reachable: Cells that are connected to the spawn point with the wanted clearance [nx, ny].
+        graph: Edges between reachable cells, weighted by length over comfort.
+    """
+
+    surface: cKDTree
+    spacing_m: float
+    height_m: float
+    origin_m: np.ndarray
+    cell_m: float
+    clearance_m: np.ndarray
+    reachable: np.ndarray
+    graph: csr_array
+
+    def clearance(self, points_m: np.ndarray) -> np.ndarray:
+        """Distance in metres from points [..., 3] to the nearest surface."""
+        return self.surface.query(points_m)[0]
+
+    def cells(self, min_clearance_m: float = 0.0) -> np.ndarray:
+        """Centres of the reachable cells with at least this clearance, float64 [N, 3]."""
+        index = np.argwhere(self.reachable & (self.clearance_m >= min_clearance_m))
+        return self._points(index)
+
+    def path(self, start_m: np.ndarray, goal_m: np.ndarray) -> np.ndarray | None:
+        """A smooth way between two points near reachable cells, float64 [N, 3], or None."""
+        source, target = self._cell(start_m), self._cell(goal_m)
+        _, before = csgraph.dijkstra(self.graph, indices=source, return_predecessors=True)
+        if source != target and before[target] < 0:
+            return None
+        chain = [target]
+        while chain[-1] != source:
+            chain.append(int(before[chain[-1]]))
+        index = np.stack(np.unravel_index(chain[::-1], self.reachable.shape), 1)
+        return self._points(index)
+
+    def _points(self, index: np.ndarray) -> np.ndarray:
+        xy = self.origin_m + index * self.cell_m
+        return np.column_stack([xy, np.full(len(xy), self.height_m)])
+
+    def _cell(self, point_m: np.ndarray) -> int:
+        """The nearest reachable cell, as a flat index."""
+        index = np.argwhere(self.reachable)
+        xy = self.origin_m + index * self.cell_m
+        nearest = index[np.square(xy - point_m[:2]).sum(1).argmin()]
+        return int(np.ravel_multi_index(tuple(nearest), self.reachable.shape))
+
+
+def free_space(
+    triangles_m: np.ndarray,
+    bounds_m: tuple[float, ...],
+    spawn_m: np.ndarray,
+    *,
+    min_clearance_m: float,
+    cell_m: float = 0.1,
+    spacing_m: float = 0.08,
+) -> FreeSpace:
+    """Free space at the height of the spawn point.
+
+    Args:
+        triangles_m: Every solid triangle, float [F, 3, 3].
+        bounds_m: The volume in which cameras may move (min xyz, max xyz).
+        spawn_m: A point in free space [3].
+        min_clearance_m: Cells closer than this to a surface are not entered.
+        cell_m: Side of a grid cell.
+        spacing_m: Distance between the points that stand for the surfaces.
+
+    Raises:
+        ValueError: If the spawn point itself has less than the wanted clearance.
+    """
+    spawn = np.asarray(spawn_m, dtype=np.float64)
+    surface = cKDTree(_sample(np.asarray(triangles_m, dtype=np.float64), bounds_m, spacing_m))
+    low, high = np.array(bounds_m[:2]), np.array(bounds_m[3:5])
+    shape = np.maximum(np.floor((high - low) / cell_m).astype(int), 1)
+    origin = low + cell_m / 2
+    xy = origin + np.stack(np.indices(shape), -1) * cell_m
+    points = np.concatenate([xy, np.full((*shape, 1), spawn[2])], -1)
+    clearance = surface.query(points)[0]
+    open_cells = clearance >= min_clearance_m
+    graph = _grid_graph(open_cells, clearance, cell_m)
+    _, label = csgraph.connected_components(graph, directed=False)
+    start = tuple(np.clip(((spawn[:2] - low) / cell_m).astype(int), 0, shape - 1))
+    if not open_cells[start]:
+        raise ValueError(
+            f"the spawn point {spawn.round(2).tolist()} is {clearance[start]:.2f} m from a "
+            f"surface; {min_clearance_m} m are wanted: move it, or ask for less clearance"
+        )
+    label = label.reshape(tuple(shape))
+    reachable = open_cells & (label == label[start])
+    return FreeSpace(
+        surface=surface,
+        spacing_m=spacing_m,
+        height_m=float(spawn[2]),
+        origin_m=origin,
+        cell_m=cell_m,
+        clearance_m=clearance,
+        reachable=reachable,
+        graph=graph,
+    )
+
+
+def smooth_path(points_m: np.ndarray, step_m: float, sigma_m: float = 0.4) -> np.ndarray:
+    """The way [N, 3] with rounded corners, at equal steps; the ends stay where they are."""
+    dense = resample(points_m, step_m / 4)
+    sigma = sigma_m / (step_m / 4)
+    if len(dense) > 3:
+        # Reflecting through the end points keeps them fixed.
+        pad = min(int(3 * sigma), len(dense) - 1)
+        head, tail = 2 * dense[0] - dense[pad:0:-1], 2 * dense[-1] - dense[-2 : -pad - 2 : -1]
+        padded = np.concatenate([head, dense, tail])
+        dense = gaussian_filter1d(padded, sigma, axis=0, mode="nearest")[pad : pad + len(dense)]
+    return resample(dense, step_m)
+
+
+def resample(points_m: np.ndarray, step_m: float) -> np.ndarray:
+    """Points [N, 3] at equal distances of about `step_m` along a polyline."""
+    along = arc_length(points_m)
+    count = max(int(np.ceil(along[-1] / step_m)), 1) + 1
+    return along_path(points_m, np.linspace(0.0, along[-1], count))
+
+
+def along_path(points_m: np.ndarray, distance_m: np.ndarray) -> np.ndarray:
+    """Points [T, 3] of a polyline at distances [T] from its start."""
+    along = arc_length(points_m)
+    return np.stack([np.interp(distance_m, along, points_m[:, k]) for k in range(3)], -1)
+
+
+def arc_length(points_m: np.ndarray) -> np.ndarray:
+    """Distance from the start at each point of a polyline, float64 [N]."""
+    return np.concatenate([[0.0], np.linalg.norm(np.diff(points_m, axis=0), axis=1).cumsum()])
+
+
+def _sample(
+    triangles: np.ndarray, bounds_m: tuple[float, ...], spacing_m: float, margin_m: float = 2.0
+) -> np.ndarray:
+    """Points on the triangles near the bounds, no two neighbours farther apart than the spacing."""
+    low, high = np.array(bounds_m[:3]) - margin_m, np.array(bounds_m[3:]) + margin_m
+    clouds = []
+    while len(triangles):
+        triangles = triangles[(triangles.max(1) >= low).all(1) & (triangles.min(1) <= high).all(1)]
+        longest = np.linalg.norm(triangles - np.roll(triangles, 1, axis=1), axis=2).max(1)
+        small = longest <= _SPLIT_ABOVE_M
+        clouds += _points_on(triangles[small], longest[small], spacing_m)
+        triangles = _split(triangles[~small])
+    cloud = np.concatenate(clouds)
+    cloud = cloud[((cloud >= low) & (cloud <= high)).all(1)]
+    # One point per small cube: shared corners and dense meshes need not be searched twice.
+    cube = np.floor((cloud - low) / (spacing_m / 2)).astype(np.int64)
+    key = (cube[:, 0] << 42) | (cube[:, 1] << 21) | cube[:, 2]
+    _, first = np.unique(key, return_index=True)
+    return cloud[first]
+
+
+def _points_on(triangles: np.ndarray, longest: np.ndarray, spacing_m: float) -> list[np.ndarray]:
+    """A triangular lattice of points on each triangle, one array per lattice size."""
+    divisions = np.maximum(np.ceil(longest / spacing_m).astype(int), 1)
+    clouds = []
+    for n in np.unique(divisions):
+        i, j = np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij")
+        u, v = i[i + j <= n] / n, j[i + j <= n] / n
+        weights = np.stack([1 - u - v, u, v])
+        points = np.einsum("fkc,kp->fpc", triangles[divisions == n], weights)
+        clouds.append(points.reshape(-1, 3))
+    return clouds
+
+
+def _split(triangles: np.ndarray) -> np.ndarray:
+    """Each triangle [F, 3, 3] as four of half its size."""
+    a, b, c = triangles[:, 0], triangles[:, 1], triangles[:, 2]
+    ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
+    parts = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
+    return np.concatenate([np.stack(part, 1) for part in parts])
+
+
+def _grid_graph(open_cells: np.ndarray, clearance: np.ndarray, cell_m: float) -> csr_array:
+    """Eight-connected graph of the open cells; narrow places cost up to three times more."""
+    number = np.arange(open_cells.size).reshape(open_cells.shape)
+    comfort = 1.0 + 2.0 * np.exp(-np.maximum(clearance, 0.0) / 0.3)
+    rows, columns, weights = [], [], []
+    for dx, dy in _NEIGHBOURS:
+        a = (
+            slice(0, open_cells.shape[0] - dx),
+            slice(max(0, -dy), open_cells.shape[1] - max(dy, 0)),
+        )
+        b = (slice(dx, None), slice(max(0, dy), open_cells.shape[1] + min(dy, 0)))
+        both = open_cells[a] & open_cells[b]
+        rows.append(number[a][both])
+        columns.append(number[b][both])
+        weights.append(np.hypot(dx, dy) * cell_m * (comfort[a][both] + comfort[b][both]) / 2)
+    i, j, w = map(np.concatenate, (rows, columns, weights))
+    size = open_cells.size
+    return csr_array(
+        (np.concatenate([w, w]), (np.concatenate([i, j]), np.concatenate([j, i]))), (size, size)
+    )
