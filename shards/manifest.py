@@ -1,0 +1,176 @@
+"""The manifest: which shards a dataset has, published as one rename.
+
+shards/
+  <name>.tar, <name>.json    a shard and what is known of it
+  index-<hash>.parquet       one row per part: shard, key, part, offset, size, crc32
+  shards-<hash>.parquet      one row per shard
+  samples-<hash>.parquet     one row per sample
+  manifest.json              names the three tables; the only file here whose content ever changes
+
+Every other name carries a hash of what it holds, so a reader that has opened a manifest keeps
+seeing the dataset that it names until `publish` removes the old files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from capture import files
+from shards.jobs import ShardJob
+from shards.schema import CONVENTIONS, PARTS, SCHEMA, SPLITS, Shard, ShardError
+from shards.writer import explained, finished
+
+NAME = "manifest.json"
+TABLES = ("index", "shards", "samples")
+
+
+def publish(dataset: Path, jobs: Sequence[ShardJob]) -> Path:
+    """Make these shards the dataset's, and remove those of an earlier plan.
+
+    Args:
+        dataset: The dataset's folder.
+        jobs: All of `jobs.plan`, every one written.
+
+    Returns:
+        The path of manifest.json.
+
+    Raises:
+        ShardError: If a shard is not finished or the disk is full; the old manifest stays.
+    """
+    folder = dataset / "shards"
+    shards = [_require_finished(job, folder) for job in jobs]
+    with explained("the manifest"):
+        tables = {name: _write_table(folder, name, rows) for name, rows in _rows(shards).items()}
+        manifest = {
+            "schema": SCHEMA,
+            "manifest_sha": manifest_sha(shards),
+            "tables": tables,
+            "splits": {split: _totals(shards, split) for split in SPLITS},
+            "parts": list(PARTS),
+            "conventions": CONVENTIONS,
+        }
+        files.write_json(folder / NAME, manifest)
+    _remove_stale(folder, manifest, shards)
+    return folder / NAME
+
+
+def load(folder: Path) -> dict:
+    """The content of a manifest.json.
+
+    Args:
+        folder: The shards folder.
+
+    Raises:
+        ShardError: If it is absent, damaged or of another version.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise ShardError(f"{path} is not there; run `relickit shard` on this dataset first")
+    try:
+        manifest = json.loads(path.read_text())
+    except ValueError as error:
+        raise ShardError(f"{path} is no JSON ({error}); run `relickit shard` again") from error
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        raise ShardError(f"{path} is not of schema {SCHEMA}; run `relickit shard` again")
+    return manifest
+
+
+def load_table(folder: Path, manifest: dict, name: str) -> pa.Table:
+    """One of `TABLES`, its bytes checked against the manifest.
+
+    Raises:
+        ShardError: If the file is absent or damaged.
+    """
+    path = folder / manifest["tables"][name]["file"]
+    if not path.is_file():
+        raise ShardError(f"{path} is not there; run `relickit shard` again")
+    if files.sha256(path) != manifest["tables"][name]["sha256"]:
+        raise ShardError(f"{path} is damaged (its SHA-256 differs); run `relickit shard` again")
+    return pq.read_table(path)
+
+
+def manifest_sha(shards: Iterable[Shard]) -> str:
+    """SHA-256 of what the shards hold, independent of how the tables are written."""
+    content = sorted([shard.name, shard.sha256, shard.bytes] for shard in shards)
+    return hashlib.sha256(json.dumps([SCHEMA, content]).encode()).hexdigest()
+
+
+def _require_finished(job: ShardJob, folder: Path) -> Shard:
+    shard = finished(job, folder)
+    if shard is None:
+        raise ShardError(f"shard {job.name} is not finished; run `relickit shard` again")
+    return shard
+
+
+def _rows(shards: list[Shard]) -> dict[str, list[dict]]:
+    """The three tables, sorted by shard and by place in it."""
+    samples = [
+        {"shard": shard.name, "split": shard.split, **dataclasses.asdict(sample)}
+        for shard in shards
+        for sample in shard.samples
+    ]
+    index = [
+        {
+            "shard": sample["shard"],
+            "key": sample["key"],
+            "part": part["name"],
+            "offset": part["offset"],
+            "size": part["size"],
+            "crc32": part["crc32"],
+        }
+        for sample in samples
+        for part in sample.pop("parts")
+    ]
+    tars = [
+        {
+            "shard": shard.name,
+            "split": shard.split,
+            "bytes": shard.bytes,
+            "sha256": shard.sha256,
+            "samples": len(shard.samples),
+        }
+        for shard in shards
+    ]
+    return {"index": index, "shards": tars, "samples": samples}
+
+
+def _write_table(folder: Path, name: str, rows: list[dict]) -> dict:
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), out, compression="zstd")
+    digest = hashlib.sha256(out.getvalue()).hexdigest()
+    path = folder / f"{name}-{digest[:8]}.parquet"
+    with files.replacing(path) as temporary:
+        temporary.write_bytes(out.getvalue())
+    return {"file": path.name, "rows": len(rows), "sha256": digest}
+
+
+def _totals(shards: list[Shard], split: str) -> dict:
+    samples = [s for shard in shards if shard.split == split for s in shard.samples]
+    return {
+        "shards": sum(shard.split == split for shard in shards),
+        "samples": len(samples),
+        "frames": sum(s.num_frames for s in samples),
+        "seconds": round(sum(s.num_frames / s.fps for s in samples), 3),
+        "scenes": sorted({s.scene_id for s in samples}),
+        "sizes_px": sorted({(s.width_px, s.height_px) for s in samples}),
+        "bytes": sum(shard.bytes for shard in shards if shard.split == split),
+    }
+
+
+def _remove_stale(folder: Path, manifest: dict, shards: list[Shard]) -> None:
+    keep = {NAME, *(table["file"] for table in manifest["tables"].values())}
+    for shard in shards:
+        keep |= {f"{shard.name}.tar", f"{shard.name}.json"}
+    patterns = [f"{split}-*.{kind}" for split in SPLITS for kind in ("tar", "json")]
+    patterns += [f"{name}-*.parquet" for name in TABLES]
+    for path in sorted(p for pattern in patterns for p in folder.glob(pattern)):
+        if path.name not in keep and ".tmp-" not in path.name:
+            path.unlink(missing_ok=True)
