@@ -142,7 +142,7 @@ def from_unreal(location_cm, rotation_deg) -> np.ndarray:
 
 
 def to_unreal(cam_to_world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unreal location [..., 3] in cm and pitch, yaw, roll [..., 3] in degrees of poses [..., 4, 4]."""
+    """Unreal location [..., 3] in cm and pitch, yaw, roll [..., 3] in deg of poses [..., 4, 4]."""
     axes = ego_axes(cam_to_world) @ _MIRROR_Y
     return cam_to_world[..., :3, 3] @ _MIRROR_Y * CM_PER_M, unreal_angles(axes)
 

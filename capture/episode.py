@@ -207,6 +207,10 @@ class EpisodeWriter:
         """Note how long something took, in seconds, for timing.json."""
         self._timing.update(seconds)
 
+    def note(self, **facts: object) -> None:
+        """Add to what is recorded of the engine."""
+        self._engine.update(facts)
+
     def __exit__(
         self,
         kind: type[BaseException] | None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import csgraph, csr_array
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 # Larger triangles are split and culled first: a ground plane may reach the horizon.
 _SPLIT_ABOVE_M = 4.0
@@ -29,7 +29,7 @@ class FreeSpace:
         graph: Edges between reachable cells, weighted by length over comfort.
     """
 
-    surface: cKDTree
+    surface: KDTree
     spacing_m: float
     height_m: float
     origin_m: np.ndarray
@@ -94,12 +94,13 @@ def free_space(
         ValueError: If the spawn point itself has less than the wanted clearance.
     """
     spawn = np.asarray(spawn_m, dtype=np.float64)
-    surface = cKDTree(_sample(np.asarray(triangles_m, dtype=np.float64), bounds_m, spacing_m))
+    surface = KDTree(_sample(np.asarray(triangles_m, dtype=np.float64), bounds_m, spacing_m))
     low, high = np.array(bounds_m[:2]), np.array(bounds_m[3:5])
-    shape = np.maximum(np.floor((high - low) / cell_m).astype(int), 1)
+    nx, ny = (max(int(n), 1) for n in (high - low) / cell_m)
+    shape = np.array([nx, ny])
     origin = low + cell_m / 2
-    xy = origin + np.stack(np.indices(shape), -1) * cell_m
-    points = np.concatenate([xy, np.full((*shape, 1), spawn[2])], -1)
+    xy = origin + np.stack(np.indices((nx, ny)), -1) * cell_m
+    points = np.concatenate([xy, np.full((nx, ny, 1), spawn[2])], -1)
     clearance = surface.query(points)[0]
     open_cells = clearance >= min_clearance_m
     graph = _grid_graph(open_cells, clearance, cell_m)
@@ -110,7 +111,7 @@ def free_space(
             f"the spawn point {spawn.round(2).tolist()} is {clearance[start]:.2f} m from a "
             f"surface; {min_clearance_m} m are wanted: move it, or ask for less clearance"
         )
-    label = label.reshape(tuple(shape))
+    label = label.reshape(nx, ny)
     reachable = open_cells & (label == label[start])
     return FreeSpace(
         surface=surface,

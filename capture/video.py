@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.error import FFmpegError
 import numpy as np
 
 # A key frame every GOP frames lets a reader start near any frame and makes clips cut without
@@ -91,12 +93,9 @@ def encode_depth(depth_m: np.ndarray) -> np.ndarray:
     `q = round(65534 * ln(d / near) / ln(far / near))`, clamped to the range 0.05-100 m; 65535 is
     infinity, which also stands for everything beyond the far end.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        q = np.log(np.maximum(depth_m, DEPTH_NEAR_M) / DEPTH_NEAR_M)
-    q *= _MAX_CODE / np.log(DEPTH_FAR_M / DEPTH_NEAR_M)
-    return np.where(depth_m <= DEPTH_FAR_M, np.rint(np.minimum(q, _MAX_CODE)), _NOTHING).astype(
-        np.uint16
-    )
+    per_code = math.log(DEPTH_FAR_M / DEPTH_NEAR_M) / _MAX_CODE
+    q = np.log(np.clip(depth_m, DEPTH_NEAR_M, DEPTH_FAR_M) / DEPTH_NEAR_M) / per_code
+    return np.where(depth_m <= DEPTH_FAR_M, np.rint(q), _NOTHING).astype(np.uint16)
 
 
 _DECODED_DEPTH_M = (
@@ -169,7 +168,7 @@ def _read(source: Path | bytes, start: int, stop: int | None, pixel_format: str)
     name = str(source) if isinstance(source, Path) else f"video of {len(source)} bytes"
     try:
         frames = list(_decode(source, start, stop, pixel_format))
-    except av.FFmpegError as error:
+    except FFmpegError as error:
         raise ValueError(f"{name}: cannot be decoded ({error.strerror})") from error
     if not frames or (stop is not None and len(frames) != stop - start):
         raise ValueError(f"{name}: expected frames {start} to {stop}, found {len(frames)} of them")
@@ -178,14 +177,14 @@ def _read(source: Path | bytes, start: int, stop: int | None, pixel_format: str)
 
 def _decode(source, start: int, stop: int | None, pixel_format: str) -> Iterator[np.ndarray]:
     file = str(source) if isinstance(source, Path) else io.BytesIO(source)
-    with av.open(file) as reader:
+    with av.open(file, "r") as reader:
         stream = reader.streams.video[0]
         stream.codec_context.thread_count = 1
         per_frame = _ticks_per_frame(stream)
         if start:
             reader.seek(round(start * per_frame), stream=stream)
         for frame in reader.decode(stream):
-            index = round(frame.pts / per_frame)
+            index = round((frame.pts or 0) / per_frame)
             if stop is not None and index >= stop:
                 return
             if index >= start:

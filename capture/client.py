@@ -1,0 +1,217 @@
+"""UnrealCV over the wire: groups of commands out, replies matched by their id.
+
+One group holds everything about one frame and travels as `vbatch N` plus N commands, so that a
+server runs it in one tick. Groups may be sent ahead of their replies. After a timeout the stream
+cannot be trusted, so the connection is closed and never used again.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+_HEADER = struct.Struct("<II")
+_MAGIC = 0x9E2B83C1
+_MAX_PAYLOAD = 256 * 2**20
+
+
+class EngineError(RuntimeError):
+    """The engine answered a command with an error."""
+
+
+class EngineLost(ConnectionError):
+    """The engine cannot be reached, stopped answering, or broke the protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands that are on their way.
+
+    Attributes:
+        commands: As sent.
+        first_id: Id of the first; the others follow.
+    """
+
+    commands: tuple[str, ...]
+    first_id: int
+
+
+class Client:
+    """A connection to an UnrealCV server.
+
+    Args:
+        address: `HOST:PORT` or `unix:PATH`.
+        timeout_s: Longest wait for the connection with its greeting, and for any reply.
+
+    Raises:
+        ValueError: If the address has another form.
+        EngineLost: If nobody answers there.
+    """
+
+    def __init__(self, address: str, *, timeout_s: float = 60.0):
+        self.address, self._timeout_s = address, timeout_s
+        self._next_id, self._early = 1, {}
+        self._socket = _connect(address, timeout_s)
+        try:
+            self.greeting = self._read_frame(time.monotonic() + timeout_s).decode(errors="replace")
+        except EngineLost as error:
+            self.close()
+            raise EngineLost(
+                f"{address} accepts connections but does not greet; "
+                "another client may hold it, or it is no UnrealCV server"
+            ) from error
+        if not self.greeting.startswith("connected"):
+            self.close()
+            raise EngineLost(f"{address} is no UnrealCV server: it greets {self.greeting[:60]!r}")
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up; harmless when already done."""
+        self._socket.close()
+
+    def send(self, commands: Sequence[str]) -> Group:
+        """Send a group and return at once; `receive` fetches its replies."""
+        group = Group(tuple(commands), self._next_id + 1)
+        numbered = [f"{self._next_id}:vbatch {len(commands)}"] if len(commands) > 1 else []
+        numbered += [f"{group.first_id + k}:{command}" for k, command in enumerate(commands)]
+        self._next_id = group.first_id + len(commands)
+        payloads = [text.encode() for text in numbered]
+        data = b"".join(_HEADER.pack(_MAGIC, len(p)) + p for p in payloads)
+        try:
+            self._socket.settimeout(self._timeout_s)
+            self._socket.sendall(data)
+        except OSError as error:
+            self.close()
+            raise EngineLost(f"{self.address} hung up while a group was sent ({error})") from error
+        return group
+
+    def receive(self, group: Group) -> list[bytes]:
+        """The replies of a group, in the order of its commands.
+
+        Raises:
+            EngineError: If a command failed; the other replies have been read, the stream is sound.
+            EngineLost: If a reply did not come in time.
+        """
+        deadline = time.monotonic() + self._timeout_s
+        wanted = range(group.first_id, group.first_id + len(group.commands))
+        while any(i not in self._early for i in wanted):
+            number, reply = self._read_reply(deadline)
+            self._early[number] = reply
+        self._early.pop(group.first_id - 1, None)
+        replies = [self._early.pop(i) for i in wanted]
+        for command, reply in zip(group.commands, replies, strict=True):
+            if reply.startswith(b"error"):
+                raise EngineError(f"{command!r} answered {reply[:200].decode(errors='replace')!r}")
+        return replies
+
+    def request(self, commands: Sequence[str]) -> list[bytes]:
+        """Send a group and wait for its replies."""
+        return self.receive(self.send(commands))
+
+    def ask(self, command: str) -> str:
+        """One command, its reply as text."""
+        return self.request([command])[0].decode()
+
+    def _read_reply(self, deadline: float) -> tuple[int, bytes]:
+        payload = self._read_frame(deadline)
+        head, colon, body = payload.partition(b":")
+        if not colon or not head.isdigit() or int(head) >= self._next_id:
+            self.close()
+            raise EngineLost(f"{self.address} sent a reply without a known id: {payload[:40]!r}")
+        return int(head), body
+
+    def _read_frame(self, deadline: float) -> bytes:
+        magic, size = _HEADER.unpack(self._read(_HEADER.size, deadline))
+        if magic != _MAGIC or not 0 < size <= _MAX_PAYLOAD:
+            self.close()
+            raise EngineLost(f"{self.address} broke the framing (magic {magic:#x}, size {size})")
+        return self._read(size, deadline)
+
+    def _read(self, size: int, deadline: float) -> bytes:
+        buffer = bytearray(size)
+        view, filled = memoryview(buffer), 0
+        while filled < size:
+            try:
+                self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
+                count = self._socket.recv_into(view[filled:])
+            except OSError as error:
+                self.close()
+                why = "did not answer in time" if isinstance(error, TimeoutError) else str(error)
+                raise EngineLost(f"{self.address}: {why}") from error
+            if not count:
+                self.close()
+                raise EngineLost(f"{self.address} hung up")
+            filled += count
+        return bytes(buffer)
+
+
+def _connect(address: str, timeout_s: float) -> socket.socket:
+    if address.startswith("unix:"):
+        family, target = socket.AF_UNIX, address.removeprefix("unix:")
+    else:
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise ValueError(f"an engine's address is HOST:PORT or unix:PATH, got {address!r}")
+        family, target = socket.AF_INET, (host, int(port))
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout_s)
+        connection.connect(target)
+        if family == socket.AF_INET:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError as error:
+        connection.close()
+        raise EngineLost(
+            f"no engine answers at {address} ({error}); start one with `relickit serve`, "
+            "or check the address"
+        ) from error
+    return connection
+
+
+def decode_bmp(reply: bytes, width_px: int, height_px: int) -> np.ndarray:
+    """BGRA pixels, a view [H, W, 4] of uint8.
+
+    Read from the end, because the plugin's version 1.0.1 puts four stray bytes behind the header.
+
+    Raises:
+        ValueError: If the reply is no BMP of this size.
+    """
+    size = width_px * height_px * 4
+    if reply[:2] != b"BM" or not 54 <= len(reply) - size <= 58:
+        raise ValueError(
+            f"expected a BMP of {width_px}x{height_px} ({size} bytes of pixels), "
+            f"got {len(reply)} bytes that begin with {reply[:8]!r}"
+        )
+    return np.frombuffer(reply, np.uint8, size, len(reply) - size).reshape(height_px, width_px, 4)
+
+
+_NPY_HEADER = re.compile(
+    rb"'descr': '<f4', 'fortran_order': False, 'shape': \((\d+), (\d+)(?:, 1)?\)"
+)
+
+
+def decode_depth_npy(reply: bytes, width_px: int, height_px: int) -> np.ndarray:
+    """Depth as sent, a view [H, W] of float32 (Unreal: planar centimetres).
+
+    Raises:
+        ValueError: If the reply is no float32 array of this size.
+    """
+    start = 10 + int.from_bytes(reply[8:10], "little")
+    header = _NPY_HEADER.search(reply[:start])
+    if reply[:6] != b"\x93NUMPY" or header is None:
+        raise ValueError(f"expected a float32 .npy array, got {reply[:80]!r}")
+    shape = (int(header[1]), int(header[2]))
+    if shape != (height_px, width_px):
+        raise ValueError(f"expected depth of {(height_px, width_px)}, got {shape}")
+    return np.frombuffer(reply, "<f4", height_px * width_px, start).reshape(shape)

@@ -1,0 +1,186 @@
+"""Engines: parse where they are, start the ones that are ours, and stop them again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from capture.client import Client, EngineLost
+
+_EMBEDDED_START_S = 240.0  # the first start on a machine compiles the renderer
+_UNREAL_START_S = 300.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineSpec:
+    """Which engine to use.
+
+    Attributes:
+        kind: "embedded" (started by us), "unreal" (a packaged binary, started by us) or "address".
+        count: How many to start; 1 for an address.
+        target: The binary's path or the address; empty for the embedded engine.
+    """
+
+    kind: str
+    count: int = 1
+    target: str = ""
+
+
+def parse_engine(text: str) -> EngineSpec:
+    """`embedded`, `embedded:N`, `unreal:/path/to/Binary.sh`, `HOST:PORT` or `unix:PATH`.
+
+    Raises:
+        ValueError: If the text has none of these forms.
+    """
+    head, _, tail = text.partition(":")
+    if head == "embedded" and (not tail or tail.isdigit()) and tail != "0":
+        return EngineSpec(kind="embedded", count=int(tail or 1))
+    if head == "unreal" and tail:
+        if not Path(tail).is_file():
+            raise ValueError(f"no Unreal binary at {tail!r}; give the path of the packaged project")
+        return EngineSpec(kind="unreal", target=tail)
+    if (head == "unix" and tail) or (head and tail.isdigit() and int(tail) <= 65535):
+        return EngineSpec(kind="address", target=text)
+    raise ValueError(
+        f"cannot read the engine {text!r}; it is embedded[:N], HOST:PORT, unix:PATH "
+        "or unreal:/path/to/Binary.sh"
+    )
+
+
+class Engine:
+    """An engine and, if we started it, its process, which stops when this closes.
+
+    Args:
+        addresses: Where it may answer, the first choice first.
+        process: What we started, leading its own process group.
+        patience_s: How long to wait for the first connection.
+    """
+
+    def __init__(
+        self,
+        addresses: tuple[str, ...],
+        process: subprocess.Popen | None = None,
+        patience_s: float = 0.0,
+    ):
+        self._addresses, self._process, self._patience_s = addresses, process, patience_s
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process that we started."""
+        return self._process.pid if self._process else None
+
+    @property
+    def address(self) -> str:
+        """The first choice."""
+        return self._addresses[0]
+
+    def connect(self, timeout_s: float = 60.0) -> Client:
+        """A new connection, at the first address that greets.
+
+        Raises:
+            EngineLost: If none does, or the process ended.
+        """
+        deadline = time.monotonic() + self._patience_s
+        while True:
+            for address in self._addresses:
+                try:
+                    return Client(address, timeout_s=timeout_s)
+                except EngineLost as error:
+                    last = error
+            if self._process is not None and self._process.poll() is not None:
+                raise EngineLost(f"the engine ended with code {self._process.returncode}") from last
+            if time.monotonic() > deadline:
+                raise last
+            time.sleep(1.0)
+
+    def close(self) -> None:
+        """Stop the process and everything that it started."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+
+def start_embedded(scene: str, seed: int, *, threads: int | None = None) -> Engine:
+    """Start the embedded engine on a free port of 127.0.0.1; it dies with this process.
+
+    Args:
+        scene: A built-in scene.
+        seed: Of the scene.
+        threads: Rendering threads; all cores by default.
+
+    Raises:
+        EngineLost: If it does not come up, with the last lines that it printed.
+    """
+    command = [sys.executable, "-m", "capture.engine", "--scene", scene, "--seed", str(seed)]
+    command += ["--port", "0", "--die-with-parent"]
+    command += ["--threads", str(threads)] if threads else []
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+        )
+        try:
+            port = _announced_port(process, log)
+        except BaseException:
+            Engine((), process).close()
+            raise
+    return Engine((f"127.0.0.1:{port}",), process)
+
+
+def _announced_port(process: subprocess.Popen, log: IO[str]) -> int:
+    """The port in the first line that the engine prints."""
+    assert process.stdout is not None
+    deadline = time.monotonic() + _EMBEDDED_START_S
+    line = process.stdout.readline() if time.monotonic() < deadline else ""
+    try:
+        return int(json.loads(line)["port"])
+    except (json.JSONDecodeError, KeyError) as error:
+        process.wait(timeout=10)
+        log.seek(0)
+        last = log.read().strip().splitlines()[-1:] or [line.strip() or "it printed nothing"]
+        raise EngineLost(f"the embedded engine did not start: {last[0]}") from error
+
+
+def start_unreal(binary: Path, *, gpu: int | None = None) -> Engine:
+    """Start a packaged Unreal project with the UnrealCV plugin, headless.
+
+    On Linux the plugin serves one TCP client and after it only the socket file, so both are
+    addresses of the engine. The flags are documented by Unreal and UnrealCV.
+
+    Args:
+        binary: The packaged project's start script.
+        gpu: Index of the graphics adapter.
+    """
+    port = _free_port()
+    command = [str(binary), "-RenderOffScreen", "-Unattended", "-NoSound", f"-UnrealCVPort={port}"]
+    command += [f"-graphicsadapter={gpu}"] if gpu is not None else []
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    addresses = (f"127.0.0.1:{port}", f"unix:/tmp/unrealcv_{port}.socket")
+    return Engine(addresses, process, _UNREAL_START_S)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
