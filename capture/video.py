@@ -9,8 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.error import FFmpegError
 import numpy as np
+from av.error import FFmpegError
+from av.video.reformatter import VideoReformatter
 
 # A key frame every GOP frames lets a reader start near any frame and makes clips cut without
 # encoding again.
@@ -46,11 +47,17 @@ class RgbWriter:
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         context.color_range = _LIMITED
         self._stream, self._index = stream, 0
+        # Kept: a frame's own `reformat` sets up FFmpeg's scaler, with its threads, anew every time.
+        self._scaler = VideoReformatter()
 
     def add(self, frame: np.ndarray) -> None:
         """Append one frame."""
-        video_frame = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(
-            format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED
+        video_frame = self._scaler.reformat(
+            av.VideoFrame.from_ndarray(frame, format="rgb24"),
+            format="yuv420p",
+            dst_colorspace=_BT709,
+            dst_color_range=_LIMITED,
+            threads=1,
         )
         video_frame.pts = self._index
         self._index += 1
@@ -181,6 +188,7 @@ def _decode(source, start: int, stop: int | None, pixel_format: str) -> Iterator
         stream = reader.streams.video[0]
         stream.codec_context.thread_count = 1
         per_frame = _ticks_per_frame(stream)
+        scaler = VideoReformatter()
         if start:
             reader.seek(round(start * per_frame), stream=stream)
         for frame in reader.decode(stream):
@@ -188,4 +196,4 @@ def _decode(source, start: int, stop: int | None, pixel_format: str) -> Iterator
             if stop is not None and index >= stop:
                 return
             if index >= start:
-                yield frame.to_ndarray(format=pixel_format)
+                yield scaler.reformat(frame, format=pixel_format, threads=1).to_ndarray()
