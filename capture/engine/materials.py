@@ -1,0 +1,132 @@
+"""Materials: what surfaces look like, and their textures packed for the shader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Columns of the packed material table.
+TEXTURE, TINT, GLOW, GLOSS, SHININESS, TRANSLUCENCY, TWO_SIDED, REPEAT, COLUMNS = (
+    0, 1, 4, 5, 6, 7, 8, 9, 10,
+)  # fmt: skip
+DISPLAY_GAMMA = 2.2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Material:
+    """What a surface looks like.
+
+    Attributes:
+        texture: Display-encoded colours uint8 [S, S, 3], S a power of two; it must tile.
+        repeat_m: Metres that one copy of the texture spans (1.0 for texture coordinates in 0..1).
+        tint: Linear colour that multiplies the texture.
+        glow: Light that the surface sends out itself, as a multiple of its colour.
+        gloss: Strength of the sun's highlight and of the sheen at grazing angles, 0..1.
+        shininess: Exponent of the highlight.
+        translucency: Share of the sunlight on the back that shows on the front (leaves, curtains).
+        two_sided: Whether the back is drawn as well; needed for sheets.
+    """
+
+    texture: np.ndarray
+    repeat_m: float = 1.0
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    glow: float = 0.0
+    gloss: float = 0.0
+    shininess: float = 30.0
+    translucency: float = 0.0
+    two_sided: bool = False
+
+    def __post_init__(self):
+        shape = self.texture.shape
+        size = shape[0] if shape else 0
+        if (
+            shape != (size, size, 3)
+            or self.texture.dtype != np.uint8
+            or size & (size - 1)
+            or not size
+        ):
+            raise ValueError(
+                "a texture is uint8 [S, S, 3] with S a power of two, "
+                f"got {self.texture.dtype} {shape}; resize it"
+            )
+        if not self.repeat_m > 0:
+            raise ValueError(f"repeat_m must be positive, got {self.repeat_m}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MaterialTable:
+    """Materials in the layout of the shader.
+
+    Attributes:
+        values: float32 [M, COLUMNS].
+        texels: All mip levels of all textures, 0xBBGGRR display-encoded, uint32 [N].
+        levels: Start of each mip level in `texels`, int64 [T, L]; unused levels repeat the last.
+        sizes: Side of level 0, int64 [T].
+        albedo: Mean linear colour of each material, float32 [M, 3].
+    """
+
+    values: np.ndarray
+    texels: np.ndarray
+    levels: np.ndarray
+    sizes: np.ndarray
+    albedo: np.ndarray
+
+
+def pack(materials: list[Material]) -> MaterialTable:
+    """Materials to tables; equal textures are stored once."""
+    textures: dict[int, int] = {}
+    images: list[np.ndarray] = []
+    values = np.zeros((len(materials), COLUMNS), dtype=np.float32)
+    for row, m in zip(values, materials, strict=True):
+        if id(m.texture) not in textures:
+            textures[id(m.texture)] = len(images)
+            images.append(m.texture)
+        row[TEXTURE] = textures[id(m.texture)]
+        row[TINT : TINT + 3] = m.tint
+        row[GLOW:] = (
+            m.glow, m.gloss, m.shininess, m.translucency, m.two_sided, 1.0 / m.repeat_m,
+        )  # fmt: skip
+    chains = [_mip_chain(image) for image in images]
+    depth = max(len(chain) for chain in chains)
+    levels = np.zeros((len(chains), depth), dtype=np.int64)
+    parts, start = [], 0
+    for texture, chain in enumerate(chains):
+        for level in range(depth):
+            levels[texture, level] = start
+            if level < len(chain):
+                parts.append(chain[level])
+                levels[texture, level] = start
+                start += len(chain[level])
+            else:
+                levels[texture, level] = levels[texture, level - 1]
+    mean = np.stack([(_decode(i).reshape(-1, 3)).mean(axis=0) for i in images])
+    albedo = mean[values[:, TEXTURE].astype(int)] * values[:, TINT : TINT + 3]
+    return MaterialTable(
+        values=values,
+        texels=np.concatenate(parts),
+        levels=levels,
+        sizes=np.array([len(i) for i in images], dtype=np.int64),
+        albedo=albedo.astype(np.float32),
+    )
+
+
+def plain(r: float, g: float, b: float) -> np.ndarray:
+    """A one-colour texture from display-encoded numbers in 0..1."""
+    return (np.array([[[r, g, b]]]) * 255 + 0.5).astype(np.uint8)
+
+
+def _decode(image: np.ndarray) -> np.ndarray:
+    return (image.astype(np.float32) / 255) ** np.float32(DISPLAY_GAMMA)
+
+
+def _mip_chain(image: np.ndarray) -> list[np.ndarray]:
+    """Levels from the full size to one texel, averaged in linear light, packed uint32."""
+    linear, chain = _decode(image), []
+    while True:
+        encoded = (linear ** np.float32(1 / DISPLAY_GAMMA) * 255 + 0.5).astype(np.uint32)
+        chain.append((encoded[..., 0] | encoded[..., 1] << 8 | encoded[..., 2] << 16).ravel())
+        if len(linear) == 1:
+            return chain
+        half = len(linear) // 2
+        linear = linear.reshape(half, 2, half, 2, 3).mean(axis=(1, 3))
