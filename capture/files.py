@@ -16,9 +16,12 @@ _MARK = ".tmp-"
 
 
 def temporary_beside(path: Path) -> Path:
-    """An unused name in the same folder; `sweep` finds it again. The suffix is kept."""
+    """An unused hidden name in the same folder, with the same suffix; `sweep` finds it again.
+
+    Hidden, so that `train-*.tar` in a shell or a loader never matches a half-written file.
+    """
     token = f"{_MARK}{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-    return path.with_name(f"{path.stem}{token}{path.suffix}")
+    return path.with_name(f".{path.stem}{token}{path.suffix}")
 
 
 @contextlib.contextmanager
