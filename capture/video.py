@@ -135,6 +135,19 @@ def read_depth_m(source: Path | bytes, start: int = 0, stop: int | None = None) 
     return decode_depth(read_gray16(source, start, stop))
 
 
+def num_frames(source: Path | bytes) -> int:
+    """Frames of a video, counted without decoding them.
+
+    Raises:
+        ValueError: If the file is no video.
+    """
+    try:
+        with av.open(_opened(source), "r") as reader:
+            return sum(packet.pts is not None for packet in reader.demux(video=0))
+    except FFmpegError as error:
+        raise ValueError(f"{_name(source)}: cannot be read ({error.strerror})") from error
+
+
 def cut(source: Path, start: int, stop: int) -> bytes:
     """Frames [start, stop) as an MP4 of their own, copied without encoding again.
 
@@ -171,8 +184,16 @@ def _ticks_per_frame(stream) -> Fraction:
     return 1 / (stream.average_rate * stream.time_base)
 
 
+def _name(source: Path | bytes) -> str:
+    return str(source) if isinstance(source, Path) else f"video of {len(source)} bytes"
+
+
+def _opened(source: Path | bytes) -> str | io.BytesIO:
+    return str(source) if isinstance(source, Path) else io.BytesIO(source)
+
+
 def _read(source: Path | bytes, start: int, stop: int | None, pixel_format: str) -> np.ndarray:
-    name = str(source) if isinstance(source, Path) else f"video of {len(source)} bytes"
+    name = _name(source)
     try:
         frames = list(_decode(source, start, stop, pixel_format))
     except FFmpegError as error:
@@ -183,8 +204,7 @@ def _read(source: Path | bytes, start: int, stop: int | None, pixel_format: str)
 
 
 def _decode(source, start: int, stop: int | None, pixel_format: str) -> Iterator[np.ndarray]:
-    file = str(source) if isinstance(source, Path) else io.BytesIO(source)
-    with av.open(file, "r") as reader:
+    with av.open(_opened(source), "r") as reader:
         stream = reader.streams.video[0]
         stream.codec_context.thread_count = 1
         per_frame = _ticks_per_frame(stream)

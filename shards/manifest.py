@@ -172,5 +172,5 @@ def _remove_stale(folder: Path, manifest: dict, shards: list[Shard]) -> None:
     patterns = [f"{split}-*.{kind}" for split in SPLITS for kind in ("tar", "json")]
     patterns += [f"{name}-*.parquet" for name in TABLES]
     for path in sorted(p for pattern in patterns for p in folder.glob(pattern)):
-        if path.name not in keep and ".tmp-" not in path.name:
+        if path.name not in keep:
             path.unlink(missing_ok=True)

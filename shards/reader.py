@@ -42,7 +42,7 @@ class ShardDataset:
     def _load(self, content: dict) -> None:
         for row in manifest.load_table(self.folder, content, "shards").to_pylist():
             if row["split"] == self.split:
-                _require_size(self.folder / f"{row['shard']}.tar", row["bytes"])
+                require_size(self.folder / f"{row['shard']}.tar", row["bytes"])
         samples = manifest.load_table(self.folder, content, "samples").sort_by("key")
         keys, splits = samples["key"].to_pylist(), samples["split"].to_pylist()
         mine = [place for place, split in enumerate(splits) if split == self.split]
@@ -101,20 +101,37 @@ class ShardDataset:
         offset, size, crc32 = self._where[i, PARTS.index(name)].tolist()
         shard = self._shards[i]
         content = self._open.read(self.folder / f"{shard}.tar", size, offset)
-        if len(content) != size or zlib.crc32(content) != crc32:
-            what = (
-                f"{len(content)} of {size} bytes are there"
-                if len(content) != size
-                else "its bytes are not those that were written (crc32)"
-            )
-            raise ShardError(
-                f"shard {shard}, sample {self.keys[i]}, part {name} is damaged: {what}; "
-                f"delete {shard}.tar and run `relickit shard` again"
-            )
+        require_intact(content, size, crc32, shard=shard, key=self.keys[i], part=name)
         return content
 
 
-def _require_size(path: Path, expected: int) -> None:
+def require_intact(
+    content: bytes, size: int, crc32: int, *, shard: str, key: str, part: str
+) -> None:
+    """Compare what was read with what was written.
+
+    Raises:
+        ShardError: If they differ; it names the shard, the sample and the part.
+    """
+    if len(content) == size and zlib.crc32(content) == crc32:
+        return
+    what = (
+        f"{len(content)} of {size} bytes are there"
+        if len(content) != size
+        else "its bytes are not those that were written (crc32)"
+    )
+    raise ShardError(
+        f"shard {shard}, sample {key}, part {part} is damaged: {what}; "
+        f"delete {shard}.tar and run `relickit shard` again"
+    )
+
+
+def require_size(path: Path, expected: int) -> None:
+    """Compare a file's size with what was written.
+
+    Raises:
+        ShardError: If the file is absent or of another size.
+    """
     found = path.stat().st_size if path.is_file() else None
     if found != expected:
         raise ShardError(
@@ -144,7 +161,10 @@ class _OpenFiles:
         try:
             file = self._files.pop(path, None) or _File(path)
         except OSError as error:
-            raise ShardError(f"{path} cannot be opened ({error.strerror})") from error
+            raise ShardError(
+                f"{path} cannot be opened ({error.strerror}); if the dataset was sharded again "
+                "meanwhile, start again with the new shards"
+            ) from error
         self._files[path] = file
         while len(self._files) > _MAX_OPEN:
             self._files.popitem(last=False)
