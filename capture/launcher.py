@@ -98,15 +98,16 @@ class Engine:
         """
         deadline = time.monotonic() + self._patience_s
         while True:
+            failures = []
             for address in self._addresses:
                 try:
                     return Client(address, timeout_s=timeout_s)
                 except EngineLost as error:
-                    last = error
+                    failures.append(str(error))
             if self._process is not None and self._process.poll() is not None:
-                raise EngineLost(f"the engine ended with code {self._process.returncode}") from last
+                raise EngineLost(f"the engine ended with code {self._process.returncode}")
             if time.monotonic() > deadline:
-                raise last
+                raise EngineLost("; ".join(failures))
             time.sleep(1.0)
 
     def close(self) -> None:

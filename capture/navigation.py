@@ -99,7 +99,7 @@ def free_space(
     nx, ny = (max(int(n), 1) for n in (high - low) / cell_m)
     shape = np.array([nx, ny])
     origin = low + cell_m / 2
-    xy = origin + np.stack(np.indices((nx, ny)), -1) * cell_m
+    xy = origin + np.moveaxis(np.indices((nx, ny)), 0, -1) * cell_m
     points = np.concatenate([xy, np.full((nx, ny, 1), spawn[2])], -1)
     clearance = surface.query(points)[0]
     open_cells = clearance >= min_clearance_m

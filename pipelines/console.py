@@ -1,0 +1,84 @@
+"""What the user sees: progress, results, and one sentence when something fails."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+_PLAIN_EVERY_S = 5.0
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """One line of result."""
+    out.print(text, markup=False)
+
+
+def fail(text: str) -> None:
+    """The one sentence about what went wrong."""
+    err.print(f"relickit: {text}", markup=False, style="red" if err.is_terminal else None)
+
+
+class Bar:
+    """Progress of one stage: a bar on a terminal, a plain line every few seconds elsewhere."""
+
+    def __init__(self, title: str, total: int, unit: str):
+        self._title, self._total, self._unit = title, total, unit
+        self._started = self._printed = time.monotonic()
+        self._first_done: int | None = None
+        self._bar: Progress | None = None
+        if out.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description:<24}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn(unit),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+                console=out,
+            )
+            self._task = self._bar.add_task(title, total=total, note="")
+            self._bar.start()
+
+    def update(self, done: int, note: str = "") -> None:
+        """Show that `done` of the total are done."""
+        if self._bar:
+            self._bar.update(self._task, completed=done, note=note)
+            return
+        if self._first_done is None:
+            self._first_done = done
+        now = time.monotonic()
+        if now - self._printed >= _PLAIN_EVERY_S:
+            self._printed = now
+            say(f"{self._title}: {done}/{self._total} {self._unit}{self._time_left(done)}  {note}")
+
+    def _time_left(self, done: int) -> str:
+        fresh = done - (self._first_done or 0)
+        if not fresh or done >= self._total:
+            return ""
+        left = (self._total - done) * (time.monotonic() - self._started) / fresh
+        return f", about {left:.0f} s left"
+
+    def close(self, note: str = "") -> None:
+        """Finish with one line that stays."""
+        if self._bar:
+            self._bar.stop()
+        if note:
+            say(f"{self._title}: {note}")
+
+
+@contextlib.contextmanager
+def bar(title: str, total: int, unit: str) -> Iterator[Bar]:
+    """A bar that is closed however the block ends."""
+    progress = Bar(title, total, unit)
+    try:
+        yield progress
+    finally:
+        progress.close()
+    sys.stdout.flush()

@@ -1,0 +1,198 @@
+"""A fleet of engines: one Ray actor owns one engine, the driver hands out plans."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from capture import files, launcher
+from capture.launcher import Engine, EngineSpec
+from capture.recorder import Stage, prepare, record
+from capture.scene import Plan, Scene
+from curation.exposure import FrameObserver
+from pipelines import runner
+from pipelines.console import Bar, bar
+from pipelines.runner import StageFailed
+
+_ATTEMPTS = 3
+_WAIT_S = 1.0
+# A plan that makes no end within this time is taken from its engine, which is then replaced.
+_START_ALLOWANCE_S = 300.0
+_FRAME_ALLOWANCE_S = 10.0
+
+
+class EngineOwner:
+    """Owns one engine, shows the wanted scene on it, and records plans. Runs as a Ray actor."""
+
+    def __init__(self, spec: EngineSpec, threads: int):
+        self._spec, self._threads = spec, threads
+        self._engine: Engine | None = None
+        self._stage: Stage | None = None
+
+    def record(self, plan: Plan, scene: Scene, root: str) -> int:
+        """Record a plan and return its number of frames; after an error the engine is replaced."""
+        try:
+            if self._stage is None or self._stage.scene.id != scene.id:
+                self._show(scene)
+            assert self._stage is not None
+            return len(record(self._stage, plan, Path(root), observers=[FrameObserver]))
+        except BaseException:
+            self._close()
+            raise
+
+    def _show(self, scene: Scene) -> None:
+        self._close()
+        if self._spec.kind == "embedded":
+            self._engine = launcher.start_embedded(scene.name, scene.seed, threads=self._threads)
+        elif self._spec.kind == "unreal":
+            self._engine = launcher.start_unreal(Path(self._spec.target))
+        else:
+            self._engine = Engine((self._spec.target,))
+        self._stage = prepare(self._engine.connect(), scene)
+
+    def _close(self) -> None:
+        if self._stage is not None:
+            self._stage.client.close()
+        if self._engine is not None:
+            self._engine.close()
+        self._stage = self._engine = None
+
+
+@dataclass
+class _Job:
+    """A plan on its way to becoming an episode."""
+
+    plan: Plan
+    failures: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Busy:
+    """An actor at work."""
+
+    actor: Any
+    job: _Job
+    deadline: float
+
+
+def capture(
+    plans: list[Plan], scenes: dict[str, Scene], *, root: Path, failed: Path, spec: EngineSpec
+) -> int:
+    """Record every plan that has no episode yet; returns the number of frames recorded.
+
+    A plan that fails three times is given up: its reasons go to `failed/<plan id>.json`.
+
+    Args:
+        plans: What to record.
+        scenes: By `Scene.id`.
+        root: The dataset's `episodes` folder.
+        failed: Folder for the reasons.
+        spec: Which engines to use; its count is the size of the fleet.
+
+    Raises:
+        StageFailed: If plans were given up; all others are finished.
+    """
+    todo = [_Job(p) for p in plans if not (root / p.id / "episode.json").is_file()]
+    root.mkdir(parents=True, exist_ok=True)
+    files.sweep(root)
+    total = sum(len(p.trajectory) for p in plans)
+    already = total - sum(len(job.plan.trajectory) for job in todo)
+    if not todo:
+        return 0
+    with runner.cluster(), bar("Capture", total, "frames") as progress:
+        fleet = _Fleet(todo, scenes, root=root, spec=spec, progress=progress, done=already)
+        given_up = fleet.run()
+    for job in given_up:
+        files.write_json(failed / f"{job.plan.id}.json", {"reasons": job.failures})
+    if given_up:
+        raise StageFailed(
+            f"{len(given_up)} of {len(plans)} plans could not be captured "
+            f"(see {failed}); the first said: {given_up[0].failures[-1]}"
+        )
+    return total - already
+
+
+class _Fleet:
+    """The driver's side: who does what, and what became of it."""
+
+    def __init__(
+        self,
+        jobs: list[_Job],
+        scenes: dict[str, Scene],
+        *,
+        root: Path,
+        spec: EngineSpec,
+        progress: Bar,
+        done: int,
+    ):
+        self._queues: dict[str, list[_Job]] = {}
+        for job in reversed(jobs):
+            self._queues.setdefault(job.plan.scene_id, []).append(job)
+        self._scenes, self._root, self._spec = scenes, root, spec
+        self._progress, self._done = progress, done
+        self._idle: list[tuple[Any, str]] = []  # an actor and the scene that it shows
+        self._busy: dict[Any, _Busy] = {}
+        self._given_up: list[_Job] = []
+
+    def run(self) -> list[_Job]:
+        """Work until every job is done or given up; returns those given up."""
+        count = min(self._spec.count, sum(map(len, self._queues.values())))
+        self._idle = [(self._new_actor(), "") for _ in range(count)]
+        self._note("starting engines (the first start on a machine compiles the renderer)")
+        while any(self._queues.values()) or self._busy:
+            self._hand_out()
+            finished, _ = ray.wait(list(self._busy), timeout=_WAIT_S)
+            for reference in finished:
+                self._settle(reference)
+            self._take_from_the_stuck()
+            self._note()
+        return self._given_up
+
+    def _note(self, text: str = "") -> None:
+        waiting = "" if text or self._done else "engines are starting"
+        self._progress.update(self._done, text or waiting)
+
+    def _new_actor(self) -> Any:
+        cores = int(ray.cluster_resources().get("CPU", 1))
+        threads = max(cores // self._spec.count, 1)
+        owner = ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(EngineOwner)
+        return owner.remote(self._spec, threads)
+
+    def _hand_out(self) -> None:
+        while self._idle and any(self._queues.values()):
+            actor, shown = self._idle.pop()
+            queue = self._queues.get(shown) or max(self._queues.values(), key=len)
+            job = queue.pop()
+            allowance = _START_ALLOWANCE_S + _FRAME_ALLOWANCE_S * len(job.plan.trajectory)
+            reference = actor.record.remote(
+                job.plan, self._scenes[job.plan.scene_id], str(self._root)
+            )
+            self._busy[reference] = _Busy(actor, job, time.monotonic() + allowance)
+
+    def _settle(self, reference: Any) -> None:
+        busy = self._busy.pop(reference)
+        try:
+            self._done += ray.get(reference)
+            self._idle.append((busy.actor, busy.job.plan.scene_id))
+        except RayError as error:
+            self._failed(busy, runner.reason(error))
+
+    def _take_from_the_stuck(self) -> None:
+        for reference, busy in list(self._busy.items()):
+            if time.monotonic() > busy.deadline:
+                del self._busy[reference]
+                self._failed(busy, "the engine made no progress and was replaced")
+
+    def _failed(self, busy: _Busy, why: str) -> None:
+        ray.kill(busy.actor)
+        self._idle.append((self._new_actor(), ""))
+        busy.job.failures.append(why)
+        if len(busy.job.failures) < _ATTEMPTS:
+            self._queues[busy.job.plan.scene_id].append(busy.job)
+        else:
+            self._given_up.append(busy.job)

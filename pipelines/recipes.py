@@ -1,0 +1,153 @@
+"""Recipes of datasets: Python functions that return a resolved config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from capture.planner import Motion
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanGroup:
+    """Plans of one kind.
+
+    Attributes:
+        generator: A generator of `capture.planner`.
+        count: How many.
+        num_frames: Length of each.
+    """
+
+    generator: str
+    count: int
+    num_frames: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SceneGroup:
+    """A scene and what is planned in it.
+
+    Attributes:
+        name: A built-in scene.
+        seed: Of the scene.
+        split: "train" or "val"; a scene is never in both.
+        plans: What to render there.
+    """
+
+    name: str
+    seed: int
+    split: str = "train"
+    plans: tuple[PlanGroup, ...] = ()
+
+    def __post_init__(self):
+        if self.split not in ("train", "val"):
+            raise ValueError(f"a split is 'train' or 'val', got {self.split!r}")
+
+    @property
+    def scene_id(self) -> str:
+        """As `Scene.id`."""
+        return f"{self.name}-{self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetRecipe:
+    """Everything that decides what a dataset holds.
+
+    Attributes:
+        name: Of the recipe.
+        seed: Of the plans.
+        scenes: Scenes and their plans.
+        width_px: Image width.
+        height_px: Image height.
+        fov_deg: Horizontal field of view.
+        motion: How the camera moves.
+        clips_per_shard: Samples in one tar.
+    """
+
+    name: str
+    seed: int = 0
+    scenes: tuple[SceneGroup, ...]
+    width_px: int = 832
+    height_px: int = 480
+    fov_deg: float = 80.0
+    motion: Motion = field(default_factory=Motion)
+    clips_per_shard: int = 50
+
+
+def demo() -> DatasetRecipe:
+    """Two apartments and a town, small pictures: a few minutes on two cores."""
+    revisits = (
+        PlanGroup(generator="roam", count=4, num_frames=161),
+        PlanGroup(generator="loop", count=3, num_frames=161),
+        PlanGroup(generator="out_and_back", count=3, num_frames=161),
+        PlanGroup(generator="look_around", count=4, num_frames=81),
+    )
+    home = (*revisits, PlanGroup(generator="moves", count=48, num_frames=81))
+    few = (
+        PlanGroup(generator="roam", count=2, num_frames=161),
+        PlanGroup(generator="loop", count=1, num_frames=161),
+        PlanGroup(generator="out_and_back", count=1, num_frames=161),
+        PlanGroup(generator="moves", count=2, num_frames=81),
+    )
+    return DatasetRecipe(
+        name="demo",
+        scenes=(
+            SceneGroup(name="apartment", seed=0, plans=home),
+            SceneGroup(name="town", seed=0, plans=few),
+            SceneGroup(name="apartment", seed=1, split="val", plans=few),
+        ),
+        width_px=224,
+        height_px=128,
+        clips_per_shard=25,
+    )
+
+
+def toy() -> DatasetRecipe:
+    """The road in seconds: a handful of tiny episodes, for tests and for trying things out."""
+    plans = (
+        PlanGroup(generator="moves", count=3, num_frames=81),
+        PlanGroup(generator="out_and_back", count=1, num_frames=81),
+    )
+    return DatasetRecipe(
+        name="toy",
+        scenes=(
+            SceneGroup(name="apartment", seed=0, plans=plans),
+            SceneGroup(name="apartment", seed=1, split="val", plans=plans[:1]),
+        ),
+        width_px=112,
+        height_px=64,
+        clips_per_shard=4,
+    )
+
+
+def worlds() -> DatasetRecipe:
+    """Every built-in scene at RELIC's resolution, long enough for revisits after 20 s."""
+    plans = (
+        PlanGroup(generator="roam", count=8, num_frames=321),
+        PlanGroup(generator="loop", count=6, num_frames=641),
+        PlanGroup(generator="out_and_back", count=6, num_frames=641),
+        PlanGroup(generator="look_around", count=4, num_frames=161),
+        PlanGroup(generator="moves", count=16, num_frames=161),
+    )
+    return DatasetRecipe(
+        name="worlds",
+        scenes=tuple(
+            SceneGroup(name=name, seed=seed, split="val" if seed == 3 else "train", plans=plans)
+            for name in ("apartment", "town")
+            for seed in range(4)
+        ),
+    )
+
+
+RECIPES: dict[str, Callable[[], DatasetRecipe]] = {"demo": demo, "toy": toy, "worlds": worlds}
+
+
+def find(name: str) -> DatasetRecipe:
+    """A recipe by its name.
+
+    Raises:
+        ValueError: If there is none; the message lists those that exist.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"unknown recipe {name!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[name]()

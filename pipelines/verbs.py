@@ -1,0 +1,151 @@
+"""What the verbs of the command line do. Heavy imports happen inside, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from capture.launcher import parse_engine
+from pipelines import config, recipes
+from pipelines.console import say
+from pipelines.workspace import Dataset
+
+
+def demo(out: Path, engine: str) -> None:
+    """See `relickit demo`."""
+    from pipelines.demo import run
+
+    run(out, parse_engine(engine))
+
+
+def serve(
+    scene: str,
+    seed: int,
+    host: str,
+    port: int,
+    unix_socket: Path | None,
+    threads: int | None,
+    ue_depth: bool,
+) -> None:
+    """See `relickit serve`."""
+    from capture.engine.scenes import build
+    from capture.engine.server import serve as serve_world
+    from capture.engine.state import Options
+
+    say(f"Building {scene} (seed {seed}) ...")
+    serve_world(
+        build(scene, seed),
+        host=host,
+        port=port,
+        unix_socket=unix_socket,
+        threads=threads,
+        options=Options(ue_depth=ue_depth),
+        on_listening=lambda number: say(f"Listening on {host}:{number}. Ctrl-C stops it."),
+    )
+
+
+def scenes() -> None:
+    """See `relickit scenes`."""
+    from capture.engine.scenes import NAMES, build
+
+    for name in NAMES:
+        say(f"{name:<12} {build(name).scene.setting}")
+
+
+def plan(recipe: str, data: Path | None, dry_run: bool) -> None:
+    """See `relickit plan`."""
+    wanted = recipes.find(recipe)
+    if dry_run:
+        say(json.dumps(config.to_json(wanted), indent=1))
+        return
+    from pipelines import dataset as stages
+
+    folder = Dataset(data or Path("data") / wanted.name)
+    plans = stages.plan(wanted, folder)
+    say(f"Plan: {len(plans)} plans in {folder.plans_file}")
+
+
+def capture(dataset: Path, engine: str, address: str | None) -> None:
+    """See `relickit capture`."""
+    from pipelines import dataset as stages
+    from pipelines.runner import cluster
+
+    spec, folder = parse_engine(engine), Dataset(dataset)
+    folder.recipe()
+    with cluster(address):
+        stages.capture(folder, spec)
+
+
+def curate(dataset: Path, address: str | None) -> None:
+    """See `relickit curate`."""
+    from pipelines import dataset as stages
+    from pipelines.runner import cluster
+
+    Dataset(dataset).recipe()
+    with cluster(address):
+        say(f"Curate: {stages.curate(Dataset(dataset))}")
+
+
+def audit(dataset: Path) -> None:
+    """See `relickit audit`."""
+    from pipelines import dataset as stages
+
+    say(f"Audit: {stages.audit(Dataset(dataset))}")
+
+
+def shard(dataset: Path, address: str | None) -> None:
+    """See `relickit shard`."""
+    from pipelines import dataset as stages
+    from pipelines.runner import cluster
+
+    Dataset(dataset).recipe()
+    with cluster(address):
+        say(f"Shards: {stages.shard(Dataset(dataset))}")
+
+
+def build(recipe: str, data: Path | None, engine: str, address: str | None, dry_run: bool) -> None:
+    """See `relickit build`."""
+    wanted = recipes.find(recipe)
+    if dry_run:
+        say(json.dumps(config.to_json(wanted), indent=1))
+        return
+    from pipelines import dataset as stages
+    from pipelines.runner import cluster
+
+    spec = parse_engine(engine)
+    with cluster(address):
+        stages.build(wanted, Dataset(data or Path("data") / wanted.name), spec)
+
+
+def check(folder: Path) -> None:
+    """See `relickit check`."""
+    from shards.check import check as check_folder
+
+    problems = check_folder(folder)
+    for problem in problems:
+        say(str(problem))
+    if problems:
+        raise ValueError(f"{folder}: {len(problems)} problems, listed above")
+    say(f"{folder}: no problems")
+
+
+def train(stage: str, recipe: str, data: Path, run: Path, steps: int | None) -> None:
+    """See `relickit train`."""
+    from pipelines.launch import train as train_stage
+
+    train_stage(stage, recipe, data, run, steps)
+
+
+def sample(run: Path, image: Path, actions: tuple[str, ...], out: Path) -> None:
+    """See `relickit sample`."""
+    from pipelines.launch import sample as make_sample
+
+    make_sample(run, image, actions, out)
+    say(f"Sample: {out}")
+
+
+def evaluate(run: Path, scene: str, seed: int, num_starts: int, engine: str) -> None:
+    """See `relickit evaluate`."""
+    from pipelines.evaluation import evaluate as evaluate_run
+
+    say(f"Evaluation: {evaluate_run(run, scene, seed, num_starts, parse_engine(engine))}")
