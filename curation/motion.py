@@ -1,0 +1,137 @@
+"""How the camera moves: speed, jerk, turning, stillness, jitter. Poses only, no pixels.
+
+RELIC sec. 3 rejects "excessive panning speed, abrupt rotation, inconsistent velocity" and
+"micro-jitter, oscillatory drift" by eye and publishes no thresholds; these are the numbers for it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from capture.camera import rotation_angle_deg
+from capture.trajectory import Trajectory
+
+STILL_M_S = 0.02
+STILL_DEG_S = 0.5
+# Quadratic Savitzky-Golay smoothing over five frames: exact for constant acceleration.
+_SMOOTH_5 = np.array([-3.0, 12.0, 17.0, 12.0, -3.0]) / 35.0
+_TURNING_DEG_S = 2.0
+
+
+def acceleration_m_s2(path: Trajectory) -> np.ndarray:
+    """Size of the second difference of position, |d2p| / dt^2, float64 [T - 2]."""
+    return np.linalg.norm(_derivative(path.position_m, path.t_s, 2), axis=1)
+
+
+def jerk_m_s3(path: Trajectory) -> np.ndarray:
+    """Size of the third difference of position, |d3p| / dt^3, float64 [T - 3].
+
+    Exact for cubic paths at a constant frame rate; LeRobot's data viewer ranks episodes by it.
+    """
+    return np.linalg.norm(_derivative(path.position_m, path.t_s, 3), axis=1)
+
+
+def turn_vector_deg_s(path: Trajectory) -> np.ndarray:
+    """Angular velocity over each step in world axes, float64 [T - 1, 3], degrees per second.
+
+    The rotation vector of R[t+1] R[t]^T, divided by the step's time.
+    """
+    rotation = path.cam_to_world[:, :3, :3]
+    steps = rotation[1:] @ np.swapaxes(rotation[:-1], 1, 2)
+    vectors = Rotation.from_matrix(steps).as_rotvec(degrees=True)
+    return vectors.reshape(-1, 3) / np.diff(path.t_s)[:, None]
+
+
+def turn_acceleration_deg_s2(path: Trajectory) -> np.ndarray:
+    """Size of the change of angular velocity per second, float64 [T - 2], degrees per second^2."""
+    middle_s = (path.t_s[1:] + path.t_s[:-1]) / 2
+    change = np.diff(turn_vector_deg_s(path), axis=0) / np.diff(middle_s)[:, None]
+    return np.linalg.norm(change, axis=1)
+
+
+def still(path: Trajectory) -> np.ndarray:
+    """Whether each step moves less than 2 cm/s and turns less than 0.5 deg/s, bool [T - 1]."""
+    return (path.speed_m_s() < STILL_M_S) & (path.turn_deg_s() < STILL_DEG_S)
+
+
+def jitter(path: Trajectory) -> tuple[float, float]:
+    """Millimetres and degrees that the camera shakes about its own smooth path.
+
+    The root mean square, over time, of the distance from each pose to a quadratic fitted to the
+    five poses around it (Savitzky-Golay). Rotations are compared entry by entry, which for small
+    shakes is the angle in radians times sqrt(2). 0 for fewer than five frames.
+    """
+    if len(path) < len(_SMOOTH_5):
+        return 0.0, 0.0
+    position = _residual(path.position_m)
+    turn = _residual(path.cam_to_world[:, :3, :3].reshape(len(path), 9)) / np.sqrt(2)
+    return float(position * 1000), float(np.degrees(turn))
+
+
+def reversals_hz(path: Trajectory) -> float:
+    """How often a second the camera changes the direction in which it pans or tilts.
+
+    Counts sign changes of the angular velocity about the world's vertical and about the camera's
+    right axis, ignoring rates below 2 deg/s; the larger of the two, divided by the duration.
+    """
+    rates = turn_vector_deg_s(path)
+    right = path.cam_to_world[:-1, :3, 0]
+    per_axis = (rates[:, 2], np.sum(rates * right, axis=1))
+    signs = (np.sign(rate[np.abs(rate) > _TURNING_DEG_S]) for rate in per_axis)
+    count = max(int(np.count_nonzero(np.diff(sign))) for sign in signs)
+    return count / max(float(path.t_s[-1] - path.t_s[0]), 1e-9)
+
+
+def summary(path: Trajectory) -> dict[str, float]:
+    """The motion columns of the clip table; see `curation.catalogue` for each."""
+    speed, turn = path.speed_m_s(), path.turn_deg_s()
+    jitter_mm, jitter_deg = jitter(path)
+    length_m = float(np.linalg.norm(np.diff(path.position_m, axis=0), axis=1).sum())
+    net_m = float(np.linalg.norm(path.position_m[-1] - path.position_m[0]))
+    return {
+        "speed_mean_m_s": _mean(speed),
+        "speed_max_m_s": _max(speed),
+        "acceleration_p95_m_s2": _p95(acceleration_m_s2(path)),
+        "jerk_p95_m_s3": _p95(jerk_m_s3(path)),
+        "turn_mean_deg_s": _mean(turn),
+        "turn_max_deg_s": _max(turn),
+        "turn_acceleration_max_deg_s2": _max(turn_acceleration_deg_s2(path)),
+        "reversals_hz": reversals_hz(path),
+        "jitter_mm": jitter_mm,
+        "jitter_deg": jitter_deg,
+        "still_share": _mean(still(path)),
+        "path_m": length_m,
+        "net_m": net_m,
+    }
+
+
+def pose_error(reported: np.ndarray, commanded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distance in metres [T] and angle in degrees [T] between two lists of poses [T, 4, 4]."""
+    offset_m = np.linalg.norm(reported[:, :3, 3] - commanded[:, :3, 3], axis=1)
+    return offset_m, rotation_angle_deg(reported[:, :3, :3], commanded[:, :3, :3])
+
+
+def _derivative(values: np.ndarray, t_s: np.ndarray, order: int) -> np.ndarray:
+    for _ in range(order):
+        values = np.diff(values, axis=0) / np.diff(t_s)[:, None]
+        t_s = (t_s[1:] + t_s[:-1]) / 2
+    return values
+
+
+def _residual(values: np.ndarray) -> float:
+    windows = np.lib.stride_tricks.sliding_window_view(values, len(_SMOOTH_5), axis=0)
+    off = values[2:-2] - windows @ _SMOOTH_5
+    return float(np.sqrt(np.mean(np.sum(off**2, axis=1))))
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values)) if len(values) else 0.0
+
+
+def _max(values: np.ndarray) -> float:
+    return float(np.max(values, initial=0.0))
+
+
+def _p95(values: np.ndarray) -> float:
+    return float(np.percentile(values, 95)) if len(values) else 0.0

@@ -1,0 +1,173 @@
+"""The metrics of a dataset on disk: one part per episode, merged into two tables.
+
+metrics/parts/<plan id>.frames.parquet
+metrics/parts/<plan id>.clips.parquet     written last: it is the commit mark
+metrics/frames.parquet, metrics/clips.parquet
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from capture import camera, files
+from capture.episode import Episode
+from curation import duplicates, segment
+from curation.catalogue import CLIP_METRICS, FRAME_METRICS, UNITS
+from curation.measure import Measured, measure
+
+VERSION = 1  # raise it when a number changes its meaning; everything is then measured again
+
+_POSE = ("x_m", "y_m", "z_m", "heading_deg", "tilt_deg", "roll_deg")
+_FRAME_SCHEMA = pa.schema(
+    [
+        ("plan_id", pa.string()),
+        ("scene_id", pa.string()),
+        ("frame", pa.int32()),
+        ("t_s", pa.float64()),
+        *((name, pa.float32()) for name in _POSE),
+        *((metric.name, pa.float32()) for metric in FRAME_METRICS),
+        ("raw_pixels", pa.bool_()),
+    ]
+)
+_CLIP_SCHEMA = pa.schema(
+    [
+        ("clip_id", pa.string()),
+        ("plan_id", pa.string()),
+        ("scene_id", pa.string()),
+        ("generator", pa.string()),
+        ("start", pa.int32()),
+        ("stop", pa.int32()),
+        ("fps", pa.float64()),
+        ("raw_pixels", pa.bool_()),
+        ("place", pa.string()),
+        ("view_names", pa.list_(pa.string())),
+        ("view_shares", pa.list_(pa.float64())),
+        ("action_shares", pa.list_(pa.float64())),
+        ("lag_errors", pa.list_(pa.float64())),
+        ("loop_closed", pa.bool_()),
+        *((metric.name, pa.float64()) for metric in CLIP_METRICS),
+    ]
+)
+
+
+def measure_episode(dataset: Path, plan_id: str) -> bool:
+    """Measure one episode into its part files, unless that is done.
+
+    Safe to run for many episodes at once, and again after an interruption: a part is bound to the
+    content of the episode it was taken from.
+
+    Args:
+        dataset: The dataset folder.
+        plan_id: Name of the episode's folder.
+
+    Returns:
+        Whether anything had to be measured.
+
+    Raises:
+        ValueError: If the episode is absent, unfinished or cannot be measured.
+    """
+    episode = Episode.load(dataset / "episodes" / plan_id)
+    mark = _mark(episode)
+    frames_path, clips_path = _parts(dataset, plan_id)
+    if _known(clips_path) == mark and frames_path.is_file():
+        return False
+    measured = measure(episode)
+    _write(frames_path, _frame_table(episode, measured), mark)
+    _write(clips_path, pa.Table.from_pylist(measured.clips, schema=_CLIP_SCHEMA), mark)
+    return True
+
+
+def merge(dataset: Path) -> Path:
+    """Join the parts of all measured episodes into metrics/{frames,clips}.parquet.
+
+    Clips are sorted by id and get the column `duplicate_of`, the clip whose path they repeat.
+
+    Returns:
+        metrics/clips.parquet.
+
+    Raises:
+        ValueError: If no episode has been measured.
+    """
+    plan_ids = measured_plans(dataset)
+    if not plan_ids:
+        raise ValueError(f"{dataset}: no episode has been measured; run `relickit curate` first")
+    parts = [_parts(dataset, plan_id) for plan_id in plan_ids]
+    frames = pa.concat_tables([pq.read_table(part).replace_schema_metadata() for part, _ in parts])
+    clips = pa.concat_tables([pq.read_table(part).replace_schema_metadata() for _, part in parts])
+    clips = clips.sort_by("clip_id")
+    clips = clips.append_column("duplicate_of", _duplicates(clips, frames))
+    folder = dataset / "metrics"
+    _write(folder / "frames.parquet", frames)
+    _write(folder / "clips.parquet", clips)
+    return folder / "clips.parquet"
+
+
+def measured_plans(dataset: Path) -> list[str]:
+    """Ids of the episodes that are there and whose metrics are, sorted."""
+    found = sorted((dataset / "metrics" / "parts").glob("*.clips.parquet"))
+    names = [path.name.removesuffix(".clips.parquet") for path in found]
+    return [name for name in names if (dataset / "episodes" / name / "episode.json").is_file()]
+
+
+def _parts(dataset: Path, plan_id: str) -> tuple[Path, Path]:
+    folder = dataset / "metrics" / "parts"
+    return folder / f"{plan_id}.frames.parquet", folder / f"{plan_id}.clips.parquet"
+
+
+def _mark(episode: Episode) -> dict[bytes, bytes]:
+    """What a part must have been made of to be valid."""
+    content = files.sha256(episode.path / "episode.json")
+    how = f"{VERSION} {segment.LENGTH} {segment.STRIDE}"
+    return {b"relickit.episode": content.encode(), b"relickit.measure": how.encode()}
+
+
+def _known(path: Path) -> dict[bytes, bytes] | None:
+    if not path.is_file():
+        return None
+    metadata = pq.read_schema(path).metadata or {}
+    return {key: value for key, value in metadata.items() if key.startswith(b"relickit.")}
+
+
+def _frame_table(episode: Episode, measured: Measured) -> pa.Table:
+    count = len(episode)
+    columns = {
+        "plan_id": [episode.id] * count,
+        "scene_id": [episode.scene.id] * count,
+        "frame": np.arange(count),
+        **measured.frames,
+    }
+    arrays = [pa.array(columns[field.name]).cast(field.type) for field in _FRAME_SCHEMA]
+    return pa.Table.from_arrays(arrays, schema=_FRAME_SCHEMA)
+
+
+def _write(path: Path, table: pa.Table, mark: dict[bytes, bytes] | None = None) -> None:
+    """A table whose columns carry their unit, written atomically."""
+    fields = [
+        field.with_metadata({"unit": UNITS[field.name]}) if UNITS.get(field.name) else field
+        for field in table.schema
+    ]
+    with files.replacing(path) as temporary:
+        pq.write_table(table.cast(pa.schema(fields, metadata=mark)), temporary, compression="zstd")
+
+
+def _duplicates(clips: pa.Table, frames: pa.Table) -> pa.Array:
+    """Clip ids, "" where a clip is the first of its kind."""
+    begin: dict[str, int] = {}
+    for row, plan_id in enumerate(frames["plan_id"].to_pylist()):
+        begin.setdefault(plan_id, row)
+    columns = [frames[name].to_numpy().astype(np.float64) for name in _POSE]
+    x, y, z, heading, tilt, roll = columns
+    rows = [
+        begin[clip["plan_id"]] + clip["start"] + duplicates.sample(clip["stop"] - clip["start"])
+        for clip in clips.select(["plan_id", "start", "stop"]).to_pylist()
+    ]
+    index = np.array(rows, dtype=int).reshape(-1, duplicates.SAMPLES)
+    position_m = np.stack([x, y, z], -1)[index]
+    paths = camera.pose_from_angles(position_m, heading[index], tilt[index], roll[index])
+    ids = clips["clip_id"].to_pylist()
+    found = duplicates.find(clips["scene_id"].to_pylist(), paths)
+    return pa.array(["" if n is None else ids[n] for n in found], pa.string())
