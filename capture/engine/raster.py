@@ -30,7 +30,7 @@ class Frame:
     Attributes:
         rgb: Display-encoded, anti-aliased, uint8 [H, W, 3].
         depth_m: Planar depth at the pixel centres, float32 [H, W]; infinity where there is nothing.
-        normal: Unit, world axes, toward the camera, float32 [H, W, 3]; zero where there is nothing.
+        normal: Shading normal of the side that is seen, unit, world axes, float32 [H, W, 3]; zero where there is nothing.
         object: Index into `World.objects`, uint16 [H, W]; 0 where there is nothing.
     """
 
@@ -105,7 +105,7 @@ class Renderer:
             if missing and self._samples < samples:
                 self._see(pose, intrinsics, near_m, samples)
             if any(o != "lit" for o in missing):
-                self._measure(pose, intrinsics)
+                self._measure(intrinsics)
             if "lit" in missing:
                 self._shade(pose, intrinsics, near_m)
             chosen = {_FIELDS[o]: self._outputs[o] for o in outputs}
@@ -173,15 +173,15 @@ class Renderer:
         self._draw(order, projection, (width, height), near_m, True, cull, key, self._seen)
         self._samples = samples
 
-    def _measure(self, pose, intrinsics: Intrinsics) -> None:
+    def _measure(self, intrinsics: Intrinsics) -> None:
         """Ground truth from the visibility buffer."""
         shape = (intrinsics.height_px, intrinsics.width_px)
         depth, normal = np.empty(shape, dtype=np.float32), np.empty((*shape, 3), dtype=np.float32)
         objects = np.empty(shape, dtype=np.uint16)
         w = self._world
         visibility.ground_truth(
-            self._seen, self._planes, self._slot_face, w.faces, w.vertices,
-            _rays(pose, intrinsics), depth, normal, objects,
+            self._seen, self._planes, self._boxes, self._slot_face, w.faces, w.vertices,
+            depth, normal, objects,
         )  # fmt: skip
         self._keep(depth=depth, normal=normal, object=objects)
 

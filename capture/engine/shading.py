@@ -51,7 +51,7 @@ def sky_color(dx, dy, dz, light, clouds, out):
     inverse = 1.0 / math.sqrt(dx * dx + dy * dy + dz * dz)
     dx, dy, dz = dx * inverse, dy * inverse, dz * inverse
     up = max(dz, 0.0)
-    blend = 1.0 - (1.0 - up) ** 3.0
+    blend = 1.0 - (1.0 - up) * (1.0 - up) * (1.0 - up)
     near_sun = max(dx * light[SUN_X] + dy * light[SUN_Y] + dz * light[SUN_Z], 0.0)
     glow = 0.25 * near_sun**8.0 + 0.6 * near_sun**256.0
     cover = 0.0
@@ -128,9 +128,9 @@ def _light_map(atlas, u, v, out):
         out[k] = top + (low - top) * fv
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@njit(cache=True, error_model="numpy", nogil=True, inline="always")
 def _shade(
-    slot, px, py, planes, slot_face, faces, vertices, materials, texels, levels, sizes, atlas,
+    slot, px, py, planes, boxes, slot_face, faces, vertices, materials, texels, levels, sizes, atlas,
     shadow, to_shadow, rays, eye, light, baked, out,
 ):  # fmt: skip
     """Linear colour of a triangle at an image point into `out` [3]; `baked` [3] is scratch."""
@@ -176,8 +176,9 @@ def _shade(
     nz = b0 * v0[5] + b1 * v1[5] + b2 * v2[5]
     scale = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-60)
     facing = -(nx * dx + ny * dy + nz * dz) / math.sqrt(dx * dx + dy * dy + dz * dz) * scale
-    if facing < 0.0:
+    if boxes[slot, BACK]:
         scale, facing = -scale, -facing
+    facing = max(facing, 0.0)
     nx, ny, nz = nx * scale, ny * scale, nz * scale
     if faces[f, 5]:
         lu = v0[8] + b1 * (v1[8] - v0[8]) + b2 * (v2[8] - v0[8])
@@ -209,8 +210,9 @@ def _shade(
             hz = light[SUN_Z] - dz * length
             half = (nx * hx + ny * hy + nz * hz) / math.sqrt(hx * hx + hy * hy + hz * hz)
             shine = share * m[5] * max(half, 0.0) ** m[6]
-    sheen = m[5] * (0.04 + 0.6 * (1.0 - facing) ** 5.0)
-    haze = 1.0 - math.exp(-depth * light[HAZE])
+    grazing = (1.0 - facing) * (1.0 - facing)
+    sheen = m[5] * (0.04 + 0.6 * grazing * grazing * (1.0 - facing))
+    haze = 1.0 - math.exp(-depth * light[HAZE]) if light[HAZE] > 0.0 else 0.0
     for k in range(3):
         color = r if k == 0 else (g if k == 1 else b)
         value = color * (baked[k] + light[SUN_R + k] * sun + m[4])
@@ -218,10 +220,54 @@ def _shade(
         out[k] = value + (light[HORIZON + k] - value) * haze
 
 
+@njit(cache=True, error_model="numpy", nogil=True)
+def _shade_row(
+    y,
+    seen, planes, boxes, slot_face, section, faces, vertices, materials, texels, levels, sizes,
+    atlas, shadow, to_shadow, rays, eye, light, clouds, rgb,
+):  # fmt: skip
+    """One row of `shade_image`; apart from it because parallel code compiles slowly."""
+    out, baked = np.empty(3), np.empty(3)
+    for x in range(rgb.shape[1]):
+        total0 = total1 = total2 = 0.0
+        shaded, c0, c1, c2 = -2, 0.0, 0.0, 0.0
+        centre = seen[y, 0, x]
+        for s in range(1, NUM_SAMPLES):
+            slot = seen[y, s, x]
+            if slot != shaded:
+                at_centre = slot == centre
+                px = x + 0.5 + (0.0 if at_centre else SAMPLE_X[s])
+                py = y + 0.5 + (0.0 if at_centre else SAMPLE_Y[s])
+                if slot < 0:
+                    sky_color(
+                        rays[0, 0] * px + rays[0, 1] * py + rays[0, 2],
+                        rays[1, 0] * px + rays[1, 1] * py + rays[1, 2],
+                        rays[2, 0] * px + rays[2, 1] * py + rays[2, 2],
+                        light, clouds, out,
+                    )  # fmt: skip
+                elif (
+                    section and boxes[slot, BACK] and materials[faces[slot_face[slot], 3], 8] == 0.0
+                ):
+                    out[0], out[1], out[2] = _SECTION
+                else:
+                    _shade(
+                        slot, px, py, planes, boxes, slot_face, faces, vertices, materials, texels,
+                        levels, sizes, atlas, shadow, to_shadow, rays, eye, light, baked, out,
+                    )  # fmt: skip
+                c0 = _tone(out[0] * light[EXPOSURE])
+                c1 = _tone(out[1] * light[EXPOSURE])
+                c2 = _tone(out[2] * light[EXPOSURE])
+                shaded = slot
+            total0, total1, total2 = total0 + c0, total1 + c1, total2 + c2
+        rgb[y, x, 0] = int(total0 * 63.75 + 0.5)
+        rgb[y, x, 1] = int(total1 * 63.75 + 0.5)
+        rgb[y, x, 2] = int(total2 * 63.75 + 0.5)
+
+
 @njit(parallel=True, cache=True, error_model="numpy", nogil=True)
 def shade_image(
-    seen, planes, boxes, slot_face, section, faces, vertices, materials, texels, levels, sizes, atlas,
-    shadow, to_shadow, rays, eye, light, clouds, rgb,
+    seen, planes, boxes, slot_face, section, faces, vertices, materials, texels, levels, sizes,
+    atlas, shadow, to_shadow, rays, eye, light, clouds, rgb,
 ):  # fmt: skip
     """Colour image: the mean of the tone-mapped samples 1..4 of each pixel.
 
@@ -248,38 +294,9 @@ def shade_image(
         clouds: float32 [N, N], tiling.
         rgb: Out, uint8 [H, W, 3].
     """
-    height, width = rgb.shape[:2]
-    for y in prange(height):
-        out, baked = np.empty(3), np.empty(3)
-        for x in range(width):
-            total0 = total1 = total2 = 0.0
-            shaded, c0, c1, c2 = -2, 0.0, 0.0, 0.0
-            centre = seen[y, 0, x]
-            for s in range(1, NUM_SAMPLES):
-                slot = seen[y, s, x]
-                if slot != shaded:
-                    at_centre = slot == centre
-                    px = x + 0.5 + (0.0 if at_centre else SAMPLE_X[s])
-                    py = y + 0.5 + (0.0 if at_centre else SAMPLE_Y[s])
-                    if slot < 0:
-                        sky_color(
-                            rays[0, 0] * px + rays[0, 1] * py + rays[0, 2],
-                            rays[1, 0] * px + rays[1, 1] * py + rays[1, 2],
-                            rays[2, 0] * px + rays[2, 1] * py + rays[2, 2],
-                            light, clouds, out,
-                        )  # fmt: skip
-                    elif section and boxes[slot, BACK]:
-                        out[0], out[1], out[2] = _SECTION
-                    else:
-                        _shade(
-                            slot, px, py, planes, slot_face, faces, vertices, materials, texels,
-                            levels, sizes, atlas, shadow, to_shadow, rays, eye, light, baked, out,
-                        )  # fmt: skip
-                    c0 = _tone(out[0] * light[EXPOSURE])
-                    c1 = _tone(out[1] * light[EXPOSURE])
-                    c2 = _tone(out[2] * light[EXPOSURE])
-                    shaded = slot
-                total0, total1, total2 = total0 + c0, total1 + c1, total2 + c2
-            rgb[y, x, 0] = int(total0 * 63.75 + 0.5)
-            rgb[y, x, 1] = int(total1 * 63.75 + 0.5)
-            rgb[y, x, 2] = int(total2 * 63.75 + 0.5)
+    for y in prange(rgb.shape[0]):
+        _shade_row(
+            np.int64(y),
+            seen, planes, boxes, slot_face, section, faces, vertices, materials, texels, levels, sizes,
+            atlas, shadow, to_shadow, rays, eye, light, clouds, rgb,
+        )  # fmt: skip
