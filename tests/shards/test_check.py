@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from box_room import box_plan
+
+from capture import files
+from capture.scene import save_plans
+from shards.check import check
+
+
+@pytest.fixture
+def whole(sharded: Path, tmp_path: Path) -> Path:
+    """A sharded dataset that may be damaged."""
+    folder = tmp_path / "box"
+    shutil.copytree(sharded.resolve(), folder)
+    save_plans(folder / "plans.parquet", [box_plan("pan")])
+    return folder
+
+
+def test_a_whole_dataset_has_no_problems(whole):
+    assert check(whole) == []
+    (whole / "episodes" / ".half.tmp-elsewhere-1-abc").mkdir()
+    shutil.rmtree(whole / "shards")
+    assert check(whole) == []
+
+
+def test_a_folder_that_is_no_dataset(tmp_path):
+    assert [str(problem) for problem in check(tmp_path)] == [
+        f"{tmp_path}: no dataset: expected at least one of "
+        "plans.parquet, episodes, clips.parquet, shards"
+    ]
+
+
+def first(folder: Path, pattern: str) -> Path:
+    return min(folder.glob(pattern))
+
+
+def flip(path: Path, offset: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def change_index(folder: Path, name: str, **changes: object) -> None:
+    """Forge a table together with the hash that the manifest has of it."""
+    mark = folder / "shards" / "manifest.json"
+    content = json.loads(mark.read_text())
+    path = folder / "shards" / content["tables"][name]["file"]
+    rows = [{**row, **changes} for row in pq.read_table(path).to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    content["tables"][name]["sha256"] = files.sha256(path)
+    mark.write_text(json.dumps(content))
+
+
+def change_clips(folder: Path, **changes: object) -> None:
+    path = folder / "clips.parquet"
+    rows = [{**row, **changes} for row in pq.read_table(path).to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+
+
+def reverse_clips(folder: Path) -> None:
+    path = folder / "clips.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.take(np.arange(len(table))[::-1].copy()), path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "messages"),
+    [
+        (lambda f: flip(first(f, "episodes/*/rgb.mp4"), 5000), ["rgb.mp4 is damaged"]),
+        (lambda f: flip(first(f, "episodes/*/mask.mkv"), 900), ["mask.mkv is damaged"]),
+        (lambda f: first(f, "episodes/*/depth.mkv").unlink(), ["found nothing"]),
+        (
+            lambda f: first(f, "episodes/*/rgb.mp4").parent.rename(f / "episodes" / "other"),
+            ["the folder holds the episode", "clips.parquet names the episode"],
+        ),
+        (lambda f: reverse_clips(f), ["not sorted by clip_id"]),
+        (lambda f: change_clips(f, stop=98), ["ends at frame 98"]),
+        (lambda f: change_clips(f, split="val"), ["clips.parquet changed after"]),
+        (lambda f: change_clips(f, caption="x"), ["clips.parquet changed after"]),
+        (lambda f: (f / "plans.parquet").write_bytes(b"PAR1"), ["plans.parquet"]),
+        (lambda f: flip(first(f, "shards/*.tar"), 20), ["a header or the padding"]),
+        (lambda f: flip(first(f, "shards/*.tar"), 700), ["sample .*, part actions.npz is damaged"]),
+        (lambda f: first(f, "shards/*.tar").unlink(), ["found nothing"]),
+        (lambda f: first(f, "shards/*.tar").write_bytes(b""), ["found 0"] + ["0 of"] * 4),
+        (lambda f: first(f, "shards/shards-*").unlink(), ["shards-.* is not there"]),
+        (lambda f: change_index(f, "samples", num_frames=5), ["number of frames"] * 12),
+        (lambda f: change_index(f, "samples", width_px=5), ["disagree about the size"] * 12),
+        (lambda f: change_index(f, "samples", scene_id="a"), ["scene a is in train and in val"]),
+    ],
+)
+def test_damage_is_found_and_named(whole, damage, messages):
+    damage(whole)
+    problems = [str(problem) for problem in check(whole)]
+    assert len(problems) == len(messages), problems
+    for problem, message in zip(problems, messages, strict=True):
+        assert re.search(message, problem), problem
+        assert "\n" not in problem and os.sep in problem

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shards.order import GlobalOrder, window_start
+
+
+@given(n=st.integers(1, 60), seed=st.integers(0, 2**64 - 1), epoch=st.integers(0, 2**40))
+def test_every_epoch_holds_every_sample_once(n, seed, epoch):
+    order = GlobalOrder(n, seed)
+    rows = [order.row(k) for k in range(epoch * n, (epoch + 1) * n)]
+    assert sorted(rows) == list(range(n))
+
+
+@given(
+    n=st.integers(1, 40),
+    step=st.integers(0, 50),
+    shares=st.sampled_from([(1, 8), (2, 4), (4, 2), (8, 1)]),
+)
+def test_any_number_of_processes_sees_the_same_global_batch(n, step, shares):
+    world, _ = shares
+    alone = GlobalOrder(n, 3).batch(step, global_batch=8)
+    split = [
+        GlobalOrder(n, 3).batch(step, global_batch=8, rank=rank, world=world)
+        for rank in range(world)
+    ]
+    assert list(itertools.chain(*split)) == alone
+    assert {len(part) for part in split} == {8 // world}
+
+
+@given(step=st.integers(0, 30))
+def test_resuming_continues_the_sequence(step):
+    whole = itertools.islice(GlobalOrder(11, 5).batches(0, global_batch=4), step, step + 9)
+    resumed = itertools.islice(GlobalOrder(11, 5).batches(step, global_batch=4), 9)
+    assert list(whole) == list(resumed)
+
+
+def test_epochs_and_seeds_differ():
+    order = GlobalOrder(50, 0)
+    assert list(order.permutation(0)) != list(order.permutation(1))
+    assert list(order.permutation(0)) != list(GlobalOrder(50, 1).permutation(0))
+
+
+def test_the_order_is_the_same_for_ever():
+    # These numbers are part of the format: a change would break every run that is resumed.
+    assert GlobalOrder(10, 1234).permutation(0).tolist() == ORDER_10_1234_0
+    assert GlobalOrder(10, 1234).permutation(7).tolist() == ORDER_10_1234_7
+    assert [window_start(1234, k, 81, 33) for k in range(8)] == WINDOWS_1234
+
+
+@given(seed=st.integers(0, 2**64 - 1), k=st.integers(0, 2**60), spare=st.integers(0, 50))
+def test_windows_fit(seed, k, spare):
+    start = window_start(seed, k, 33 + spare, 33)
+    assert 0 <= start <= spare
+    assert start == window_start(seed, k, 33 + spare, 33)
+
+
+def test_windows_are_uniform():
+    starts = [window_start(0, k, 12, 9) for k in range(4000)]
+    assert np.bincount(starts, minlength=4).min() > 850
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"global_batch": 6, "world": 4}, "multiple of the number of processes"),
+        ({"global_batch": 4, "world": 2, "rank": 2}, "rank = 2"),
+        ({"global_batch": 0}, "global_batch = 0"),
+    ],
+)
+def test_unequal_shares_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        GlobalOrder(5, 0).batch(0, **arguments)
+
+
+def test_impossible_orders_and_windows_are_refused():
+    with pytest.raises(ValueError, match="n = 0"):
+        GlobalOrder(0, 0)
+    with pytest.raises(ValueError, match="-1"):
+        GlobalOrder(5, -1)
+    with pytest.raises(ValueError, match="window of 9 frames does not fit into 8"):
+        window_start(0, 0, 8, 9)
+
+
+ORDER_10_1234_0 = [8, 9, 7, 3, 0, 1, 4, 2, 5, 6]
+ORDER_10_1234_7 = [6, 1, 4, 8, 9, 3, 5, 0, 7, 2]
+WINDOWS_1234 = [35, 27, 29, 41, 17, 32, 41, 8]
