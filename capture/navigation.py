@@ -131,10 +131,10 @@ def smooth_path(points_m: np.ndarray, step_m: float, sigma_m: float = 0.4) -> np
     sigma = sigma_m / (step_m / 4)
     if len(dense) > 3:
         # Reflecting through the end points keeps them fixed.
-        pad = min(int(3 * sigma), len(dense) - 1)
+        pad = min(int(3 * sigma + 0.5), len(dense) - 1)
         head, tail = 2 * dense[0] - dense[pad:0:-1], 2 * dense[-1] - dense[-2 : -pad - 2 : -1]
         padded = np.concatenate([head, dense, tail])
-        dense = gaussian_filter1d(padded, sigma, axis=0, mode="nearest")[pad : pad + len(dense)]
+        dense = gaussian_filter1d(padded, sigma, axis=0, truncate=3.0)[pad : pad + len(dense)]
     return resample(dense, step_m)
 
 

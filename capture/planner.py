@@ -162,7 +162,7 @@ def moves(
 ) -> np.ndarray | None:
     """Single and mixed moves of the camera one after another, each about a second long.
 
-    Two thirds are a lone pan or dolly; the rest truck, pedestal, tilt or mix (RELIC sec. 3: single
+    Nearly two thirds are a lone pan or dolly; the rest truck, pedestal, tilt or mix (RELIC sec. 3: single
     and mixed actions, balanced).
     """
     position, heading, tilt = _random_cell(space, rng), rng.uniform(0, 360), rng.uniform(-8, 5)
@@ -195,11 +195,11 @@ def _random_move(rng: np.random.Generator, motion: Motion) -> np.ndarray:
     """Forward, left, up in m/s, then turn left and tilt up in deg/s."""
     sign = rng.choice([-1.0, 1.0])
     walk, pan = sign * rng.uniform(*motion.walk_m_s), sign * rng.uniform(*motion.pan_deg_s)
-    kind = rng.choice(6, p=[0.34, 0.34, 0.1, 0.04, 0.05, 0.13])
+    kind = rng.choice(6, p=[0.31, 0.33, 0.1, 0.07, 0.06, 0.13])
     if kind == 5:
         sideways, turn = rng.uniform(-0.7, 0.7), rng.uniform(-0.8, 0.8) * motion.pan_deg_s[1]
         return np.array([walk, sideways, 0.0, turn, 0.0])
-    single = [(3, pan), (0, walk), (1, walk), (2, walk / 2), (4, pan / 2)]
+    single = [(3, pan), (0, walk), (1, walk), (2, walk / 3), (4, pan / 2)]
     velocity = np.zeros(5)
     axis, value = single[kind]
     velocity[axis] = value

@@ -81,7 +81,13 @@ class _Busy:
 
 
 def capture(
-    plans: list[Plan], scenes: dict[str, Scene], *, root: Path, failed: Path, spec: EngineSpec
+    plans: list[Plan],
+    scenes: dict[str, Scene],
+    *,
+    root: Path,
+    failed: Path,
+    spec: EngineSpec,
+    title: str = "Capture",
 ) -> int:
     """Record every plan that has no episode yet; returns the number of frames recorded.
 
@@ -93,6 +99,7 @@ def capture(
         root: The dataset's `episodes` folder.
         failed: Folder for the reasons.
         spec: Which engines to use; its count is the size of the fleet.
+        title: Of the progress bar.
 
     Raises:
         StageFailed: If plans were given up; all others are finished.
@@ -104,7 +111,7 @@ def capture(
     already = total - sum(len(job.plan.trajectory) for job in todo)
     if not todo:
         return 0
-    with runner.cluster(), bar("Capture", total, "frames") as progress:
+    with runner.cluster(), bar(title, total, "frames") as progress:
         fleet = _Fleet(todo, scenes, root=root, spec=spec, progress=progress, done=already)
         given_up = fleet.run()
     for job in given_up:
@@ -177,7 +184,7 @@ class _Fleet:
     def _settle(self, reference: Any) -> None:
         busy = self._busy.pop(reference)
         try:
-            self._done += ray.get(reference)
+            self._done += int(ray.get(reference))  # pyright: ignore[reportArgumentType]
             self._idle.append((busy.actor, busy.job.plan.scene_id))
         except RayError as error:
             self._failed(busy, runner.reason(error))

@@ -1,0 +1,95 @@
+"""Evaluation against rendered truth: every command from first frames that no plan has seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from capture import files, scripted
+from capture.camera import Intrinsics
+from capture.engine import scenes
+from capture.episode import Episode
+from capture.launcher import EngineSpec
+from capture.navigation import free_space
+from capture.planner import Motion
+from capture.scene import Scene, load_plans, save_plans
+from pipelines import fleet, runner
+
+_SEED = 7  # of the starts; training plans draw from other streams
+
+
+def render_truth(
+    folder: Path,
+    *,
+    scene: str,
+    seed: int,
+    num_starts: int,
+    num_frames: int,
+    intrinsics: Intrinsics,
+    spec: EngineSpec,
+) -> list[list[Episode]]:
+    """Ground truth for `scripted.COMMANDS`: one list of episodes per start, in their order.
+
+    Args:
+        folder: Where the clips are kept; what is there is not rendered again.
+        scene: A built-in scene.
+        seed: Of the scene.
+        num_starts: How many first frames.
+        num_frames: Length of each clip.
+        intrinsics: The camera.
+        spec: What renders.
+    """
+    folder = folder / f"{scene}-{seed}-{num_starts}x{num_frames}"
+    plans_file, card_file = folder / "plans.parquet", folder / "scene.json"
+    if not plans_file.is_file():
+        world = scenes.build(scene, seed)
+        space = free_space(
+            world.triangles_m(), world.scene.bounds_m, world.spawn_m, min_clearance_m=0.3
+        )
+        plans = scripted.plans(
+            space,
+            scene_id=world.scene.id,
+            seed=_SEED,
+            num_starts=num_starts,
+            num_frames=num_frames,
+            fps=Motion().fps,
+            intrinsics=intrinsics,
+        )
+        files.write_json(card_file, world.scene.to_json())
+        save_plans(plans_file, plans)
+    plans = load_plans(plans_file)
+    card = Scene.from_json(files.read_json(card_file))
+    episodes = folder / "episodes"
+    fleet.capture(
+        plans, {card.id: card}, root=episodes, failed=folder / "failed", spec=spec, title="Truth"
+    )
+    rendered = [Episode.load(episodes / p.id) for p in plans]
+    per_start = len(scripted.COMMANDS)
+    return [rendered[k : k + per_start] for k in range(0, len(rendered), per_start)]
+
+
+def truth_arrays(starts: list[list[Episode]]) -> tuple[np.ndarray, np.ndarray]:
+    """Frames uint8 [starts, commands, T, H, W, 3] and poses float64 [starts, commands, T, 4, 4]."""
+    frames = np.stack([[e.frames() for e in start] for start in starts])
+    poses = np.stack([[e.trajectory.cam_to_world for e in start] for start in starts])
+    return frames, poses
+
+
+def evaluate(run: Path, scene: str, seed: int, num_starts: int, spec: EngineSpec) -> Path:
+    """Render the truth, let the model follow the commands, compare; returns evaluation.json."""
+    from training import evaluate as evaluation
+
+    wanted = evaluation.needs(run)
+    with runner.cluster():
+        starts = render_truth(
+            run / "truth",
+            scene=scene,
+            seed=seed,
+            num_starts=num_starts,
+            num_frames=wanted.num_frames,
+            intrinsics=wanted.intrinsics,
+            spec=spec,
+        )
+    frames, poses = truth_arrays(starts)
+    return evaluation.evaluate(run, frames=frames, poses=poses, name=f"{scene}-{seed}")

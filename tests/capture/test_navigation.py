@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rooms import BOUNDS, SPAWN, two_rooms, two_rooms_space
+
+from capture.navigation import arc_length, free_space, smooth_path
+
+
+@pytest.fixture(scope="module")
+def space():
+    return two_rooms_space()
+
+
+def test_clearance_equals_the_distance_to_the_walls(space):
+    points = np.array([[1.0, 4.0, 1.5], [4.5, 5.0, 1.5], [9.8, 7.0, 1.2]])
+    np.testing.assert_allclose(space.clearance(points), [1.0, 0.4, 0.2], atol=0.5 * space.spacing_m)
+
+
+def test_the_other_room_is_reached_only_through_a_door(space):
+    assert space.cells()[:, 0].max() > 9
+    closed = free_space(two_rooms(door=False), BOUNDS, SPAWN, min_clearance_m=0.3)
+    assert closed.cells()[:, 0].max() < 5
+
+
+def test_paths_keep_their_distance(space):
+    path = space.path(np.array([1.0, 7.0, 1.5]), np.array([9.0, 7.0, 1.5]))
+    assert path is not None
+    assert arc_length(path)[-1] > 13, "the way leads round through the door"
+    assert space.clearance(path).min() >= 0.3 - 1e-9
+
+
+def test_smoothing_keeps_the_ends_and_the_steps():
+    corner = np.array([[0.0, 0, 0], [3, 0, 0], [3, 3, 0]])
+    smooth = smooth_path(corner, 0.05)
+    np.testing.assert_allclose(smooth[[0, -1]], corner[[0, -1]], atol=1e-6)
+    steps = np.linalg.norm(np.diff(smooth, axis=0), axis=1)
+    assert steps.max() / steps.min() < 1.02
+    turn = np.degrees(np.abs(np.diff(np.unwrap(np.arctan2(*np.diff(smooth, axis=0)[:, 1::-1].T)))))
+    assert turn.max() < 20, "no corner is left"
+
+
+def test_a_spawn_point_in_a_wall_is_refused():
+    with pytest.raises(ValueError, match="from a surface"):
+        free_space(two_rooms(), BOUNDS, np.array([0.1, 4.0, 1.5]), min_clearance_m=0.3)
+
+
+def test_a_ground_to_the_horizon_costs_little():
+    ground = np.array([[[-1e4, -1e4, 0], [1e4, -1e4, 0], [0, 1e4, 0]]])
+    space = free_space(ground, (0, 0, 0, 4, 4, 3), np.array([2.0, 2, 1.5]), min_clearance_m=0.3)
+    np.testing.assert_allclose(space.clearance(np.array([2.0, 2.0, 1.5])), 1.5, atol=0.01)
+    assert space.surface.n < 50_000
