@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from box_room import BOX_NAMES, box_plan, box_scene, render_box, write_box_episode
+
+from capture import camera
+from capture.episode import Episode, EpisodeWriter
+from curation import decide, exposure, measure, segment, split, tables
+from curation.catalogue import CLIP_METRICS, FRAME_METRICS
+from curation.filters import RULES, Rule, judge
+from curation.verdict import Verdict
+
+GOOD = {
+    rule.metric: rule.at_least if math.isfinite(rule.at_least) else rule.at_most for rule in RULES
+}
+
+
+def curate(dataset: Path) -> Path:
+    for folder in sorted((dataset / "episodes").iterdir()):
+        tables.measure_episode(dataset, folder.name)
+    tables.merge(dataset)
+    decide.decide(dataset)
+    return dataset
+
+
+@pytest.fixture(scope="module")
+def curated(box_dataset, tmp_path_factory) -> Path:
+    """A private copy of the box dataset, measured and decided."""
+    dataset = tmp_path_factory.mktemp("curated") / "box"
+    shutil.copytree(box_dataset, dataset)
+    return curate(dataset)
+
+
+@pytest.fixture
+def copy(curated, tmp_path) -> Path:
+    return Path(shutil.copytree(curated, tmp_path / "box"))
+
+
+def rows(dataset: Path) -> list[dict]:
+    return pq.read_table(dataset / "clips.parquet").to_pylist()
+
+
+# -- rules ---------------------------------------------------------------------------------------
+
+
+def test_values_at_their_bounds_are_kept():
+    assert judge(GOOD) == Verdict(keep=True, scores=judge(GOOD).scores)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.metric}-{rule.text[:12]}")
+def test_every_rule_rejects_past_its_bound_and_says_both_numbers(rule):
+    value = rule.at_most * 2 + 1 if math.isfinite(rule.at_most) else rule.at_least / 2
+    verdict = judge({**GOOD, rule.metric: value}, [rule])
+    assert not verdict.keep
+    assert len(verdict.reasons) == 1
+    assert sum(character.isdigit() for character in verdict.reasons[0]) >= 2
+
+
+def test_reasons_read_like_sentences():
+    verdict = judge({**GOOD, "turn_max_deg_s": 143.2, "black_frames": 1.0, "lag_frames": -1.0})
+    assert verdict.reasons == (
+        "turns at 143 deg/s, more than 90 deg/s",
+        "1 frame black, 0 frames allowed",
+        "pictures and poses are out of step by -1 frame, expected 0 frames",
+    )
+
+
+def test_only_required_metrics_reject_when_unknown():
+    assert judge({**GOOD, "lag_frames": math.nan}).keep
+    assert judge({**GOOD, "geometry_inlier": math.nan}).reasons == (
+        "geometry_inlier could not be measured",
+    )
+    assert not judge({name: GOOD[name] for name in GOOD if name != "geometry_inlier"}).keep
+
+
+def test_rules_without_meaning_are_refused():
+    with pytest.raises(ValueError, match="no metric 'speeed'"):
+        Rule(metric="speeed", text="", at_most=1)
+    with pytest.raises(ValueError, match="needs a bound"):
+        Rule(metric="luma_mean", text="")
+    with pytest.raises(ValueError, match="needs a bound"):
+        Rule(metric="luma_mean", text="", at_least=2, at_most=1)
+
+
+def test_a_verdict_has_reasons_exactly_if_it_rejects():
+    with pytest.raises(ValueError, match="rejects with some"):
+        Verdict(keep=False)
+
+
+# -- clips and splits ----------------------------------------------------------------------------
+
+
+def test_segments_start_at_key_frames_and_share_one_frame():
+    assert segment.segments(241) == [(0, 81), (80, 161), (160, 241)]
+    assert segment.segments(240) == [(0, 81), (80, 161)]
+    assert segment.segments(80) == []
+    with pytest.raises(ValueError, match="multiple of 16, got 81"):
+        segment.segments(200, stride=81)
+
+
+def test_clip_ids_are_file_names():
+    assert segment.clip_id("town-1", "0af3", 80) == "town-1-0af3-00080"
+    assert segment.clip_id("a b/c.d", "x", 0) == "a_b_c_d-x-00000"
+
+
+def test_scenes_are_split_the_same_way_in_any_order():
+    scenes = [f"scene-{n}" for n in range(30)]
+    assigned = split.assign(scenes)
+    assert assigned == split.assign(reversed(scenes * 2))
+    assert list(assigned.values()).count("val") == 3
+    assert split.assign(["only"]) == {"only": "train"}
+    assert split.assign(["a", "b"], val_scenes=["b"]) == {"a": "train", "b": "val"}
+    with pytest.raises(ValueError, match="cannot validate on c"):
+        split.assign(["a", "b"], val_scenes=["c"])
+
+
+def test_leaks_are_found():
+    clips = [{"scene_id": "a", "split": "train"}, {"scene_id": "b", "split": "val"}]
+    assert split.leaks(clips) == []
+    assert split.leaks([*clips, {"scene_id": "a", "split": "val"}]) == ["a"]
+
+
+# -- measuring -----------------------------------------------------------------------------------
+
+
+def test_the_box_dataset_is_right_and_kept(curated):
+    metrics = pq.read_table(curated / "metrics" / "clips.parquet").to_pylist()
+    assert len(metrics) == 6
+    for row in metrics:
+        assert row["geometry_inlier"] > 0.95
+        assert row["lag_frames"] == 0 or math.isnan(row["lag_frames"])
+        assert row["pose_error_max_m"] < 1e-6
+        assert row["raw_pixels"] is False
+    by_kind = {row["generator"]: row for row in metrics}
+    assert by_kind["pan"]["turn_mean_deg_s"] == pytest.approx(15.0)
+    assert by_kind["out_and_back"]["revisit_share"] > 0
+    assert all(row["keep"] for row in rows(curated) if "repeats" not in str(row["reject_reasons"]))
+
+
+def test_tables_hold_every_metric_with_its_unit(curated):
+    for name, metrics in (("frames", FRAME_METRICS), ("clips", CLIP_METRICS)):
+        schema = pq.read_schema(curated / "metrics" / f"{name}.parquet")
+        for metric in metrics:
+            unit = (schema.field(metric.name).metadata or {}).get(b"unit", b"").decode()
+            assert unit == metric.unit
+
+
+def test_measuring_twice_gives_the_same_bytes(box_dataset, curated, tmp_path):
+    shutil.copytree(box_dataset, tmp_path / "box")
+    again = curate(tmp_path / "box")
+    paths = [path for path in sorted(again.rglob("*.parquet")) if "episodes" not in path.parts]
+    assert len(paths) == 6 * 2 + 3
+    for path in paths:
+        assert path.read_bytes() == (curated / path.relative_to(again)).read_bytes(), path
+
+
+def test_measured_episodes_are_not_measured_again_until_they_change(copy):
+    plan_id = sorted(path.name for path in (copy / "episodes").iterdir())[0]
+    assert tables.measure_episode(copy, plan_id) is False
+    info = json.loads((copy / "episodes" / plan_id / "episode.json").read_text())
+    (copy / "episodes" / plan_id / "episode.json").write_text(json.dumps({**info, "seed": 9}))
+    assert tables.measure_episode(copy, plan_id) is True
+
+
+def test_the_observer_sees_the_raw_frames_and_measuring_uses_it(tmp_path):
+    plan, scene = box_plan("loop", num_frames=81), box_scene()
+    observer = exposure.FrameObserver()
+    with EpisodeWriter(
+        tmp_path, plan=plan, scene=scene, mask_names=BOX_NAMES, engine={"name": "box"}
+    ) as writer:
+        for pose in plan.trajectory.cam_to_world:
+            rgb, depth_m, mask = render_box(pose, plan.intrinsics)
+            reported = np.concatenate(camera.to_unreal(pose))
+            measured = {**observer(rgb, depth_m), "luma_mean": 77.0}
+            writer.add(
+                rgb=rgb, depth_m=depth_m, mask=mask, reported_cm_deg=reported, measured=measured
+            )
+    clip = measure.measure(Episode.load(tmp_path / plan.id)).clips[0]
+    assert clip["raw_pixels"] is True
+    assert clip["luma_mean"] == 77.0
+    assert clip["geometry_inlier"] > 0.95
+
+
+def write_with(root: Path, **measured: float) -> Episode:
+    plan, scene = box_plan("pan", num_frames=17), box_scene()
+    base = exposure.FrameObserver()
+    with EpisodeWriter(
+        root, plan=plan, scene=scene, mask_names=BOX_NAMES, engine={"name": "box"}
+    ) as writer:
+        for pose in plan.trajectory.cam_to_world:
+            rgb, depth_m, mask = render_box(pose, plan.intrinsics)
+            writer.add(
+                rgb=rgb,
+                depth_m=depth_m,
+                mask=mask,
+                reported_cm_deg=np.concatenate(camera.to_unreal(pose)),
+                measured={**base(rgb, depth_m), **measured},
+            )
+    return Episode.load(root / plan.id)
+
+
+def test_numbers_that_are_none_are_reported_in_words(tmp_path):
+    episode = write_with(tmp_path, luma_mean=math.nan)
+    with pytest.raises(ValueError, match=rf"{episode.id}.*luma_mean of frame 0 is nan"):
+        measure.measure(episode)
+
+
+def test_an_episode_that_is_too_short_has_frames_and_no_clips(tmp_path):
+    measured = measure.measure(write_with(tmp_path))
+    assert len(measured.frames["t_s"]) == 17
+    assert measured.clips == []
+
+
+def test_half_written_episodes_are_reported_in_words(copy):
+    folders = sorted((copy / "episodes").iterdir())
+    (folders[0] / "episode.json").unlink()
+    with pytest.raises(ValueError, match="no finished episode"):
+        tables.measure_episode(copy, folders[0].name)
+    with (folders[1] / "depth.mkv").open("r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(ValueError, match=r"depth\.mkv: expected \d+ bytes, found 1000"):
+        tables.measure_episode(copy, folders[1].name)
+    assert len(tables.measured_plans(copy)) == 5
+
+
+def test_nothing_measured_is_said_so(tmp_path):
+    with pytest.raises(ValueError, match="no episode has been measured"):
+        tables.merge(tmp_path)
+    with pytest.raises(ValueError, match="measure the episodes first"):
+        decide.decide(tmp_path)
+
+
+# -- deciding ------------------------------------------------------------------------------------
+
+
+def test_clips_have_the_agreed_columns_in_order(curated):
+    table = pq.read_table(curated / "clips.parquet")
+    assert table.column_names == [
+        *("clip_id", "plan_id", "scene_id", "start", "stop"),
+        *("keep", "reject_reasons", "caption", "split"),
+    ]
+    ids = table["clip_id"].to_pylist()
+    assert ids == sorted(ids)
+    assert split.leaks(table.to_pylist()) == []
+    assert {row["split"] for row in table.to_pylist()} == {"train", "val"}
+
+
+def test_deciding_again_measures_nothing(copy):
+    for path in (copy / "episodes").rglob("*.m*"):
+        path.write_bytes(b"")  # no pixel can be read any more
+    strict = [Rule(metric="turn_max_deg_s", at_most=50, text="turns at {value}, not {bound}")]
+    for path in (copy / "episodes").rglob("episode.json"):
+        info = json.loads(path.read_text())
+        for name in ("rgb.mp4", "depth.mkv", "mask.mkv"):
+            info["files"][name]["bytes"] = 0
+        path.write_text(json.dumps(info))
+    decide.decide(copy, rules=strict, val_scenes=["box-0"])
+    for row in rows(copy):
+        turning = row["reject_reasons"] == ["turns at 60 deg/s, not 50 deg/s"]
+        assert turning is not row["keep"]
+        assert row["split"] == ("val" if row["scene_id"] == "box-0" else "train")
+    assert sum(not row["keep"] for row in rows(copy)) == 2
+
+
+def test_people_win(copy):
+    first, second, third = [row["clip_id"] for row in rows(copy)][:3]
+    lines = [
+        {"clip_id": first, "keep": True},
+        {"clip_id": first, "keep": False, "note": "a hand in the picture"},
+        {"clip_id": second, "keep": True, "note": "fine"},
+    ]
+    (copy / "decisions.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n\n")
+    decide.decide(copy, rules=[Rule(metric="path_m", at_most=-1, text="{value} > {bound}")])
+    verdicts = {row["clip_id"]: row for row in rows(copy)}
+    assert verdicts[first]["reject_reasons"] == ["rejected by a person: a hand in the picture"]
+    assert verdicts[second]["keep"]
+    assert not verdicts[third]["keep"]
+
+
+@pytest.mark.parametrize(
+    "line", ["{", '{"clip_id": "a"}', '{"clip_id": "a", "keep": true, "x": 1}']
+)
+def test_malformed_decisions_name_their_line(tmp_path, line):
+    path = tmp_path / "decisions.jsonl"
+    path.write_text(f'{{"clip_id": "a", "keep": true}}\n{line}\n')
+    with pytest.raises(ValueError, match=r"decisions\.jsonl, line 2"):
+        decide.load_decisions(path)
+
+
+def test_the_second_of_two_equal_paths_goes(tmp_path):
+    plan = box_plan("loop")
+    for seed in (0, 1):
+        twin = box_plan("loop", seed) if seed else plan
+        write_box_episode(tmp_path / "episodes", twin, box_scene(0))
+    dataset = curate(tmp_path)
+    first, second = rows(dataset)
+    assert first["keep"]
+    assert second["reject_reasons"] == [f"repeats the path of {first['clip_id']}"]

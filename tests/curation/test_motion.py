@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from capture import actions, camera
+from capture.trajectory import Trajectory
+from curation import balance, coverage, duplicates, motion
+
+FPS = 16.0
+
+
+def path(position=(0.0, 0.0, 0.0), heading=0.0, tilt=0.0, n=97) -> Trajectory:
+    """A trajectory of functions of time (or constants)."""
+    t = np.arange(n) / FPS
+    position = np.stack([np.broadcast_to(p(t) if callable(p) else p, n) for p in position], -1)
+    angles = [np.broadcast_to(a(t) if callable(a) else a, n) for a in (heading, tilt)]
+    return Trajectory.uniform(camera.pose_from_angles(position, *angles), FPS)
+
+
+def test_constant_velocity_has_its_speed_and_no_jerk():
+    summary = motion.summary(path((lambda t: 1.5 * t, 0.0, 1.0)))
+    assert summary["speed_mean_m_s"] == pytest.approx(1.5)
+    assert summary["speed_max_m_s"] == pytest.approx(1.5)
+    assert summary["jerk_p95_m_s3"] == pytest.approx(0.0, abs=1e-8)
+    assert summary["path_m"] == pytest.approx(9.0) == summary["net_m"]
+    assert summary["still_share"] == 0.0
+
+
+def test_derivatives_of_a_cubic_are_exact():
+    cubic = path((lambda t: t**3, lambda t: 2 * t**3, 0.0))
+    np.testing.assert_allclose(motion.jerk_m_s3(cubic), 6 * np.sqrt(5), rtol=1e-6)
+    square = path((lambda t: t**2, 0.0, 0.0))
+    np.testing.assert_allclose(motion.acceleration_m_s2(square), 2.0, rtol=1e-8)
+
+
+def test_constant_pan_has_its_rate_and_direction():
+    pan = path(heading=lambda t: 30 * t)
+    np.testing.assert_allclose(motion.turn_vector_deg_s(pan), [[0, 0, 30.0]] * 96, atol=1e-9)
+    summary = motion.summary(pan)
+    assert summary["turn_max_deg_s"] == pytest.approx(30.0)
+    assert summary["turn_acceleration_max_deg_s2"] == pytest.approx(0.0, abs=1e-6)
+    assert summary["reversals_hz"] == 0.0
+
+
+def test_a_sudden_turn_is_abrupt():
+    turn = path(heading=lambda t: np.where(t > 2, 40 * (t - 2), 0.0))
+    assert motion.turn_acceleration_deg_s2(turn).max() == pytest.approx(40 * FPS)
+
+
+def test_a_swinging_view_reverses():
+    swing = path(heading=lambda t: 10 * np.sin(2 * np.pi * t))
+    assert motion.reversals_hz(swing) == pytest.approx(2.0, abs=0.2)
+
+
+def test_still_clip_is_still():
+    assert motion.summary(path())["still_share"] == 1.0
+
+
+def test_jitter_is_the_noise_and_smooth_paths_have_none():
+    rng = np.random.default_rng(0)
+    noise_m, noise_deg = rng.normal(0, 0.01, (3, 400)), rng.normal(0, 0.5, 400)
+    smooth = path((lambda t: t + 0.1 * t**2, 0.0, 0.0), heading=lambda t: 20 * t, n=400)
+    shaken = path(
+        tuple(lambda t, a=a: t + noise_m[a] for a in range(3)), lambda t: 20 * t + noise_deg, n=400
+    )
+    np.testing.assert_allclose(motion.jitter(smooth), 0.0, atol=0.002)
+    # what a five-frame quadratic leaves of white noise: sqrt(1 - 17/35)
+    left = np.sqrt(1 - 17 / 35)
+    mm, deg = motion.jitter(shaken)
+    assert mm == pytest.approx(10 * np.sqrt(3) * left, rel=0.1)
+    assert deg == pytest.approx(0.5 * left, rel=0.1)
+
+
+def test_pose_error_measures_offset_and_angle():
+    there = path((1.0, 2.0, 3.0)).cam_to_world
+    moved = path((1.0, 2.0, 3.2), heading=2.0).cam_to_world
+    metres, degrees = motion.pose_error(moved, there)
+    np.testing.assert_allclose(metres, 0.2)
+    np.testing.assert_allclose(degrees, 2.0)
+
+
+def test_out_and_back_revisits_and_a_straight_line_does_not():
+    out_and_back = path((lambda t: 3 * np.sin(np.pi * t / 6), 0.0, 0.0))
+    gap = coverage.revisit_gap_s(out_and_back)
+    assert gap[:49].max() == 0.0
+    assert gap[-1] == pytest.approx(6.0, abs=1.0)
+    assert coverage.summary(gap)["revisit_share"] > 0.2
+    assert coverage.loop_closed(out_and_back)
+    straight = path((lambda t: t, 0.0, 0.0))
+    assert not coverage.revisit_gap_s(straight).any()
+    assert not coverage.loop_closed(straight)
+
+
+@pytest.mark.parametrize("heading", [0.0, lambda t: 2 * t])
+def test_staying_is_no_revisit(heading):
+    assert not coverage.revisit_gap_s(path(heading=heading)).any()
+
+
+def test_turning_round_twice_revisits_after_a_full_turn():
+    gap = coverage.revisit_gap_s(path(heading=lambda t: 120 * t, n=97))
+    assert not gap[: int(2.5 * FPS)].any()
+    assert gap[-1] == pytest.approx(3.0, abs=0.3)
+
+
+def test_being_close_is_measured_in_depths():
+    """A metre sideways is another view of a room, and the same view of a town."""
+    away = path((lambda t: np.where((t > 1) & (t < 4), 50.0, np.where(t < 3, 0.0, 1.0)), 0.0, 0.0))
+    assert not coverage.revisit_gap_s(away, np.full(97, 2.0)).any()
+    assert coverage.revisit_gap_s(away, np.full(97, 20.0))[-1] > 2.0
+
+
+def test_histogram_of_known_actions():
+    forward_then_left = path(
+        (lambda t: np.minimum(t, 3.0), 0.0, 0.0), heading=lambda t: 20 * np.maximum(t - 3, 0)
+    )
+    shares = dict(
+        zip(
+            actions.NAMES,
+            balance.histogram(actions.encode(forward_then_left.cam_to_world)),
+            strict=True,
+        )
+    )
+    assert shares["dolly_in"] == pytest.approx(0.5)
+    assert shares["pan_left"] == pytest.approx(0.5)
+    assert sum(shares.values()) == pytest.approx(1.0)
+
+
+def test_a_still_path_is_static():
+    shares = balance.histogram(actions.encode(path().cam_to_world))
+    assert shares[actions.STATIC] == 1.0 == shares.sum()
+
+
+def test_entropy_of_even_and_of_single_actions():
+    assert balance.entropy_bits(np.full(13, 0.3)) == pytest.approx(np.log2(13))
+    assert balance.entropy_bits(np.eye(13)[3]) == 0.0
+
+
+def test_the_same_path_is_found_again_in_the_same_scene_only():
+    a, b = path((lambda t: t, 0.0, 0.0)), path((lambda t: -t, 0.0, 0.0))
+    near = path((lambda t: t + 0.05, 0.0, 0.0), heading=2.0)
+    samples = np.stack([p.cam_to_world[duplicates.sample(97)] for p in (a, b, near, a)])
+    assert duplicates.find(["s", "s", "s", "other"], samples) == [None, None, 0, None]
