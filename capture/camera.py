@@ -110,12 +110,14 @@ def unreal_axes(pitch_deg, yaw_deg, roll_deg) -> np.ndarray:
 def unreal_angles(axes: np.ndarray) -> np.ndarray:
     """Pitch, yaw, roll [..., 3] in degrees of rows forward, right, up [..., 3, 3].
 
-    Inverse of `unreal_axes` away from pitch +-90 degrees.
+    `unreal_axes` of them is `axes` again, also straight up and down: there the yaw is arbitrary,
+    but the roll is measured against the axes that this pitch and yaw alone give.
     """
-    forward, right, up = axes[..., 0, :], axes[..., 1, :], axes[..., 2, :]
+    forward, right = axes[..., 0, :], axes[..., 1, :]
     pitch = np.arctan2(forward[..., 2], np.hypot(forward[..., 0], forward[..., 1]))
     yaw = np.arctan2(forward[..., 1], forward[..., 0])
-    roll = np.arctan2(-right[..., 2], up[..., 2])
+    level = unreal_axes(np.degrees(pitch), np.degrees(yaw), 0.0)
+    roll = np.arctan2(-np.sum(right * level[..., 2, :], -1), np.sum(right * level[..., 1, :], -1))
     return np.degrees(np.stack([pitch, yaw, roll], -1))
 
 
