@@ -55,8 +55,8 @@ class Actions:
             raise ValueError(f"actions have the shape [T, {len(NAMES)}], got {values.shape}")
         if not np.isfinite(values).all() or values.min(initial=0.0) < 0:
             raise ValueError("actions must be finite and non-negative")
-        if not self.step_m > 0:
-            raise ValueError(f"step_m must be positive, got {self.step_m}")
+        if not 0 < self.step_m < np.inf:
+            raise ValueError(f"step_m must be positive and finite, got {self.step_m}")
         values.setflags(write=False)
         object.__setattr__(self, "values", values)
 

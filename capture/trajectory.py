@@ -41,6 +41,8 @@ class Trajectory:
                 f"largest deviation {error:.3g}, "
                 f"smallest determinant {np.linalg.det(rotation).min():.3g}"
             )
+        if np.any(poses[:, 3] != [0.0, 0.0, 0.0, 1.0]):
+            raise ValueError("the last row of every pose is 0 0 0 1; is the matrix transposed?")
         t_s.setflags(write=False)
         poses.setflags(write=False)
         object.__setattr__(self, "t_s", t_s)
