@@ -70,13 +70,13 @@ def over(
     results: list[Any] = [None] * len(items)
     failures: list[str] = []
     with cluster(), bar(title, len(items), unit) as progress:
-        task = ray.remote(num_cpus=1, max_retries=3)(function)
+        task = ray.remote(num_cpus=1, max_retries=3)(_apply)
         at_once = 2 * max(int(ray.cluster_resources().get("CPU", 1)), 1)
         waiting, running = list(range(len(items)))[::-1], {}
         while waiting or running:
             while waiting and len(running) < at_once:
                 index = waiting.pop()
-                running[task.remote(items[index])] = index
+                running[task.remote(function, items[index])] = index
             done, _ = ray.wait(list(running), timeout=_WAIT_S)
             for reference in done:
                 index = running.pop(reference)
@@ -88,6 +88,10 @@ def over(
     if failures:
         raise StageFailed(f"{title}: {len(failures)} of {len(items)} {unit} failed: {failures[0]}")
     return results
+
+
+def _apply(function: Callable[[Item], Any], item: Item) -> Any:
+    return function(item)
 
 
 def reason(error: RayError) -> str:
