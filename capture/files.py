@@ -77,7 +77,10 @@ def sweep(folder: Path) -> int:
         pid = entry.name.split(here, 1)[1].split("-", 1)[0]
         if pid.isdigit() and _alive(int(pid)):
             continue
-        shutil.rmtree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
+        # Somebody else may be sweeping the same folder.
+        shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(
+            missing_ok=True
+        )
         swept += 1
     return swept
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 
 # A key frame every GOP frames lets a reader start near any frame and makes clips cut without
 # encoding again.
@@ -143,7 +145,7 @@ def num_frames(source: Path | bytes) -> int:
     """
     try:
         with av.open(_opened(source), "r") as reader:
-            return sum(packet.pts is not None for packet in reader.demux(video=0))
+            return sum(packet.pts is not None for packet in reader.demux(_stream(reader, source)))
     except FFmpegError as error:
         raise ValueError(f"{_name(source)}: cannot be read ({error.strerror})") from error
 
@@ -160,7 +162,7 @@ def cut(source: Path, start: int, stop: int) -> bytes:
         raise ValueError(f"a clip starts at a multiple of {GOP} frames, got {start}")
     out = io.BytesIO()
     with av.open(str(source)) as reader:
-        stream = reader.streams.video[0]
+        stream = _stream(reader, source)
         writer = av.open(out, "w", format="mp4", container_options={"fflags": "+bitexact"})
         copy = writer.add_stream_from_template(stream)
         per_frame = _ticks_per_frame(stream)
@@ -192,6 +194,12 @@ def _opened(source: Path | bytes) -> str | io.BytesIO:
     return str(source) if isinstance(source, Path) else io.BytesIO(source)
 
 
+def _stream(reader: InputContainer, source: Path | bytes) -> VideoStream:
+    if not reader.streams.video:
+        raise ValueError(f"{_name(source)}: holds no video")
+    return reader.streams.video[0]
+
+
 def _read(source: Path | bytes, start: int, stop: int | None, pixel_format: str) -> np.ndarray:
     name = _name(source)
     try:
@@ -199,13 +207,14 @@ def _read(source: Path | bytes, start: int, stop: int | None, pixel_format: str)
     except FFmpegError as error:
         raise ValueError(f"{name}: cannot be decoded ({error.strerror})") from error
     if not frames or (stop is not None and len(frames) != stop - start):
-        raise ValueError(f"{name}: expected frames {start} to {stop}, found {len(frames)} of them")
+        end = "the end" if stop is None else stop
+        raise ValueError(f"{name}: expected frames {start} to {end}, found {len(frames)} of them")
     return np.stack(frames)
 
 
 def _decode(source, start: int, stop: int | None, pixel_format: str) -> Iterator[np.ndarray]:
     with av.open(_opened(source), "r") as reader:
-        stream = reader.streams.video[0]
+        stream = _stream(reader, source)
         stream.codec_context.thread_count = 1
         per_frame = _ticks_per_frame(stream)
         scaler = VideoReformatter()
