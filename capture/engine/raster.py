@@ -57,7 +57,6 @@ class Renderer:
         self._world = world
         limit = int(numba.config.NUMBA_NUM_THREADS)  # pyright: ignore[reportAttributeAccessIssue]
         self._threads = limit if threads is None else max(1, min(threads, limit))
-        self._atlas = light.apply(world)
         self._clouds = noise(512, world.lighting.seed, cells=4, octaves=7, gain=0.55)
         self._two_sided = world.materials.values[:, TWO_SIDED] > 0
         self._revision = -1
@@ -68,6 +67,10 @@ class Renderer:
         self._boxes = np.empty((size, visibility.BOX_COLUMNS), dtype=np.int32)
         self._slot_face = np.empty(size, dtype=np.int32)
         self._samples = 0
+        with _LOCK:
+            numba.set_num_threads(self._threads)
+            self._follow_world()
+            self._atlas = light.apply(world, self._shadow, self._to_shadow, self._light_vector())
 
     def render(
         self,
