@@ -2,7 +2,8 @@
 
     python tests/benchmarks/bench_shards.py [--width 832 --height 480 --clips 8 --length 33]
 
-Makes a dataset of noisy pictures in a temporary folder. One process, one thread, warm page cache; rates are per second of CPU time.
+Makes a dataset of noisy pictures in a temporary folder. One process, one thread, warm page cache;
+rates are per second of CPU time.
 """
 
 from __future__ import annotations
