@@ -121,6 +121,19 @@ class Engine:
             self._process.stdout.close()
 
 
+def open_engine(spec: EngineSpec) -> Engine:
+    """The engine that shows whatever it shows: one that runs already, or an Unreal binary.
+
+    Raises:
+        ValueError: For the embedded engine, which needs to be told the scene.
+    """
+    if spec.kind == "unreal":
+        return start_unreal(Path(spec.target))
+    if spec.kind == "address":
+        return Engine((spec.target,))
+    raise ValueError("the embedded engine plans from its own scenes; leave --engine away")
+
+
 def start_embedded(scene: str, seed: int, *, threads: int | None = None) -> Engine:
     """Start the embedded engine on a free port of 127.0.0.1; it dies with this process.
 

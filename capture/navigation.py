@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,6 @@ class FreeSpace:
 
     Attributes:
         surface: Tree over points on every surface, metres.
-        spacing_m: Largest gap between neighbouring surface points; clearances are this exact.
         height_m: Height of the grid above z = 0.
         origin_m: (x, y) of the centre of grid cell [0, 0].
         cell_m: Side of a grid cell.
@@ -30,7 +30,6 @@ class FreeSpace:
     """
 
     surface: KDTree
-    spacing_m: float
     height_m: float
     origin_m: np.ndarray
     cell_m: float
@@ -72,29 +71,29 @@ class FreeSpace:
 
 
 def free_space(
-    triangles_m: np.ndarray,
+    surface_m: np.ndarray,
     bounds_m: tuple[float, ...],
     spawn_m: np.ndarray,
     *,
     min_clearance_m: float,
+    seen_free: Callable[[np.ndarray], np.ndarray] | None = None,
     cell_m: float = 0.1,
-    spacing_m: float = 0.08,
 ) -> FreeSpace:
     """Free space at the height of the spawn point.
 
     Args:
-        triangles_m: Every solid triangle, float [F, 3, 3].
+        surface_m: Points on every surface, float64 [N, 3]; see `sample_triangles`.
         bounds_m: The volume in which cameras may move (min xyz, max xyz).
         spawn_m: A point in free space [3].
         min_clearance_m: Cells closer than this to a surface are not entered.
+        seen_free: Which of the points [M, 3] are known to be free; by default all are.
         cell_m: Side of a grid cell.
-        spacing_m: Distance between the points that stand for the surfaces.
 
     Raises:
         ValueError: If the spawn point itself has less than the wanted clearance.
     """
     spawn = np.asarray(spawn_m, dtype=np.float64)
-    surface = KDTree(_sample(np.asarray(triangles_m, dtype=np.float64), bounds_m, spacing_m))
+    surface = KDTree(surface_m)
     low, high = np.array(bounds_m[:2]), np.array(bounds_m[3:5])
     nx, ny = (max(int(n), 1) for n in (high - low) / cell_m)
     shape = np.array([nx, ny])
@@ -103,6 +102,8 @@ def free_space(
     points = np.concatenate([xy, np.full((nx, ny, 1), spawn[2])], -1)
     clearance = surface.query(points)[0]
     open_cells = clearance >= min_clearance_m
+    if seen_free is not None:
+        open_cells &= seen_free(points.reshape(-1, 3)).reshape(nx, ny)
     graph = _grid_graph(open_cells, clearance, cell_m)
     _, label = csgraph.connected_components(graph, directed=False)
     start = tuple(np.clip(((spawn[:2] - low) / cell_m).astype(int), 0, shape - 1))
@@ -115,7 +116,6 @@ def free_space(
     reachable = open_cells & (label == label[start])
     return FreeSpace(
         surface=surface,
-        spacing_m=spacing_m,
         height_m=float(spawn[2]),
         origin_m=origin,
         cell_m=cell_m,
@@ -156,10 +156,18 @@ def arc_length(points_m: np.ndarray) -> np.ndarray:
     return np.concatenate([[0.0], np.linalg.norm(np.diff(points_m, axis=0), axis=1).cumsum()])
 
 
-def _sample(
-    triangles: np.ndarray, bounds_m: tuple[float, ...], spacing_m: float, margin_m: float = 2.0
+def sample_triangles(
+    triangles_m: np.ndarray, bounds_m: tuple[float, ...], spacing_m: float = 0.08
 ) -> np.ndarray:
-    """Points on the triangles near the bounds, no two neighbours farther apart than the spacing."""
+    """Points on every triangle near the bounds, float64 [N, 3].
+
+    Args:
+        triangles_m: float [F, 3, 3].
+        bounds_m: Triangles more than two metres outside do not matter.
+        spacing_m: Neighbouring points are not farther apart, so distances to the points are longer
+            than those to the triangles by at most half of this.
+    """
+    triangles, margin_m = np.asarray(triangles_m, dtype=np.float64), 2.0
     low, high = np.array(bounds_m[:3]) - margin_m, np.array(bounds_m[3:]) + margin_m
     clouds = []
     while len(triangles):

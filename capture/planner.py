@@ -162,8 +162,8 @@ def moves(
 ) -> np.ndarray | None:
     """Single and mixed moves of the camera one after another, each about a second long.
 
-    Nearly two thirds are a lone pan or dolly; the rest truck, pedestal, tilt or mix (RELIC sec. 3: single
-    and mixed actions, balanced).
+    Nearly two thirds are a lone pan or dolly; the rest truck, pedestal, tilt or mix (RELIC
+    sec. 3: single and mixed actions, balanced).
     """
     position, heading, tilt = _random_cell(space, rng), rng.uniform(0, 360), rng.uniform(-8, 5)
     rows = [(*position, heading, tilt)]

@@ -142,7 +142,7 @@ def record(
     ) as writer:
         watch = [make() for make in observers]
         first_rgb = None
-        for index, (rgb, depth_m, mask, reported) in enumerate(_frames(stage, plan)):
+        for index, (rgb, depth_m, mask, reported) in enumerate(frames(stage, plan)):
             first_rgb = rgb if first_rgb is None else first_rgb
             measured = {k: v for observe in watch for k, v in observe(rgb, depth_m).items()}
             writer.add(
@@ -156,10 +156,15 @@ def record(
     return Episode.load(root / plan.id)
 
 
-def _frames(
+def frames(
     stage: Stage, plan: Plan
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """Colour, depth in metres, mask and reported pose of each frame, groups sent ahead."""
+    """Colour, depth in metres, mask and reported pose of each frame of a plan.
+
+    Raises:
+        WrongPose: If the engine reports another pose than the commanded one.
+    """
+    _set_camera(stage, plan)
     poses = plan.trajectory.cam_to_world
     location_cm, rotation_deg = camera.to_unreal(poses)
     size = (plan.intrinsics.width_px, plan.intrinsics.height_px)

@@ -67,15 +67,26 @@ def scenes() -> None:
     verbs.scenes()
 
 
-def plan(recipe: Positional[str], /, *, data: Path | None = None, dry_run: bool = False) -> None:
+def plan(
+    recipe: Positional[str],
+    /,
+    *,
+    data: Path | None = None,
+    engine: str | None = None,
+    radius_m: float = 20.0,
+    dry_run: bool = False,
+) -> None:
     """Plan the trajectories of a recipe.
 
     Args:
         recipe: Name of a dataset recipe: demo, toy, worlds.
         data: The dataset's folder; `data/<recipe>` by default.
+        engine: Plan in the level that this engine shows (HOST:PORT, unix:PATH or
+            unreal:/path/to/Binary.sh), surveyed by its depth, instead of the recipe's scenes.
+        radius_m: How far such a survey goes from the start.
         dry_run: Print the resolved recipe and stop.
     """
-    verbs.plan(recipe, data, dry_run)
+    verbs.plan(recipe, data, engine, radius_m, dry_run)
 
 
 def capture(

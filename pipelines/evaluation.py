@@ -11,7 +11,7 @@ from capture.camera import Intrinsics
 from capture.engine import scenes
 from capture.episode import Episode
 from capture.launcher import EngineSpec
-from capture.navigation import free_space
+from capture.navigation import free_space, sample_triangles
 from capture.planner import Motion
 from capture.scene import Scene, load_plans, save_plans
 from pipelines import fleet, runner
@@ -45,7 +45,10 @@ def render_truth(
     if not plans_file.is_file():
         world = scenes.build(scene, seed)
         space = free_space(
-            world.triangles_m(), world.scene.bounds_m, world.spawn_m, min_clearance_m=0.3
+            sample_triangles(world.triangles_m(), world.scene.bounds_m),
+            world.scene.bounds_m,
+            world.spawn_m,
+            min_clearance_m=0.3,
         )
         plans = scripted.plans(
             space,

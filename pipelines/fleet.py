@@ -12,7 +12,7 @@ from ray.exceptions import RayError
 
 from capture import files, launcher
 from capture.launcher import Engine, EngineSpec
-from capture.recorder import Stage, prepare, record
+from capture.recorder import Stage, prepare, record, scene_card
 from capture.scene import Plan, Scene
 from curation.exposure import FrameObserver
 from pipelines import runner
@@ -49,11 +49,17 @@ class EngineOwner:
         self._close()
         if self._spec.kind == "embedded":
             self._engine = launcher.start_embedded(scene.name, scene.seed, threads=self._threads)
-        elif self._spec.kind == "unreal":
-            self._engine = launcher.start_unreal(Path(self._spec.target))
         else:
-            self._engine = Engine((self._spec.target,))
-        self._stage = prepare(self._engine.connect(), scene)
+            self._engine = launcher.open_engine(self._spec)
+        client = self._engine.connect()
+        shown = scene_card(client)
+        if shown.id != scene.id:
+            client.close()
+            raise ValueError(
+                f"the engine shows {shown.id}, but the plans are for {scene.id}; load that level, "
+                "or plan on this engine"
+            )
+        self._stage = prepare(client, scene)
 
     def _close(self) -> None:
         if self._stage is not None:

@@ -52,7 +52,9 @@ def scenes() -> None:
         say(f"{name:<12} {build(name).scene.setting}")
 
 
-def plan(recipe: str, data: Path | None, dry_run: bool) -> None:
+def plan(
+    recipe: str, data: Path | None, engine: str | None, radius_m: float, dry_run: bool
+) -> None:
     """See `relickit plan`."""
     wanted = recipes.find(recipe)
     if dry_run:
@@ -61,7 +63,10 @@ def plan(recipe: str, data: Path | None, dry_run: bool) -> None:
     from pipelines import dataset as stages
 
     folder = Dataset(data or Path("data") / wanted.name)
-    plans = stages.plan(wanted, folder)
+    if engine is None:
+        plans = stages.plan(wanted, folder)
+    else:
+        plans = stages.plan_on_engine(wanted, folder, parse_engine(engine), radius_m=radius_m)
     say(f"Plan: {len(plans)} plans in {folder.plans_file}")
 
 

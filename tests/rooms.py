@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import trimesh
 
-from capture.navigation import FreeSpace, free_space
+from capture.navigation import FreeSpace, free_space, sample_triangles
 
 BOUNDS = (0.0, 0.0, 0.0, 10.0, 8.0, 3.0)
 SPAWN = np.array([1.0, 1.0, 1.5])
@@ -34,4 +34,4 @@ def two_rooms(door: bool = True) -> np.ndarray:
 @functools.cache
 def two_rooms_space() -> FreeSpace:
     """Its free space for cameras that keep 0.3 m away."""
-    return free_space(two_rooms(), BOUNDS, SPAWN, min_clearance_m=0.3)
+    return free_space(sample_triangles(two_rooms(), BOUNDS), BOUNDS, SPAWN, min_clearance_m=0.3)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
-import cv2
 import numpy as np
 
-from capture import files
 from capture.camera import Intrinsics, pose_from_angles
 from capture.engine.raster import Renderer
 from capture.engine.world import World
@@ -48,11 +45,3 @@ def draw_view(world: World, renderer: Renderer) -> np.ndarray:
     frame = renderer.render(pose, Intrinsics.from_fov(832, 480, 80.0), outputs=("lit",))
     assert frame.rgb is not None
     return frame.rgb
-
-
-def save_jpeg(path: Path, rgb: np.ndarray) -> None:
-    """Write a picture atomically."""
-    done, data = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-    assert done
-    with files.replacing(path) as temporary:
-        temporary.write_bytes(data.tobytes())
