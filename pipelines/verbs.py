@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from capture import config
 from capture.launcher import parse_engine
-from pipelines import config, recipes
+from pipelines import recipes
 from pipelines.console import say
 from pipelines.workspace import Dataset
 

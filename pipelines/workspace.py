@@ -6,9 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from capture import files
+from capture import config, files
 from capture.scene import Plan, Scene, load_plans
-from pipelines import config
 from pipelines.recipes import DatasetRecipe
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines import config, recipes
+from capture import config
+from pipelines import recipes
 from pipelines.recipes import DatasetRecipe
 
 
