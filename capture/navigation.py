@@ -103,7 +103,7 @@ def free_space(
     clearance = surface.query(points)[0]
     open_cells = clearance >= min_clearance_m
     if seen_free is not None:
-        open_cells &= seen_free(points.reshape(-1, 3)).reshape(nx, ny)
+        open_cells[open_cells] = seen_free(points[open_cells])
     graph = _grid_graph(open_cells, clearance, cell_m)
     _, label = csgraph.connected_components(graph, directed=False)
     start = tuple(np.clip(((spawn[:2] - low) / cell_m).astype(int), 0, shape - 1))

@@ -158,15 +158,18 @@ def _thin(
 
 def _seen_free(points: np.ndarray, views: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Whether each point [M, 3] lies in front of the surface in some view."""
-    seen = np.zeros(len(points), bool)
-    for world_to_cam, depth_m in views:
-        local = points @ world_to_cam[:3, :3].T + world_to_cam[:3, 3]
+    unseen = np.arange(len(points))
+    for world_to_cam, depth_m in reversed(views):
+        local = points[unseen] @ world_to_cam[:3, :3].T + world_to_cam[:3, 3]
         z = local[:, 2]
         with np.errstate(divide="ignore", invalid="ignore"):
             column = local[:, 0] / z * _VIEW.fx_px + _VIEW.cx_px
             row = local[:, 1] / z * _VIEW.fy_px + _VIEW.cy_px
         hit = (z > 0) & (z < _RANGE_M)
         hit &= (column >= 0) & (column < _VIEW.width_px) & (row >= 0) & (row < _VIEW.height_px)
-        index = np.nonzero(hit)[0]
-        seen[index] |= z[index] < depth_m[row[index].astype(int), column[index].astype(int)]
+        free = np.zeros(len(unseen), bool)
+        free[hit] = z[hit] < depth_m[row[hit].astype(int), column[hit].astype(int)]
+        unseen = unseen[~free]
+    seen = np.ones(len(points), bool)
+    seen[unseen] = False
     return seen
