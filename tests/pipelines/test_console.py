@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from pipelines import console
+
+
+def test_plain_progress_speaks_now_and_then(monkeypatch, capsys):
+    now = iter(range(0, 1000, 3))
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(now))
+    with console.bar("Render", 10, "frames") as bar:
+        for done in range(1, 11):
+            bar.update(done)
+    lines = capsys.readouterr().out.splitlines()
+    assert 2 <= len(lines) <= 6
+    assert all(line.startswith("Render: ") and "/10 frames" in line for line in lines)
