@@ -8,6 +8,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 
 from shards import codec, manifest
 from shards.schema import PARTS, SPLITS, Clip, ShardError
@@ -43,22 +44,21 @@ class ShardDataset:
         for row in manifest.load_table(self.folder, content, "shards").to_pylist():
             if row["split"] == self.split:
                 require_size(self.folder / f"{row['shard']}.tar", row["bytes"])
-        samples = manifest.load_table(self.folder, content, "samples").sort_by("key")
-        keys, splits = samples["key"].to_pylist(), samples["split"].to_pylist()
-        mine = [place for place, split in enumerate(splits) if split == self.split]
-        samples = samples.take(mine)
-        self.keys: list[str] = [keys[place] for place in mine]
-        self._num_frames = samples["num_frames"].to_numpy()
+        samples = manifest.load_table(self.folder, content, "samples")
+        samples = samples.filter(pc.field("split") == self.split).sort_by("key")
+        self.keys: list[str] = samples["key"].to_pylist()
         self._shards: list[str] = samples["shard"].to_pylist()
+        self._num_frames = samples["num_frames"].to_numpy()
+        # Offset, size and crc32 of every part of every sample: int64 [n, parts, 3].
+        self._where = np.empty((len(self.keys), len(PARTS), 3), dtype=np.int64)
         index = manifest.load_table(self.folder, content, "index")
-        place_of = {key: place for place, key in enumerate(self.keys)}
-        part_of = {name: column for column, name in enumerate(PARTS)}
-        # Offset, size and crc32 of every part: int64 [n, parts, 3]; size -1 is absent.
-        self._where = np.full((len(self.keys), len(PARTS), 3), -1, dtype=np.int64)
-        columns = (index[name].to_pylist() for name in ("key", "part", "offset", "size", "crc32"))
-        for key, part, *where in zip(*columns, strict=True):
-            if key in place_of:
-                self._where[place_of[key], part_of[part]] = where
+        index = index.filter(pc.field("key").isin(self.keys))
+        for column, part in enumerate(PARTS):
+            rows = index.filter(pc.field("part") == part).sort_by("key")
+            if not rows["key"].equals(samples["key"]):
+                raise ShardError(f"{self.folder}: not every sample has a {part}; shard again")
+            where = [rows[name].to_numpy() for name in ("offset", "size", "crc32")]
+            self._where[:, column] = np.stack(where, -1)
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_open": _OpenFiles()}

@@ -91,7 +91,6 @@ class Shard:
         bytes: Size of the tar.
         sha256: Of the tar.
         samples: In the order of the tar.
-        schema: Version of this format.
     """
 
     name: str
@@ -100,20 +99,10 @@ class Shard:
     bytes: int
     sha256: str
     samples: tuple[Sample, ...]
-    schema: int = SCHEMA
 
     @classmethod
     def from_json(cls, data: dict) -> Shard:
-        """A shard from what `dataclasses.asdict` gave.
-
-        Raises:
-            ShardError: If it was written by another version.
-        """
-        if data.get("schema") != SCHEMA:
-            raise ShardError(
-                f"shard {data.get('name')} has schema {data.get('schema')}, this version reads "
-                f"{SCHEMA}; delete the shards folder and write it again"
-            )
+        """A shard from what `dataclasses.asdict` gave."""
         samples = tuple(
             Sample(**{**sample, "parts": tuple(Part(**part) for part in sample["parts"])})
             for sample in data["samples"]

@@ -57,7 +57,10 @@ def finished(job: ShardJob, folder: Path) -> Shard | None:
     tar, sidecar = folder / f"{job.name}.tar", folder / f"{job.name}.json"
     if not tar.is_file() or not sidecar.is_file():
         return None
-    shard = Shard.from_json(json.loads(sidecar.read_text()))
+    try:
+        shard = Shard.from_json(json.loads(sidecar.read_text()))
+    except (ValueError, TypeError, KeyError):
+        return None  # not what this version writes: write it again
     same = shard.fingerprint == job.fingerprint and shard.bytes == tar.stat().st_size
     return shard if same else None
 
@@ -99,6 +102,11 @@ def _write_tar(path: Path, job: ShardJob, dataset: Path) -> list[tuple[Sample, d
 
 def _sample(clip: ClipRow, dataset: Path, split: str, mark: str) -> tuple[Sample, dict[str, bytes]]:
     episode = Episode.load(dataset / "episodes" / clip.plan_id)
+    if episode.scene.id != clip.scene_id:
+        raise ShardError(
+            f"clip {clip.clip_id} is said to be from the scene {clip.scene_id}, but its episode is "
+            f"from {episode.scene.id}; curate again"
+        )
     for name in ("rgb.mp4", "frames.parquet"):
         if files.sha256(episode.path / name) != episode.info["files"][name]["sha256"]:
             raise ShardError(

@@ -120,6 +120,20 @@ def test_an_episode_that_changed_after_planning_is_noticed(sharding, tmp_path):
         writer.write(job, folder)
 
 
+def test_a_clip_of_another_scene_is_refused(sharding, tmp_path):
+    folder = sharding.dataset(tmp_path / "box", scene_id="elsewhere-0", split="train")
+    with pytest.raises(ShardError, match="from the scene elsewhere-0, but its episode is from box"):
+        writer.write(jobs.plan(folder)[0], folder)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"schema": 0}', '{"samples": []}'])
+def test_an_unreadable_file_beside_the_tar_means_unfinished(sharded, sharding, tmp_path, content):
+    folder = sharding.shard(sharding.dataset(tmp_path / "box"))
+    next((folder / "shards").glob("val-*.json")).write_text(content)
+    sharding.shard(folder)
+    assert contents(folder / "shards") == contents(sharded / "shards")
+
+
 def test_a_clip_beyond_its_episode_is_refused(sharding, tmp_path):
     folder = sharding.dataset(tmp_path / "box", stop=500)
     with pytest.raises(ValueError, match=r"wants frames .* to 500 .* which has 97"):
