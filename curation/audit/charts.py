@@ -9,29 +9,26 @@ from html import escape
 import numpy as np
 from markupsafe import Markup
 
-_BINS = 28
+_BINS = 44
 
 
 def histogram(
     kept: np.ndarray, rejected: np.ndarray, bounds: Sequence[float], width: int = 320
 ) -> Markup:
-    """Stacked counts of kept and rejected clips, and the bounds that decide.
+    """Stacked counts of kept and rejected clips, with the bounds that decide.
 
     Args:
         kept: Values of the kept clips.
-        rejected: Values of the rejected clips.
-        bounds: Where rules reject; those far outside the data are written at the edge.
+        rejected: Values of the rejected clips; one of the two must not be empty.
+        bounds: Where rules reject. The axis reaches to them, so that distance from them shows.
         width: Of the picture; the height is 92.
     """
     height, base = 92, 70
-    values = np.concatenate([kept, rejected])
-    low, high = float(values.min()), float(values.max())
-    span = max(high - low, 1e-9 * max(abs(high), 1.0), 1e-12)
-    near = [bound for bound in bounds if low - span < bound < high + span]
-    low, high = min([low, *near]), max([high, *near])
+    everything = np.concatenate([kept, rejected, bounds])
+    low, high = float(everything.min()), float(everything.max())
     if high - low < 1e-9 * max(abs(high), 1.0):
         low, high = low - 0.5, high + 0.5
-    pad = 0.02 * (high - low)
+    pad = (high - low) / _BINS
     edges = np.linspace(low - pad, high + pad, _BINS + 1)
     counts = [np.histogram(part, edges)[0] for part in (kept, rejected)]
     top = max(int(np.sum(counts, axis=0).max()), 1)
@@ -46,7 +43,7 @@ def histogram(
                 tip = f"{_short(edges[k])} to {_short(edges[k + 1])}: {count} {kind}"
                 shapes.append(_rect(k * step + 0.5, y, step - 1, tall, kind, tip))
     shapes.append(f'<line class="axis" x1="0" y1="{base}" x2="{width}" y2="{base}"/>')
-    for bound in near:
+    for bound in bounds:
         x = (bound - edges[0]) / (edges[-1] - edges[0]) * width
         shapes.append(f'<line class="bound" x1="{x:.1f}" y1="4" x2="{x:.1f}" y2="{base}"/>')
     shapes.append(_text(0, 86, _short(low)))
@@ -54,7 +51,7 @@ def histogram(
     return _svg(width, height, shapes)
 
 
-def lag_curve(lags: Sequence[int], errors: np.ndarray, width: int = 320) -> Markup:
+def lag_curve(lags: Sequence[int], errors: np.ndarray, width: int = 540) -> Markup:
     """Photometric error over lag; the lowest point is marked."""
     height, base = 130, 104
     top = float(np.max(errors)) or 1.0

@@ -115,7 +115,7 @@ def _agreement(report: Report) -> str:
         kept=sum(clip["keep"] for clip in report.clips),
         lag=LAGS[int(np.argmin(errors))] if np.isfinite(errors).all() else None,
         curve=charts.lag_curve(LAGS, errors) if np.isfinite(errors).all() else "",
-        inliers=_histogram(report, "geometry_inlier"),
+        inliers=_histogram(report, "geometry_inlier", width=540),
         raw=raw,
     )
 
@@ -271,6 +271,7 @@ def _measurements(report: Report) -> str:
             "unit": UNITS[name],
             "chart": _histogram(report, name),
             "bounds": ", ".join(_bounds(rule) for rule in RULES if rule.metric == name),
+            "median": f"{np.median(report.values(name)):.3g}",
         }
         for name in names
         if len(report.values(name))
@@ -278,7 +279,7 @@ def _measurements(report: Report) -> str:
     return render("measurements.html", panels=panels) if panels else ""
 
 
-def _histogram(report: Report, metric: str) -> Markup | str:
+def _histogram(report: Report, metric: str, width: int = 260) -> Markup | str:
     if not len(report.values(metric)):
         return ""
     bounds = [
@@ -288,7 +289,8 @@ def _histogram(report: Report, metric: str) -> Markup | str:
         for bound in (rule.at_least, rule.at_most)
         if math.isfinite(bound)
     ]
-    return charts.histogram(report.values(metric, True), report.values(metric, False), bounds)
+    values = report.values(metric, True), report.values(metric, False)
+    return charts.histogram(*values, bounds, width)
 
 
 def _bounds(rule) -> str:

@@ -28,7 +28,7 @@ def seen(*counts: int) -> caption.View:
 
 def test_it_names_the_place_the_light_and_what_is_visible():
     text = caption.describe(SCENE, seen(0, 300, 6, 6, 5), "seed")
-    for words in ("kitchen", "furnished apartment", "late afternoon sun", "an oak table"):
+    for words in ("kitchen", "furnished apartment", "Late afternoon sun", "an oak table"):
         assert words in text
     assert "a chair" in text, "two chairs of 0.6 % each are 1.2 % chair"
     assert "cup" not in text, "half a percent is not seen"
@@ -77,16 +77,26 @@ def test_the_linter_finds_camera_words(text):
     [
         "A spacious, polished apartment living and dining area unfolds.",
         "A street with a fruit stall, under a leaning plane tree",
-        "A kitchen with frying pans? No: with pots and a clock.",
+        "A kitchen with frying pans, a tilted shelf and a door frame",
         "A quiet square with a parked truck and a movie poster.",
     ],
 )
 def test_the_linter_leaves_scenes_alone(text):
-    words = caption.camera_words(text.replace("pans", "kettles"))
-    assert words == []
+    assert caption.camera_words(text) == []
 
 
-def test_a_scene_card_that_speaks_of_the_camera_is_refused():
-    bad = Scene(name="x", bounds_m=(0,) * 6, setting="a camera flight over hills")
-    with pytest.raises(ValueError, match=r"card of scene x-0 .* camera"):
-        caption.describe(bad, caption.View(place=None, objects={}), "seed")
+def test_what_a_scene_card_says_of_the_camera_is_left_out():
+    bad = Scene(
+        name="x",
+        bounds_m=(0,) * 6,
+        setting="hills",
+        light="a camera flight over dawn",
+        labels={"table_1": "moving table", "chair_1": "picture frame"},
+    )
+    text = caption.describe(bad, seen(0, 300, 300), "seed")
+    assert caption.camera_words(text) == []
+    assert "picture frame" in text
+    assert "table" not in text
+    assert "dawn" not in text
+    nothing = Scene(name="x", bounds_m=(0,) * 6, setting="footage of hills")
+    assert caption.describe(nothing, caption.View(place=None, objects={}), "seed") == "A scene."
