@@ -5,10 +5,11 @@ shards/
   index-<hash>.parquet       one row per part: shard, key, part, offset, size, crc32
   shards-<hash>.parquet      one row per shard
   samples-<hash>.parquet     one row per sample
-  manifest.json              names the three tables; the only file here whose content ever changes
+  README.md                  the dataset card: what is inside, for people
+  manifest.json              names the three tables; published last
 
-Every other name carries a hash of what it holds, so a reader that has opened a manifest keeps
-seeing the dataset that it names until `publish` removes the old files.
+The name of every tar and table carries a hash of what it holds, so a reader that has opened a
+manifest keeps seeing the dataset that it names until `publish` removes the old files.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capture import files
+from shards import card
 from shards.jobs import ShardJob
 from shards.schema import CONVENTIONS, PARTS, SCHEMA, SPLITS, Shard, ShardError
 from shards.writer import explained, finished
@@ -57,6 +59,9 @@ def publish(dataset: Path, jobs: Sequence[ShardJob]) -> Path:
             "parts": list(PARTS),
             "conventions": CONVENTIONS,
         }
+        samples = [sample for shard in shards for sample in shard.samples]
+        with files.replacing(folder / card.NAME) as temporary:
+            temporary.write_text(card.card(manifest["splits"], samples))
         files.write_json(folder / NAME, manifest)
     _remove_stale(folder, manifest, shards)
     return folder / NAME
