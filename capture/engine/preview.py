@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -34,7 +35,10 @@ def draw_map(world: World, renderer: Renderer) -> tuple[np.ndarray, tuple[float,
     intrinsics = Intrinsics.from_fov(int(pixels[0]), int(pixels[1]), _MAP_FOV_DEG)
     # Straight down, heading north: +y is up in the picture.
     pose = pose_from_angles(eye, 90.0, -90.0)
+    outdoors = world.lighting
+    world.lighting = dataclasses.replace(outdoors, haze_m=math.inf)
     frame = renderer.render(pose, intrinsics, near_m=height_m - _CUT_HEIGHT_M, outputs=("lit",))
+    world.lighting = outdoors
     assert frame.rgb is not None
     return frame.rgb, (float(low[0]), float(high[0]), float(low[1]), float(high[1]))
 
