@@ -50,8 +50,10 @@ def check(folder: Path) -> list[Problem]:
     earlier one is.
 
     Args:
-        folder: The dataset's folder.
+        folder: The dataset's folder, or its shards folder alone.
     """
+    if (folder / manifest.NAME).is_file():
+        return list(_shards(folder, folder))
     stages = ("plans.parquet", "episodes", "clips.parquet", "shards")
     if not any((folder / name).exists() for name in stages):
         return [
@@ -63,7 +65,7 @@ def check(folder: Path) -> list[Problem]:
         *_plans(folder / "plans.parquet"),
         *_episodes(folder / "episodes"),
         *_clips(folder),
-        *_shards(folder),
+        *_shards(folder / "shards", folder),
     ]
 
 
@@ -128,8 +130,7 @@ def _require_possible_clips(folder: Path) -> None:
             )
 
 
-def _shards(dataset: Path) -> Iterator[Problem]:
-    folder = dataset / "shards"
+def _shards(folder: Path, dataset: Path) -> Iterator[Problem]:
     if not folder.is_dir():
         return
     try:

@@ -92,11 +92,11 @@ def _write_tar(path: Path, job: ShardJob, dataset: Path) -> list[tuple[Sample, d
     with path.open("wb") as file, tarfile.open(fileobj=file, mode="w|") as tar:
         for clip in job.clips:
             sample, parts = _sample(clip, dataset, job.split, episodes[clip.plan_id])
+            written.append((sample, {name: zlib.crc32(content) for name, content in parts.items()}))
             for name, content in parts.items():
                 header = tarfile.TarInfo(f"{sample.key}.{name}")
                 header.size, header.mode = len(content), 0o444
                 tar.addfile(header, io.BytesIO(content))
-            written.append((sample, {name: zlib.crc32(content) for name, content in parts.items()}))
     return written
 
 

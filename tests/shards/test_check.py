@@ -33,6 +33,12 @@ def test_a_whole_dataset_has_no_problems(whole):
     assert check(whole) == []
 
 
+def test_the_shards_alone_can_be_checked(whole):
+    assert check(whole / "shards") == []
+    flip(first(whole, "shards/*.tar"), 700)
+    assert len(check(whole / "shards")) == 1
+
+
 def test_a_folder_that_is_no_dataset(tmp_path):
     assert [str(problem) for problem in check(tmp_path)] == [
         f"{tmp_path}: no dataset: expected at least one of "
