@@ -137,11 +137,14 @@ def set_up(
 
 @njit(cache=True, error_model="numpy", nogil=True, inline="always")
 def _narrow(low, high, slope, inverse, value, offset):
-    """The part of [low, high] where slope * (x + offset) + value >= 0; inverse is -1 / slope."""
+    """The part of [low, high] where slope * (x + offset) + value >= 0; inverse is -1 / slope.
+
+    numba's `math.floor` gives an integer, which a slope near zero overflows; numpy's does not.
+    """
     if slope > 0.0:
-        low = max(low, math.ceil(value * inverse - offset))
+        low = max(low, np.ceil(value * inverse - offset))
     elif slope < 0.0:
-        high = min(high, math.floor(value * inverse - offset))
+        high = min(high, np.floor(value * inverse - offset))
     elif value < 0.0:
         high = low - 1.0
     return low, high
