@@ -30,8 +30,8 @@ class Bar:
 
     def __init__(self, title: str, total: int, unit: str):
         self._title, self._total, self._unit = title, total, unit
-        self._started = self._printed = time.monotonic()
-        self._first_done: int | None = None
+        self._printed = time.monotonic()
+        self._first: tuple[int, float] | None = None  # done and time at the first update
         self._bar: Progress | None = None
         if out.is_terminal:
             self._bar = Progress(
@@ -51,18 +51,19 @@ class Bar:
         if self._bar:
             self._bar.update(self._task, completed=done, note=note)
             return
-        if self._first_done is None:
-            self._first_done = done
         now = time.monotonic()
+        self._first = self._first or (done, now)
         if now - self._printed >= _PLAIN_EVERY_S:
             self._printed = now
-            say(f"{self._title}: {done}/{self._total} {self._unit}{self._time_left(done)}  {note}")
+            say(
+                f"{self._title}: {done}/{self._total} {self._unit}{self._time_left(done, now)}  {note}"
+            )
 
-    def _time_left(self, done: int) -> str:
-        fresh = done - (self._first_done or 0)
-        if not fresh or done >= self._total:
+    def _time_left(self, done: int, now: float) -> str:
+        before, since = self._first or (done, now)
+        if done == before or done >= self._total:
             return ""
-        left = (self._total - done) * (time.monotonic() - self._started) / fresh
+        left = (self._total - done) * (now - since) / (done - before)
         return f", about {left:.0f} s left"
 
     def close(self, note: str = "") -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RayTaskError
 
 from capture import files, launcher
+from capture.client import EngineLost
 from capture.launcher import Engine, EngineSpec
 from capture.recorder import Stage, prepare, record, scene_card
 from capture.scene import Plan, Scene
@@ -24,6 +25,10 @@ _WAIT_S = 1.0
 # A plan that makes no end within this time is taken from its engine, which is then replaced.
 _START_ALLOWANCE_S = 300.0
 _FRAME_ALLOWANCE_S = 10.0
+
+
+class EngineUnusable(RuntimeError):
+    """The engine itself, not a plan, is the problem: trying again would not help."""
 
 
 class EngineOwner:
@@ -51,11 +56,16 @@ class EngineOwner:
             self._engine = launcher.start_embedded(scene.name, scene.seed, threads=self._threads)
         else:
             self._engine = launcher.open_engine(self._spec)
-        client = self._engine.connect()
+        try:
+            client = self._engine.connect()
+        except EngineLost as error:
+            if self._spec.kind == "address":
+                raise EngineUnusable(str(error)) from error
+            raise
         shown = scene_card(client)
         if shown.id != scene.id:
             client.close()
-            raise ValueError(
+            raise EngineUnusable(
                 f"the engine shows {shown.id}, but the plans are for {scene.id}; load that level, "
                 "or plan on this engine"
             )
@@ -108,7 +118,8 @@ def capture(
         title: Of the progress bar.
 
     Raises:
-        StageFailed: If plans were given up; all others are finished.
+        StageFailed: If plans were given up, all others being finished; or, at once, if no engine
+            answers at an address or it shows another scene.
     """
     todo = [_Job(p) for p in plans if not (root / p.id / "episode.json").is_file()]
     root.mkdir(parents=True, exist_ok=True)
@@ -193,6 +204,8 @@ class _Fleet:
             self._done += int(ray.get(reference))  # pyright: ignore[reportArgumentType]
             self._idle.append((busy.actor, busy.job.plan.scene_id))
         except RayError as error:
+            if isinstance(error, RayTaskError) and isinstance(error.cause, EngineUnusable):
+                raise StageFailed(str(error.cause)) from error
             self._failed(busy, runner.reason(error))
 
     def _take_from_the_stuck(self) -> None:

@@ -14,9 +14,10 @@ from pipelines.workspace import Dataset
 
 def demo(out: Path, engine: str) -> None:
     """See `relickit demo`."""
+    spec = parse_engine(engine)
     from pipelines.demo import run
 
-    run(out, parse_engine(engine))
+    run(out, spec)
 
 
 def serve(

@@ -4,7 +4,7 @@ from pipelines import console
 
 
 def test_plain_progress_speaks_now_and_then(monkeypatch, capsys):
-    now = iter(range(0, 1000, 3))
+    now = iter(range(0, 1000, 2))
     monkeypatch.setattr(console.time, "monotonic", lambda: next(now))
     with console.bar("Render", 10, "frames") as bar:
         for done in range(1, 11):

@@ -116,4 +116,3 @@ def test_a_dead_engine_is_one_sentence(planned, tmp_path):
     assert done.returncode == 1
     assert "Traceback" not in done.stderr and "Traceback" not in done.stdout
     assert "no engine answers at 127.0.0.1:1" in done.stderr
-    assert len(list((folder / "failed").glob("*.json"))) == 6
