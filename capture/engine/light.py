@@ -84,8 +84,9 @@ def _bake(world: World, plain, shadow, to_shadow, light) -> tuple[np.ndarray, np
     """Light of the plain vertices float32 [P, 3], and the light map."""
     triangles = world.vertices[world.faces[:, :3], :3]
     tree = bvh.build(triangles)
-    rest = world.vertices[plain, :6]
-    keys = np.round(rest * [1000, 1000, 1000, 20, 20, 20]).astype(np.int32)
+    rest, cell_m = world.vertices[plain, :6], world.lighting.cell_m
+    per_m, per_normal = (1000, 20) if cell_m == 0 else (1 / cell_m, 1)
+    keys = np.round(rest * np.repeat([per_m, per_normal], 3)).astype(np.int32)
     _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     texels, owner = _texel_points(world)
     points = np.concatenate([rest[first], texels[:, :6]])

@@ -77,6 +77,8 @@ class Lighting:
         fill_rgb: Light that stands for the bounces that are not traced; nearby surfaces dim it.
         exposure: Multiplies all light before the tone curve.
         haze_m: Distance at which 63 % of the light is haze; infinity for none.
+        cell_m: Vertices in one cell of this size that face the same way share their baked light;
+            0 bakes each for itself. Large worlds of small things need it.
         shadow_px: Side of the shadow map.
         seed: Of the clouds.
     """
@@ -90,6 +92,7 @@ class Lighting:
     fill_rgb: tuple[float, float, float] = (0.1, 0.1, 0.1)
     exposure: float = 1.0
     haze_m: float = float("inf")
+    cell_m: float = 0.0
     shadow_px: int = 2048
     seed: int = 0
 
