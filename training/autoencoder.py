@@ -1,0 +1,188 @@
+"""Latent codecs. Both have Wan's geometry: 8 x 8 pixels, and 4 frames a latent after the first.
+
+Frames are uint8 [B, T, H, W, 3], latents float32 [B, C, F, H / 8, W / 8] with T = 4 (F - 1) + 1.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from capture.files import replacing
+from training.recipes import CodecConfig
+
+CELL = 8
+GROUP = 4
+_CELL_DIM = CELL * CELL * 3
+
+
+class Codec(Protocol):
+    """Frames to latents and back."""
+
+    @property
+    def channels(self) -> int:
+        """Channels C of a latent."""
+        ...
+
+    def encode(self, frames: torch.Tensor) -> torch.Tensor:
+        """Frames to latents of about unit variance."""
+        ...
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents to frames."""
+        ...
+
+
+class LinearCodec:
+    """The best linear code of 4 x 8 x 8 x 3 blocks: their principal components.
+
+    The first latent is the code of the first frame shown four times, so that it lives in the same
+    space as the others, and repeating it repeats the frame. One scale serves all channels:
+    channels keep their share of the energy, and noise hides fine detail first, as in pixels.
+
+    Args:
+        mean: Of the blocks, float32 [768].
+        basis: Orthonormal columns, float32 [768, C].
+        scale: Standard deviation of a latent over all channels.
+    """
+
+    def __init__(self, mean: torch.Tensor, basis: torch.Tensor, scale: torch.Tensor):
+        self.mean, self.basis, self.scale = mean, basis, scale
+
+    @classmethod
+    def fit(cls, frames: torch.Tensor, channels: int) -> LinearCodec:
+        """The codec for frames like these.
+
+        Args:
+            frames: uint8 [N, T, H, W, 3].
+            channels: C, at most 768.
+        """
+        count, total, square = 0, torch.zeros(()), torch.zeros(())
+        for window in frames:
+            blocks = _blocks(window[None])[:, 1:].flatten(0, 3).double()
+            count, total = count + len(blocks), total + blocks.sum(0)
+            square = square + blocks.T @ blocks
+        mean = total / count
+        values, vectors = torch.linalg.eigh(square / count - mean[:, None] * mean)
+        basis = vectors[:, -channels:].flip(1)
+        # The sign of an eigenvector is arbitrary: make its largest entry positive.
+        largest = basis.abs().argmax(0)
+        basis = basis * basis[largest, torch.arange(channels)].sign()
+        scale = values[-channels:].mean().sqrt()
+        return cls(mean.float(), basis.float().contiguous(), scale.float())
+
+    @property
+    def channels(self) -> int:
+        """Channels C of a latent."""
+        return self.basis.shape[1]
+
+    def encode(self, frames: torch.Tensor) -> torch.Tensor:
+        """Frames to latents."""
+        codes = (_blocks(frames) - self.mean) @ self.basis / self.scale
+        return codes.permute(0, 4, 1, 2, 3).contiguous()
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents to frames, rounded and clipped."""
+        blocks = latents.permute(0, 2, 3, 4, 1) * self.scale @ self.basis.T + self.mean
+        batch, num_latents, height, width, _ = blocks.shape
+        pixels = blocks.view(batch, num_latents, height, width, GROUP, CELL, CELL, 3)
+        pixels = pixels.permute(0, 1, 4, 2, 5, 3, 6, 7)
+        pixels = pixels.reshape(batch, num_latents * GROUP, height * CELL, width * CELL, 3)
+        return _to_uint8(pixels[:, GROUP - 1 :])
+
+    def to(self, device: torch.device) -> LinearCodec:
+        """The same on a device."""
+        return LinearCodec(self.mean.to(device), self.basis.to(device), self.scale.to(device))
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file atomically."""
+        tensors = {"mean": self.mean, "basis": self.basis, "scale": self.scale}
+        with replacing(path) as temporary:
+            save_file(tensors, temporary)
+
+    @classmethod
+    def load(cls, path: Path) -> LinearCodec:
+        """Read what `save` wrote."""
+        return cls(**load_file(path))
+
+
+class WanCodec:
+    """Wan's autoencoder (diffusers' `AutoencoderKLWan`), with its published normalisation.
+
+    Args:
+        model: An `AutoencoderKLWan`.
+    """
+
+    def __init__(self, model: torch.nn.Module):
+        config = model.config
+        self._model = model.eval().requires_grad_(False)
+        self._mean = torch.tensor(config.latents_mean).view(1, -1, 1, 1, 1)
+        self._std = torch.tensor(config.latents_std).view(1, -1, 1, 1, 1)
+
+    @classmethod
+    def load(cls, pretrained: str) -> WanCodec:
+        """Load weights from a folder or a name known to huggingface_hub."""
+        from diffusers import AutoencoderKLWan
+
+        return cls(AutoencoderKLWan.from_pretrained(pretrained, subfolder="vae"))
+
+    @property
+    def channels(self) -> int:
+        """Channels C of a latent."""
+        return self._mean.shape[1]
+
+    @torch.no_grad()
+    def encode(self, frames: torch.Tensor) -> torch.Tensor:
+        """Frames to the mean of their latents' distribution, normalised."""
+        video = frames.permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+        latents = self._model.encode(video).latent_dist.mode()
+        return (latents - self._mean.to(latents)) / self._std.to(latents)
+
+    @torch.no_grad()
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents to frames, rounded and clipped."""
+        video = self._model.decode(latents * self._std.to(latents) + self._mean.to(latents)).sample
+        return _to_uint8(video.permute(0, 2, 3, 4, 1))
+
+    def to(self, device: torch.device) -> WanCodec:
+        """Move to a device."""
+        self._model.to(device)
+        return self
+
+
+def _blocks(frames: torch.Tensor) -> torch.Tensor:
+    """[B, T, H, W, 3] to [B, F, h, w, 768] in [-1, 1], the first frame four times."""
+    batch, num_frames, height, width, _ = frames.shape
+    if num_frames % GROUP != 1:
+        raise ValueError(f"a codec takes 1, 5, 9, ... frames, got {num_frames}")
+    video = torch.cat([frames[:, :1].expand(-1, GROUP - 1, -1, -1, -1), frames], dim=1)
+    video = video.float() / 127.5 - 1
+    video = video.view(batch, -1, GROUP, height // CELL, CELL, width // CELL, CELL, 3)
+    return video.permute(0, 1, 3, 5, 2, 4, 6, 7).flatten(4)
+
+
+def _to_uint8(video: torch.Tensor) -> torch.Tensor:
+    return ((video + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def open_codec(config: CodecConfig, file: Path, windows: torch.Tensor | None) -> Codec:
+    """The codec of a run: loaded, or fitted once and kept in `file`.
+
+    Args:
+        config: See `CodecConfig`.
+        file: Where the linear codec is kept.
+        windows: uint8 [N, T, H, W, 3] to which a missing linear codec is fitted.
+
+    Raises:
+        ValueError: If the file is missing and there is nothing to fit to.
+    """
+    if config.kind == "wan":
+        return WanCodec.load(config.pretrained)
+    if not file.is_file():
+        if windows is None:
+            raise ValueError(f"{file} is missing; run `relickit train` on this run again")
+        LinearCodec.fit(windows, config.channels).save(file)
+    return LinearCodec.load(file)

@@ -1,0 +1,1 @@
+"""The video transformer, its attention and its conditioning."""

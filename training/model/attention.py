@@ -1,0 +1,71 @@
+"""Wan's self-attention as a diffusers attention processor, with the camera on queries and keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch.nn import functional
+
+from training.model import rope
+
+
+@dataclass(kw_only=True, slots=True)
+class Conditions:
+    """What the blocks of one forward pass are told; `WorldModel` fills it before the pass.
+
+    Attributes:
+        actions: Per block, added after self-attention, [B, N, dim]; empty for none.
+        queries: Per block, added to Q, [B, N, dim]; empty for none.
+        keys: Per block, added to K, [B, N, dim]; empty for none.
+    """
+
+    actions: list[torch.Tensor] = field(default_factory=list)
+    queries: list[torch.Tensor] = field(default_factory=list)
+    keys: list[torch.Tensor] = field(default_factory=list)
+
+
+class CameraAttention:
+    """Self-attention with the pose added to Q and K (RELIC sec. 4).
+
+    The embedding is added after QK-norm and before the rotary embedding; V does not see it. Without
+    it this is diffusers' `WanAttnProcessor`.
+
+    Args:
+        conditions: Shared with the model that fills it.
+        block: Which block's embedding to take.
+    """
+
+    def __init__(self, conditions: Conditions, block: int):
+        self._conditions, self._block = conditions, block
+
+    def __call__(
+        self,
+        attn: torch.nn.Module,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        rotary_emb: tuple[torch.Tensor, torch.Tensor] | None = None,
+    ) -> torch.Tensor:
+        """Attend; arguments as diffusers passes them.
+
+        Args:
+            attn: The `WanAttention` that holds the weights.
+            hidden_states: [B, N, dim].
+            encoder_hidden_states: None: this is self-attention.
+            attention_mask: Of `scaled_dot_product_attention`.
+            rotary_emb: Cosines and sines.
+        """
+        query = attn.norm_q(attn.to_q(hidden_states))
+        key = attn.norm_k(attn.to_k(hidden_states))
+        value = attn.to_v(hidden_states)
+        if self._conditions.queries:
+            query = query + self._conditions.queries[self._block]
+            key = key + self._conditions.keys[self._block]
+        query, key, value = (t.unflatten(2, (attn.heads, -1)) for t in (query, key, value))
+        if rotary_emb is not None:
+            query, key = rope.rotate(query, rotary_emb), rope.rotate(key, rotary_emb)
+        query, key, value = (t.transpose(1, 2) for t in (query, key, value))
+        out = functional.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask)
+        out = out.transpose(1, 2).flatten(2).type_as(hidden_states)
+        return attn.to_out[1](attn.to_out[0](out))

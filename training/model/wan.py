@@ -1,0 +1,96 @@
+"""The world model: diffusers' `WanTransformer3DModel` with actions and camera, by hooks alone."""
+
+from __future__ import annotations
+
+import torch
+from diffusers import WanTransformer3DModel
+from torch import nn
+
+from training.data import Signals
+from training.model import rope
+from training.model.attention import CameraAttention, Conditions
+from training.model.conditioning import Conditioning, token_places
+from training.recipes import ModelConfig, Prediction
+
+PATCH = (1, 2, 2)
+_TIMESTEPS = 1000
+
+
+class WorldModel(nn.Module):
+    """A Wan transformer that is told where the camera goes.
+
+    `transformer` stays diffusers' own class with its own weights' names, so Wan's weights load into
+    it. Its first latent is clean: noise level 0 (RELIC sec. 4).
+
+    Args:
+        config: See `ModelConfig`.
+        channels: Channels of a latent.
+        prediction: See `FlowConfig`; "residual" starts from an output of zero.
+    """
+
+    def __init__(self, config: ModelConfig, channels: int, prediction: Prediction):
+        super().__init__()
+        self._config = config
+        self.transformer = WanTransformer3DModel(
+            patch_size=PATCH,
+            num_attention_heads=config.heads,
+            attention_head_dim=config.head_dim,
+            in_channels=channels + 2 * config.coordinates,
+            out_channels=channels,
+            text_dim=config.text_dim,
+            freq_dim=config.freq_dim,
+            ffn_dim=config.ffn_dim,
+            num_layers=config.layers,
+        )
+        self.transformer.rope = rope.embedding(config.head_dim, PATCH, config.rope_theta)
+        self.conditioning = Conditioning(config)
+        self._conditions = Conditions()
+        for index, block in enumerate(self.transformer.blocks):
+            block.attn1.set_processor(CameraAttention(self._conditions, index))
+            _add_after_self_attention(block, self._conditions, index)
+        if prediction == "residual":
+            nn.init.zeros_(self.transformer.proj_out.weight)
+            nn.init.zeros_(self.transformer.proj_out.bias)
+
+    def forward(self, x: torch.Tensor, sigma: torch.Tensor, signals: Signals) -> torch.Tensor:
+        """The network's output for noisy latents.
+
+        Args:
+            x: [B, C, F, h, w], the first latent clean.
+            sigma: Noise level of the others, [B].
+            signals: See `Signals`.
+
+        Returns:
+            [B, C, F, h, w]; what it means is `FlowConfig.prediction`.
+        """
+        num_latents, height, width = x.shape[2:]
+        grid = (height // PATCH[1], width // PATCH[2])
+        conditions = self._conditions
+        conditions.actions = self.conditioning.embed_actions(signals, grid)
+        conditions.queries, conditions.keys = self.conditioning.embed_camera(signals, grid)
+        if self._config.coordinates:
+            place = ((token_places((height, width)) - 0.5) * 3).to(x)
+            place = place.T.reshape(1, 2, 1, height, width)
+            x = torch.cat([x, place.expand(len(x), -1, num_latents, -1, -1)], dim=1)
+        levels = torch.cat(
+            [torch.zeros_like(sigma)[:, None], sigma[:, None].expand(-1, num_latents - 1)], 1
+        )
+        timestep = (levels * _TIMESTEPS).repeat_interleave(grid[0] * grid[1], dim=1)
+        return self.transformer(x, timestep, signals.words, return_dict=False)[0]
+
+
+def _add_after_self_attention(block: nn.Module, conditions: Conditions, index: int) -> None:
+    """Add the action embedding to the block's hidden state between self- and cross-attention.
+
+    There is no module between the two whose output is that state. Adding it to what `norm2` reads
+    and to what cross-attention returns is the same: `h + a + attn2(norm2(h + a))`.
+    """
+
+    def before_norm(_module: nn.Module, inputs: tuple[torch.Tensor, ...]):
+        return (inputs[0] + conditions.actions[index],) if conditions.actions else None
+
+    def after_attention(_module: nn.Module, _inputs: object, output: torch.Tensor):
+        return output + conditions.actions[index] if conditions.actions else None
+
+    block.norm2.register_forward_pre_hook(before_norm)
+    block.attn2.register_forward_hook(after_attention)
