@@ -75,7 +75,9 @@ def describe(scene: Scene, seen: View, seed: str) -> str:
         seed: Anything that names the clip; the same seed gives the same words.
     """
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
-    parts = (_where(scene, seen.place, rng), _clean(scene.light), _what(scene, seen, rng))
+    about = _clean(seen.place.description) if seen.place else ""
+    where, what = _where(scene, seen.place, rng), _what(scene, seen, rng)
+    parts = (where, about, _clean(scene.light), what)
     return " ".join(_sentence(part) for part in parts if part)
 
 
@@ -107,9 +109,7 @@ def _where(scene: Scene, place: Place | None, rng: np.random.Generator) -> str:
     pattern = str(
         rng.choice(("{place}, in {setting}", "{setting}: {place}", "{place} in {setting}"))
     )
-    where = pattern.format(place=name if proper else f"the {name}", setting=setting)
-    description = _clean(place.description)
-    return f"{where}, {description}" if description else where
+    return pattern.format(place=name if proper else f"the {name}", setting=setting)
 
 
 def _what(scene: Scene, seen: View, rng: np.random.Generator) -> str:

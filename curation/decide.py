@@ -84,11 +84,15 @@ def decide(
     if unknown:
         log.warning("decisions.jsonl speaks of unknown clips: %s", ", ".join(unknown))
     scenes: dict[str, Scene] = {}
+    first_kept: dict[str, str] = {}
     clips = []
     for row in rows:
         if row["plan_id"] not in scenes:
             scenes[row["plan_id"]] = Episode.load(dataset / "episodes" / row["plan_id"]).scene
-        verdict = verdict_of(row, rules, people.get(row["clip_id"]))
+        path = row["duplicate_of"] or row["clip_id"]
+        verdict = verdict_of(row, rules, first_kept.get(path), people.get(row["clip_id"]))
+        if verdict.keep:
+            first_kept.setdefault(path, row["clip_id"])
         clips.append(
             {name: row[name] for name in ("clip_id", "plan_id", "scene_id", "start", "stop")}
             | {
@@ -104,13 +108,21 @@ def decide(
 
 
 def verdict_of(
-    row: Mapping[str, object], rules: Sequence[Rule], person: Decision | None = None
+    row: Mapping[str, object],
+    rules: Sequence[Rule] = RULES,
+    repeats: str | None = None,
+    person: Decision | None = None,
 ) -> Verdict:
-    """The rules' verdict, the duplicate check, and over both what a person decided."""
+    """The rules' verdict, the duplicate check, and over both what a person decided.
+
+    Args:
+        row: A row of the clip metrics.
+        rules: The checks.
+        repeats: The clip with the same path that is kept already.
+        person: What a person said.
+    """
     verdict = judge(row, rules)
-    reasons = verdict.reasons
-    if row.get("duplicate_of"):
-        reasons += (f"repeats the path of {row['duplicate_of']}",)
+    reasons = verdict.reasons + ((f"repeats the path of {repeats}",) if repeats else ())
     if person is not None:
         note = f": {person.note}" if person.note else ""
         reasons = () if person.keep else (f"rejected by a person{note}",)

@@ -13,7 +13,9 @@ NEAR_M = 0.3
 CLIPPED_LOW = 5
 CLIPPED_HIGH = 250
 BLACK_BELOW = 8.0
-FROZEN_BELOW = 0.02
+FROZEN_BELOW = 0.001
+# A bare wall looks the same from everywhere; it cannot be told from a frozen frame.
+BARE_BELOW = 4.0
 # A camera that moves less than this from one frame to the next may show the same picture twice.
 MOVED_M = 0.005
 MOVED_DEG = 0.1
@@ -115,16 +117,20 @@ def black(luma_mean: np.ndarray) -> np.ndarray:
     return luma_mean < BLACK_BELOW
 
 
-def frozen(change: np.ndarray, step_m: np.ndarray, step_deg: np.ndarray) -> np.ndarray:
+def frozen(
+    luma_std: np.ndarray, change: np.ndarray, step_m: np.ndarray, step_deg: np.ndarray
+) -> np.ndarray:
     """Frames that repeat the one before although the camera moved, bool [T].
 
     Args:
+        luma_std: Standard deviation of luma, levels [T]; below 4 there is nothing to tell by.
         change: Mean absolute luma difference to the frame before, levels [T]; NaN for the first.
         step_m: Distance from the frame before, metres [T].
         step_deg: Angle from the frame before, degrees [T].
     """
     moved = (step_m > MOVED_M) | (step_deg > MOVED_DEG)
-    return moved & (np.nan_to_num(change, nan=np.inf) < FROZEN_BELOW)
+    repeated = np.nan_to_num(change, nan=np.inf) < FROZEN_BELOW
+    return moved & repeated & (luma_std >= BARE_BELOW)
 
 
 def flicker(luma_mean: np.ndarray) -> float:
@@ -143,12 +149,13 @@ def summary(
 ) -> dict[str, float]:
     """The pixel columns of the clip table from the frame columns of one clip, each [T]."""
     mean = frames["luma_mean"]
+    still_pictures = frozen(frames["luma_std"], frames["change"], step_m, step_deg)
     return {
         "luma_mean": float(np.mean(mean)),
         "clipped_low_max": float(np.max(frames["clipped_low_share"])),
         "clipped_high_max": float(np.max(frames["clipped_high_share"])),
         "black_frames": float(np.count_nonzero(black(mean))),
-        "frozen_frames": float(np.count_nonzero(frozen(frames["change"], step_m, step_deg))),
+        "frozen_frames": float(np.count_nonzero(still_pictures)),
         "flicker": flicker(mean),
         "sharpness_p10": float(np.percentile(frames["sharpness"], 10)),
         "colourfulness_mean": float(np.mean(frames["colourfulness"])),

@@ -19,6 +19,7 @@ class Rule:
     """One check: a metric stays within its bounds, or the clip goes.
 
     Attributes:
+        name: Two or three words for lists: "whip pan".
         metric: Column of the clip table.
         text: What is wrong, as the beginning of a clause: "turns at {value}, more than {bound}".
         at_least: Smallest value that is kept.
@@ -26,6 +27,7 @@ class Rule:
         required: Whether a value that could not be measured rejects the clip too.
     """
 
+    name: str
     metric: str
     text: str
     at_least: float = -math.inf
@@ -54,81 +56,143 @@ class Rule:
 
 RULES: tuple[Rule, ...] = (
     # Camera motion.
-    Rule(metric="speed_max_m_s", at_most=6.0, text="moves at {value}, more than {bound}"),
-    Rule(metric="turn_max_deg_s", at_most=90.0, text="turns at {value}, more than {bound}"),
     Rule(
+        name="too fast",
+        metric="speed_max_m_s",
+        at_most=6.0,
+        text="moves at {value}, more than {bound}",
+    ),
+    Rule(
+        name="whip pan",
+        metric="turn_max_deg_s",
+        at_most=90.0,
+        text="turns at {value}, more than {bound}",
+    ),
+    Rule(
+        name="abrupt turn",
         metric="turn_acceleration_max_deg_s2",
         at_most=400.0,
         text="turns abruptly: the turn rate changes by {value}, more than {bound}",
     ),
     Rule(
+        name="uneven motion",
         metric="jerk_p95_m_s3",
-        at_most=60.0,
+        at_most=100.0,
         text="moves unevenly: jerk of {value}, more than {bound}",
     ),
     Rule(
-        metric="still_share", at_most=0.8, text="stands still for {value} of it, more than {bound}"
+        name="stands still",
+        metric="still_share",
+        at_most=0.8,
+        text="stands still for {value} of it, more than {bound}",
     ),
     # Viewpoint stability.
-    Rule(metric="jitter_mm", at_most=5.0, text="the position shakes by {value}, more than {bound}"),
-    Rule(metric="jitter_deg", at_most=0.25, text="the view shakes by {value}, more than {bound}"),
     Rule(
+        name="shaky position",
+        metric="jitter_mm",
+        at_most=5.0,
+        text="the position shakes by {value}, more than {bound}",
+    ),
+    Rule(
+        name="shaky view",
+        metric="jitter_deg",
+        at_most=0.25,
+        text="the view shakes by {value}, more than {bound}",
+    ),
+    Rule(
+        name="swinging view",
         metric="reversals_hz",
         at_most=2.0,
         text="the view swings to and fro {value}, more than {bound}",
     ),
-    Rule(metric="clearance_m", at_least=0.1, text="passes surfaces at {value}, less than {bound}"),
     Rule(
+        name="near collision",
+        metric="clearance_m",
+        at_least=0.1,
+        text="passes surfaces at {value}, less than {bound}",
+    ),
+    Rule(
+        name="against a surface",
         metric="near_share_max",
         at_most=0.25,
         text="surfaces nearer than 0.3 m fill {value} of a frame, more than {bound}",
     ),
     # Exposure.
-    Rule(metric="luma_mean", at_least=25.0, text="too dark: mean luma {value}, less than {bound}"),
     Rule(
-        metric="luma_mean", at_most=215.0, text="too bright: mean luma {value}, more than {bound}"
+        name="too dark",
+        metric="luma_mean",
+        at_least=25.0,
+        text="too dark: mean luma {value}, less than {bound}",
     ),
     Rule(
+        name="too bright",
+        metric="luma_mean",
+        at_most=215.0,
+        text="too bright: mean luma {value}, more than {bound}",
+    ),
+    Rule(
+        name="over-exposed",
         metric="clipped_high_max",
         at_most=0.25,
         text="over-exposed: {value} of a frame is white, more than {bound}",
     ),
     Rule(
+        name="under-lit",
         metric="clipped_low_max",
         at_most=0.5,
         text="under-lit: {value} of a frame is black, more than {bound}",
     ),
-    Rule(metric="black_frames", at_most=0, text="{value} black, {bound} allowed"),
-    Rule(metric="flicker", at_most=6.0, text="the light flickers by {value}, more than {bound}"),
-    # Render quality.
-    Rule(metric="frozen_frames", at_most=0, text="{value} frozen, {bound} allowed"),
     Rule(
-        metric="sharpness_p10", at_least=2.0, text="blurred: sharpness {value}, less than {bound}"
+        name="black frames", metric="black_frames", at_most=0, text="{value} black, {bound} allowed"
     ),
     Rule(
+        name="flicker",
+        metric="flicker",
+        at_most=6.0,
+        text="the light flickers by {value}, more than {bound}",
+    ),
+    # Render quality.
+    Rule(
+        name="frozen frames",
+        metric="frozen_frames",
+        at_most=0,
+        text="{value} frozen, {bound} allowed",
+    ),
+    Rule(
+        name="blurred",
+        metric="sharpness_p10",
+        at_least=1.0,
+        text="blurred: sharpness {value}, less than {bound}",
+    ),
+    Rule(
+        name="empty picture",
         metric="nothing_share_max",
         at_most=0.9,
         text="{value} of a frame shows nothing at all, more than {bound}",
     ),
     # Pose, depth, colour and time agree.
     Rule(
+        name="pose and depth disagree",
         metric="geometry_inlier",
         at_least=0.75,
         required=True,
         text="pose and depth disagree: {value} of the pixels reproject, expected {bound}",
     ),
     Rule(
+        name="out of step",
         metric="lag_frames",
         at_least=0,
         at_most=0,
         text="pictures and poses are out of step by {value}, expected {bound}",
     ),
     Rule(
+        name="wrong position",
         metric="pose_error_max_m",
         at_most=0.01,
         text="the engine stood {value} from where it was sent, more than {bound}",
     ),
     Rule(
+        name="wrong direction",
         metric="pose_error_max_deg",
         at_most=0.1,
         text="the engine looked {value} away from where it was sent, more than {bound}",

@@ -24,6 +24,8 @@ _MIN_OVERLAP = 0.05
 _MAX_DIFFERENCE = 48.0
 # A lag changes nothing in a steady pan; pairs where it does not move a pixel cannot show it.
 _MIN_SHIFT_DEG = 0.02
+# Bare walls look alike under every lag.
+_MIN_MARGIN = 0.1
 
 
 def step_for(width_px: int) -> int:
@@ -143,7 +145,7 @@ def best_lag(errors: np.ndarray) -> tuple[float, float]:
         errors: float64 [P, 5], from `lag_errors`; NaN rows are left out.
 
     Returns:
-        (lag, margin); (NaN, NaN) where no pair could tell.
+        (lag, margin); the lag is NaN where the margin is below 10 %, both where no pair can tell.
     """
     errors = errors[np.isfinite(errors).all(axis=1)] if len(errors) else errors
     if not len(errors):
@@ -151,7 +153,8 @@ def best_lag(errors: np.ndarray) -> tuple[float, float]:
     spread = np.ptp(errors, axis=1)
     total = errors[np.argsort(-spread, kind="stable")[: (len(errors) + 1) // 2]].sum(axis=0)
     first, second = np.sort(total)[:2]
-    return float(LAGS[int(np.argmin(total))]), float((second - first) / max(first, 1e-9))
+    margin = float((second - first) / max(first, 1e-9))
+    return float(LAGS[int(np.argmin(total))]) if margin >= _MIN_MARGIN else float("nan"), margin
 
 
 def _project(

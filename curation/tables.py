@@ -84,7 +84,7 @@ def measure_episode(dataset: Path, plan_id: str) -> bool:
 def merge(dataset: Path) -> Path:
     """Join the parts of all measured episodes into metrics/{frames,clips}.parquet.
 
-    Clips are sorted by id and get the column `duplicate_of`, the clip whose path they repeat.
+    Clips are sorted by id and get the column `duplicate_of`, the first clip with the same path.
 
     Returns:
         metrics/clips.parquet.

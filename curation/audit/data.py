@@ -13,11 +13,10 @@ import pyarrow.parquet as pq
 
 from capture.episode import Episode
 from curation import tables
-from curation.catalogue import ABOUT
 from curation.decide import load_decisions
 from curation.filters import RULES
 
-PERSON, DUPLICATE, OTHER = "a person's decision", "repeats another path", "another check"
+PERSON, DUPLICATE, OTHER = "a person's decision", "repeated path", "another check"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +121,7 @@ def cause(clip: Mapping, reason: str) -> str:
     """The check behind a reason, as a line of the funnel."""
     for rule in RULES:
         if rule.reason(clip[rule.metric]) == reason:
-            return ABOUT[rule.metric]
+            return rule.name
     if reason.startswith("rejected by a person"):
         return PERSON
     return DUPLICATE if reason.startswith("repeats the path") else OTHER

@@ -168,7 +168,7 @@ def _verdicts(report: Report) -> str:
         train=train,
         causes=numbers.causes(report),
         examples=[clip for clip in report.clips if clip["keep"]][:: max(1, kept // 5)][:5],
-        rules=[(ABOUT[rule.metric], _bounds(rule)) for rule in RULES],
+        rules=[(rule.name, ABOUT[rule.metric], _bounds(rule)) for rule in RULES],
     )
 
 

@@ -41,7 +41,10 @@ def curate(dataset: Path) -> Path:
     tables.merge(dataset)
     # The box room has no bad clips, so one kind is made to fail.
     decide.decide(
-        dataset, rules=[Rule(metric="turn_max_deg_s", at_most=50, text="turns {value} > {bound}")]
+        dataset,
+        rules=[
+            Rule(name="bad", metric="turn_max_deg_s", at_most=50, text="turns {value} > {bound}")
+        ],
     )
     return dataset
 

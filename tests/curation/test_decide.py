@@ -54,7 +54,7 @@ def test_values_at_their_bounds_are_kept():
     assert judge(GOOD) == Verdict(keep=True, scores=judge(GOOD).scores)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.metric}-{rule.text[:12]}")
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_every_rule_rejects_past_its_bound_and_says_both_numbers(rule):
     value = rule.at_most * 2 + 1 if math.isfinite(rule.at_most) else rule.at_least / 2
     verdict = judge({**GOOD, rule.metric: value}, [rule])
@@ -82,11 +82,11 @@ def test_only_required_metrics_reject_when_unknown():
 
 def test_rules_without_meaning_are_refused():
     with pytest.raises(ValueError, match="no metric 'speeed'"):
-        Rule(metric="speeed", text="", at_most=1)
+        Rule(name="bad", metric="speeed", text="", at_most=1)
     with pytest.raises(ValueError, match="needs a bound"):
-        Rule(metric="luma_mean", text="")
+        Rule(name="bad", metric="luma_mean", text="")
     with pytest.raises(ValueError, match="needs a bound"):
-        Rule(metric="luma_mean", text="", at_least=2, at_most=1)
+        Rule(name="bad", metric="luma_mean", text="", at_least=2, at_most=1)
 
 
 def test_a_verdict_has_reasons_exactly_if_it_rejects():
@@ -255,7 +255,9 @@ def test_clips_have_the_agreed_columns_in_order(curated):
 def test_deciding_again_measures_nothing(copy):
     for path in (copy / "episodes").rglob("*.m*"):
         path.write_bytes(b"")  # no pixel can be read any more
-    strict = [Rule(metric="turn_max_deg_s", at_most=50, text="turns at {value}, not {bound}")]
+    strict = [
+        Rule(name="bad", metric="turn_max_deg_s", at_most=50, text="turns at {value}, not {bound}")
+    ]
     for path in (copy / "episodes").rglob("episode.json"):
         info = json.loads(path.read_text())
         for name in ("rgb.mp4", "depth.mkv", "mask.mkv"):
@@ -277,7 +279,9 @@ def test_people_win(copy):
         {"clip_id": second, "keep": True, "note": "fine"},
     ]
     (copy / "decisions.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n\n")
-    decide.decide(copy, rules=[Rule(metric="path_m", at_most=-1, text="{value} > {bound}")])
+    decide.decide(
+        copy, rules=[Rule(name="bad", metric="path_m", at_most=-1, text="{value} > {bound}")]
+    )
     verdicts = {row["clip_id"]: row for row in rows(copy)}
     assert verdicts[first]["reject_reasons"] == ["rejected by a person: a hand in the picture"]
     assert verdicts[second]["keep"]

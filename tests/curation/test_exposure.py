@@ -64,8 +64,9 @@ def test_frozen_frames_are_those_that_repeat_while_the_camera_moves():
     change = np.array([row["change"] for row in observe(a, b, b, b, a)])
     assert np.isnan(change[0])
     moved_m = np.array([0.0, 0.1, 0.1, 0.0, 0.1])
-    frozen = exposure.frozen(change, moved_m, np.zeros(5))
+    frozen = exposure.frozen(np.full(5, 60.0), change, moved_m, np.zeros(5))
     assert frozen.tolist() == [False, False, True, False, False]
+    assert not exposure.frozen(np.full(5, 1.0), change, moved_m, np.zeros(5)).any(), "bare walls"
 
 
 def test_flicker_sees_the_lamp_and_not_the_doorway():
