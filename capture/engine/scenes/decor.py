@@ -1,0 +1,303 @@
+"""Small things that make rooms lived in: books, plants, lamps, crockery, toys.
+
+As in `furniture`, `at` is a plan transform; things stand on local z = 0, centred unless said otherwise.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capture.engine.meshes import (
+    Mesh,
+    box,
+    cylinder,
+    join,
+    lathe,
+    quad,
+    rounded_box,
+    sheet,
+    sphere,
+    transform,
+    tube,
+)
+from capture.engine.scenes.building import House
+
+
+def books(house: House, at, covers: list[int], paper: int, rng, *, width=0.8, depth=0.2, tallest=0.3):
+    """A row of upright books along local x from 0 to about `width`; some lean, some lie at the end."""
+    obj = house.object("books", "row of books")
+    x = 0.0
+    while x < width - 0.06:
+        thick = rng.uniform(0.018, 0.046)
+        tall, deep = rng.uniform(0.62, 1.0) * tallest, rng.uniform(0.7, 0.95) * depth
+        if rng.random() < 0.07:
+            x += rng.uniform(0.03, 0.12)
+            continue
+        volume = box(thick - 0.002, deep, tall).at(x + thick / 2, depth - deep / 2)
+        house.add(obj, volume.moved(at), covers[rng.integers(len(covers))])
+        pages = box(thick - 0.008, deep - 0.006, 0.003).at(x + thick / 2, depth - deep / 2, tall - 0.0015)
+        house.add(obj, pages.moved(at), paper)
+        x += thick
+
+
+def book_pile(house: House, at, covers: list[int], paper: int, rng, *, count=3):
+    """Books that lie on each other."""
+    obj = house.object("book_pile", "pile of books")
+    z = 0.0
+    for _ in range(count):
+        thick, w, d = rng.uniform(0.02, 0.04), rng.uniform(0.2, 0.26), rng.uniform(0.15, 0.19)
+        place = at @ transform(0, 0, z, turn_deg=rng.uniform(-14, 14))
+        cover = covers[rng.integers(len(covers))]
+        for height, low in ((0.003, 0.0), (0.003, thick - 0.003)):
+            house.add(obj, box(w, d, height).at(0, 0, low).moved(place), cover)
+        house.add(obj, box(0.003, d, thick).at(-w / 2).moved(place), cover)
+        house.add(obj, box(w - 0.008, d - 0.008, thick - 0.006).at(0, 0, 0.003).moved(place), paper)
+        z += thick
+
+
+def vase(house: House, at, material: int, rng, *, height=0.28, kind="vase"):
+    """A thrown vase of a random outline."""
+    t = np.linspace(0, 1, 13)
+    belly, neck = rng.uniform(0.28, 0.4), rng.uniform(0.1, 0.2)
+    radius = neck + (belly - neck) * np.sin(np.pi * np.clip(t * rng.uniform(0.95, 1.2), 0, 1)) ** 1.4
+    radius[-1] += 0.03
+    outer = np.stack([radius, t], 1)
+    inner = np.stack([radius[::-1] * 0.88, t[::-1]], 1)[:4]
+    profile = np.vstack([[(0, 0)], outer[:1], outer, inner, [(0.0, inner[-1, 1])]])
+    obj = house.object(kind, kind.replace("_", " "))
+    house.add(obj, lathe(profile * height, sides=24).moved(at), material)
+    return obj
+
+
+def branches(house: House, at, bark: int, blossom: int, rng, *, count=6, height=0.5):
+    """Blossoming twigs that stand in a vase."""
+    obj = house.object("twigs", "blossoming twigs")
+    for _ in range(count):
+        a, lean = rng.uniform(0, 6.28), rng.uniform(0.1, 0.42)
+        t = np.linspace(0, 1, 6)[:, None]
+        tip = np.array([np.cos(a) * lean, np.sin(a) * lean, 1.0]) * height * rng.uniform(0.7, 1.1)
+        path = t * tip + 0.02 * np.sin(6 * t + a) * np.array([[1, 0.5, 0]])
+        house.add(obj, tube(path, np.linspace(0.005, 0.002, 6), sides=5).moved(at), bark)
+        flowers = [
+            sphere(rng.uniform(0.009, 0.018), sides=6).at(*(path[rng.integers(2, 6)] + rng.normal(0, 0.018, 3)))
+            for _ in range(9)
+        ]
+        house.add(obj, join(flowers).moved(at), blossom)
+
+
+def plant(house: House, at, pot: int, soil: int, leaf: int, rng, *, kind="leafy", size=1.0):
+    """A potted plant.
+
+    Args:
+        house: The house.
+        at: Where.
+        pot: Material.
+        soil: Material.
+        leaf: Two-sided material.
+        rng: Of its growth.
+        kind: "leafy" (broad leaves on stems), "palm" (long arching leaves) or "sword" (upright).
+        size: Height in metres, about.
+    """
+    obj = house.object("plant", {"leafy": "broad-leaved plant", "palm": "potted palm", "sword": "snake plant"}[kind])
+    r = 0.15 * size**0.5 + 0.02
+    tall = r * 1.7
+    profile = [(0, 0), (r * 0.72, 0), (r * 0.72, 0), (r, tall), (r, tall), (r * 0.9, tall), (r * 0.88, tall - 0.03)]
+    house.add(obj, lathe(profile, sides=24).moved(at), pot)
+    house.add(obj, cylinder(r * 0.89, 0.01, sides=16).at(0, 0, tall - 0.04).moved(at), soil)
+    count = {"leafy": 30, "palm": 22, "sword": 13}[kind]
+    leaves = []
+    for k in range(count):
+        a = k * 2.399963 + rng.uniform(-0.3, 0.3)
+        up = rng.uniform(0.5, 1.0)
+        if kind == "leafy":
+            stem = size * up * 0.75
+            reach = 0.12 * size + 0.25 * size * (1.15 - up) + rng.uniform(0, 0.06)
+            foot = np.array([reach * np.cos(a), reach * np.sin(a), tall + stem - 0.08])
+            path = np.stack([[0, 0, tall - 0.05], [foot[0] * 0.4, foot[1] * 0.4, tall + stem * 0.6], foot])
+            house.add(obj, tube(path, 0.005 * size**0.5, sides=4).moved(at), leaf)
+            blade = _blade(0.3 * size**0.7, 0.19 * size**0.7, droop=rng.uniform(0.5, 1.3), lift=rng.uniform(-0.2, 0.5))
+            leaves.append(blade.moved(transform(*foot, turn_deg=np.degrees(a))))
+        elif kind == "palm":
+            blade = _blade(size * rng.uniform(0.7, 1.0), 0.07 * size, droop=rng.uniform(0.9, 1.7), lift=rng.uniform(0.9, 1.35))
+            leaves.append(blade.moved(transform(0, 0, tall - 0.05, turn_deg=np.degrees(a))))
+        else:
+            blade = _blade(size * up * 0.85, 0.085 * size**0.5, droop=0.12, lift=rng.uniform(1.3, 1.52))
+            spot = rng.uniform(0, 0.5) * r
+            leaves.append(blade.moved(transform(spot * np.cos(a), spot * np.sin(a), tall - 0.05, turn_deg=np.degrees(a))))
+    house.add(obj, join(leaves).moved(at), leaf)
+
+
+def _blade(length: float, width: float, *, droop: float, lift: float) -> Mesh:
+    """A leaf from the origin toward +x: `lift` is its first angle up, `droop` how far it bends down."""
+    t = np.linspace(0, 1, 7)
+    angle = lift - droop * t**1.5
+    step = np.stack([np.cos(angle), np.sin(angle)], 1) * length / 6
+    spine = np.vstack([[0, 0], np.cumsum(step[:-1], axis=0)])
+    half = width / 2 * np.sin(np.pi * np.clip(0.06 + 0.94 * t, 0, 1)) ** 0.75
+    half[-1] = 0.001
+    side = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
+    x = np.broadcast_to(spine[:, 0:1], (7, 5))
+    z = spine[:, 1:2] + 0.18 * np.abs(side) * half[:, None]
+    blade = sheet(np.stack([x, half[:, None] * side, z], -1))
+    uv = np.stack(np.broadcast_arrays(t[:, None], (side + 1) / 2), -1).reshape(-1, 2)
+    return blade.with_uv(uv)
+
+
+def floor_lamp(house: House, at, shade: int, metal: int, light=(0.9, 0.62, 0.34)):
+    """A standing lamp with a cloth shade, lit."""
+    obj = house.object("floor_lamp", "floor lamp")
+    base = [cylinder(0.15, 0.02, sides=24), tube([(0, 0, 0.02), (0, 0, 1.5)], 0.011, sides=8)]
+    house.add(obj, join(base).moved(at), metal)
+    house.add(obj, _shade(0.2, 0.14, 0.28).at(0, 0, 1.42).moved(at), shade)
+    house.lamp((at @ (0, 0, 1.55, 1))[:3], light, 4.5)
+
+
+def table_lamp(house: House, at, shade: int, foot: int, rng, light=(0.5, 0.33, 0.17)):
+    """A small lamp with a ceramic foot, lit."""
+    obj = vase(house, at, foot, rng, height=0.26, kind="table_lamp")
+    house.add(obj, _shade(0.14, 0.09, 0.19).at(0, 0, 0.27).moved(at), shade)
+    house.lamp((at @ (0, 0, 0.36, 1))[:3], light, 3.5)
+
+
+def pendant(house: House, at, shade: int, metal: int, bulb: int, *, drop=0.9, radius=0.2, light=(0.75, 0.55, 0.33)):
+    """A lamp that hangs from local z = 0 by `drop` metres, lit."""
+    obj = house.object("pendant_lamp", "hanging lamp")
+    cord = [tube([(0, 0, 0), (0, 0, -drop + 0.2)], 0.004, sides=6), cylinder(0.045, 0.025, sides=16).at(0, 0, -0.025)]
+    house.add(obj, join(cord).moved(at), metal)
+    t = np.linspace(0, 1, 7)
+    dome = np.stack([radius * np.sqrt(1 - 0.93 * t**2), -drop + 0.2 * t], 1)
+    house.add(obj, lathe(dome, sides=24).moved(at), shade)
+    house.add(obj, sphere(0.045, sides=10).at(0, 0, -drop + 0.07).moved(at), bulb)
+    house.lamp((at @ (0, 0, -drop - 0.02, 1))[:3], light, 4.5)
+
+
+def _shade(low: float, high: float, tall: float) -> Mesh:
+    """A lamp shade, open above and below; give it a two-sided material."""
+    return lathe([(low, 0), (high, tall)], sides=28)
+
+
+def bowl(house: House, at, material: int, fruit: list[int], rng, *, radius=0.15):
+    """A bowl of fruit."""
+    t = np.linspace(0, 1, 8)
+    outer = np.stack([radius * (0.3 + 0.7 * np.sin(t * np.pi / 2)), radius * 0.55 * t**1.6], 1)
+    inner = outer[::-1] * (0.95, 1.0) + (0, 0.006)
+    obj = house.object("bowl", "fruit bowl" if fruit else "bowl")
+    house.add(obj, lathe(np.vstack([[(0, 0)], outer, inner, [(0, 0.006)]]), sides=28).moved(at), material)
+    for k in range(7 if fruit else 0):
+        a, ring = k * 2.4, 0.0 if k == 6 else radius * 0.52
+        z = radius * (0.75 if k == 6 else 0.5)
+        ball = sphere(rng.uniform(0.034, 0.042), sides=14).at(ring * np.cos(a), ring * np.sin(a), z)
+        house.add(obj, ball.moved(at), fruit[k % len(fruit)])
+
+
+def mug(house: House, at, material: int, *, height=0.09):
+    """A cup with a handle."""
+    obj = house.object("mug", "mug")
+    profile = [(0, 0), (0.036, 0), (0.04, 0.005), (0.04, height), (0.036, height), (0.035, 0.01), (0, 0.01)]
+    turn = np.linspace(-1.4, 1.4, 8)
+    ear = np.stack([0.04 + 0.024 * np.cos(turn), 0 * turn, height / 2 + 0.028 * np.sin(turn)], 1)
+    house.add(obj, join([lathe(profile, sides=18), tube(ear, 0.005, sides=6)]).moved(at), material)
+
+
+def plate(house: House, at, material: int, *, radius=0.13):
+    """A dinner plate."""
+    r = radius
+    profile = [(0, 0), (r * 0.6, 0), (r, 0.018), (r, 0.022), (r * 0.62, 0.008), (0, 0.008)]
+    house.add(house.object("plate", "plate"), lathe(profile, sides=28).moved(at), material)
+
+
+def bottle(house: House, at, material: int, *, height=0.26, radius=0.036):
+    """A bottle."""
+    r, h = radius, height
+    profile = [(0, 0), (r, 0), (r, 0.004), (r, h * 0.6), (r * 0.85, h * 0.68), (r * 0.36, h * 0.8), (r * 0.36, h), (0, h)]
+    house.add(house.object("bottle", "bottle"), lathe(profile, sides=16).moved(at), material)
+
+
+def candle(house: House, at, wax: int, flame: int, *, height=0.12):
+    """A lit candle."""
+    obj = house.object("candle", "candle")
+    house.add(obj, cylinder(0.03, height, sides=16).moved(at), wax)
+    fire = lathe([(0, 0), (0.006, 0.008), (0.004, 0.02), (0, 0.03)], sides=8).at(0, 0, height + 0.004)
+    house.add(obj, fire.moved(at), flame)
+
+
+def laptop(house: House, at, body: int, screen: int):
+    """An open laptop; its screen faces local +y."""
+    obj = house.object("laptop", "laptop")
+    house.add(obj, rounded_box(0.34, 0.24, 0.016, 0.006, steps=1).moved(at), body)
+    lid = box(0.34, 0.008, 0.22).tilted(about_x_deg=14)
+    house.add(obj, lid.at(0, -0.12, 0.014).moved(at), body)
+    face = quad((0.16, 0.0, 0.01), (-0.32, 0, 0), (0, 0, 0.2)).at(0, 0.0055).tilted(about_x_deg=14)
+    house.add(obj, face.at(0, -0.12, 0.014).moved(at), screen)
+
+
+def screen(house: House, at, body: int, image: int, *, size=(0.6, 0.36), kind="monitor", stand=True):
+    """A flat screen that faces local +y."""
+    obj = house.object(kind, kind.replace("_", " "))
+    w, h = size
+    low = 0.12 if stand else 0.0
+    parts = [rounded_box(w, 0.03, h, 0.008, steps=1).at(0, 0, low)]
+    if stand:
+        parts += [box(0.05, 0.03, 0.16).at(0, -0.03), box(0.24, 0.16, 0.012).at(0, -0.02)]
+    house.add(obj, join(parts).moved(at), body)
+    face = quad((w / 2 - 0.012, 0.0157, low + 0.014), (0.024 - w, 0, 0), (0, 0, h - 0.026))
+    house.add(obj, face.moved(at), image)
+
+
+def clock(house: House, at, face: int, rim: int, *, radius=0.16):
+    """A wall clock; local y = 0 is the wall, z = 0 its middle."""
+    obj = house.object("clock", "wall clock")
+    disc = cylinder(radius, 0.03, sides=32).tilted(about_x_deg=-90)
+    house.add(obj, disc.moved(at), rim)
+    dial = cylinder(radius * 0.9, 0.004, sides=32).tilted(about_x_deg=-90).at(0, 0.03)
+    house.add(obj, dial.moved(at), face)
+    hands = []
+    for angle, length in ((-60, 0.5), (60, 0.75)):
+        hand = box(0.012, 0.004, radius * length).moved(_about_y(angle)).at(0, 0.037)
+        hands.append(hand)
+    marks = [box(0.008, 0.003, 0.025).at(0, 0, radius * 0.74).moved(_about_y(30 * k)).at(0, 0.0355) for k in range(12)]
+    house.add(obj, join(hands + marks).moved(at), rim)
+
+
+def _about_y(angle_deg: float) -> np.ndarray:
+    c, s = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
+    return np.array([[c, 0, s, 0], [0, 1, 0, 0], [-s, 0, c, 0], [0, 0, 0, 1.0]])
+
+
+def basket(house: House, at, material: int, *, radius=0.2, height=0.28):
+    """A wicker basket."""
+    r = radius
+    t = np.linspace(0, 1, 7)
+    outer = np.stack([r * (0.8 + 0.22 * np.sin(t * 2.4)), t * height], 1)
+    profile = np.vstack([[(0, 0)], outer, outer[::-1][:3] * (0.93, 1.0), [(0, height * 0.6)]])
+    house.add(house.object("basket", "basket"), lathe(profile, sides=24).moved(at), material)
+
+
+def toy_blocks(house: House, at, colors: list[int], rng, *, count=9):
+    """Wooden blocks, strewn."""
+    obj = house.object("toy_blocks", "toy blocks")
+    for k in range(count):
+        x, y = rng.normal(0, 0.16, 2)
+        cube = rounded_box(0.06, 0.06, 0.06, 0.006, steps=1).at(x, y, 0.06 * (k % 5 == 4), turn_deg=rng.uniform(0, 90))
+        house.add(obj, cube.moved(at), colors[k % len(colors)])
+
+
+def ball(house: House, at, material: int, *, radius=0.11):
+    """A ball."""
+    house.add(house.object("ball", "ball"), sphere(radius, sides=24).at(0, 0, radius).moved(at), material)
+
+
+def teddy(house: House, at, fur: int, dark: int):
+    """A sitting teddy bear that looks toward +y."""
+    obj = house.object("teddy", "teddy bear")
+    body = [sphere(0.13, sides=16).scaled(1, 0.85, 1.1).at(0, 0, 0.14), sphere(0.1, sides=16).at(0, 0.02, 0.36)]
+    for s in (-1, 1):
+        body += [
+            sphere(0.038, sides=10).at(s * 0.075, 0.02, 0.44),
+            sphere(0.055, sides=10).scaled(0.9, 1.8, 0.9).at(s * 0.09, 0.14, 0.055),
+            sphere(0.045, sides=10).scaled(0.9, 0.9, 1.9).at(s * 0.135, 0.05, 0.2),
+        ]
+    body.append(sphere(0.045, sides=10).at(0, 0.1, 0.335))
+    house.add(obj, join(body).moved(at), fur)
+    eyes = [sphere(0.012, sides=8).at(s * 0.04, 0.105, 0.385) for s in (-1, 1)]
+    house.add(obj, join([*eyes, sphere(0.016, sides=8).at(0, 0.142, 0.35)]).moved(at), dark)
