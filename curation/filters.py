@@ -227,4 +227,5 @@ def _say(value: float, metric: str) -> str:
         return f"{100 * value:.3g} %"
     if unit == "frames" and abs(value) == 1:
         unit = "frame"
-    return f"{value:.3g} {unit}".strip()
+    number = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{number} {unit}".strip()

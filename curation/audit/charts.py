@@ -128,6 +128,22 @@ def timeline(
     return _svg(width, height, shapes)
 
 
+def curve(x: np.ndarray, y: np.ndarray, *, x_label: str, y_label: str, width: int = 640) -> Markup:
+    """A curve from zero up, with its highest and last value."""
+    height, base, top = 200, 176, float(np.max(y)) or 1.0
+    across = (width - 60) * (x - x[0]) / max(float(x[-1] - x[0]), 1e-9)
+    points = " ".join(f"{a:.1f},{base - 150 * v / top:.1f}" for a, v in zip(across, y, strict=True))
+    shapes = [
+        f'<polyline class="line" points="{points}"/>',
+        f'<line class="axis" x1="0" y1="{base}" x2="{width - 60}" y2="{base}"/>',
+        _text(0, 12, f"{y_label} {_short(top)}"),
+        _text(width - 54, base - 150 * float(y[-1]) / top + 4, _short(float(y[-1]))),
+        _text(0, height - 8, f"{x_label} {x[0]:.0f}"),
+        _text(width - 60, height - 8, f"{x[-1]:.0f}", "end"),
+    ]
+    return _svg(width, height, shapes)
+
+
 def plan_view(
     extent_m: Sequence[float],
     paths: Sequence[tuple[np.ndarray, str, str]],

@@ -225,7 +225,7 @@ def _chosen(routes: list[Route]) -> list[Route]:
 
 def _row(route: Route, notes: dict[str, str]) -> dict:
     fps = route.episode.fps
-    spans = [(clip["start"] / fps, clip["stop"] / fps) for clip in route.rejected]
+    spans = [(clip["start"] / fps, (clip["stop"] - 1) / fps) for clip in route.rejected]
     limits = {rule.metric: rule.at_most for rule in RULES if math.isfinite(rule.at_most)}
     t_s = route.frames["t_s"].to_numpy()
     curves = [
@@ -253,7 +253,7 @@ def _row(route: Route, notes: dict[str, str]) -> dict:
                 "keep": clip["keep"],
                 "reasons": clip["reject_reasons"],
                 "from_s": clip["start"] / fps,
-                "to_s": clip["stop"] / fps,
+                "to_s": (clip["stop"] - 1) / fps,
                 "caption": clip["caption"],
                 "note": notes.get(clip["clip_id"], ""),
             }
