@@ -55,9 +55,8 @@ class Bar:
         self._first = self._first or (done, now)
         if now - self._printed >= _PLAIN_EVERY_S:
             self._printed = now
-            say(
-                f"{self._title}: {done}/{self._total} {self._unit}{self._time_left(done, now)}  {note}"
-            )
+            so_far = f"{done}/{self._total} {self._unit}"
+            say(f"{self._title}: {so_far}{self._time_left(done, now)}  {note}")
 
     def _time_left(self, done: int, now: float) -> str:
         before, since = self._first or (done, now)

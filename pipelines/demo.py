@@ -35,7 +35,12 @@ def run(out: Path, spec: EngineSpec) -> Path:
         clock("audit", lambda: stages.audit(dataset))
         clock("shard", lambda: stages.shard(dataset))
     clock("train", lambda: launch.train("teacher", "tiny", dataset.path, training))
-    clock("evaluate", lambda: evaluation.evaluate(training, _SCENE, _SEED, _NUM_STARTS, spec))
+    clock(
+        "evaluate",
+        lambda: evaluation.evaluate(
+            training, spec, scene=_SCENE, seed=_SEED, num_starts=_NUM_STARTS
+        ),
+    )
     page = clock("report", lambda: report.write(dataset.path, training))
     say(f"\n{clock.summary()}\nOpen this page: {page.resolve()}")
     return page

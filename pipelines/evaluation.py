@@ -15,6 +15,8 @@ from capture.navigation import free_space, sample_triangles
 from capture.planner import Motion
 from capture.scene import Scene, load_plans, save_plans
 from pipelines import fleet, runner
+from pipelines.console import say
+from pipelines.recipes import FOV_DEG
 
 _SEED = 7  # of the starts; training plans draw from other streams
 
@@ -72,18 +74,27 @@ def render_truth(
     return [rendered[k : k + per_start] for k in range(0, len(rendered), per_start)]
 
 
-def truth_arrays(starts: list[list[Episode]]) -> tuple[np.ndarray, np.ndarray]:
-    """Frames uint8 [starts, commands, T, H, W, 3] and poses float64 [starts, commands, T, 4, 4]."""
-    frames = np.stack([[e.frames() for e in start] for start in starts])
-    poses = np.stack([[e.trajectory.cam_to_world for e in start] for start in starts])
-    return frames, poses
+def evaluate(
+    run: Path, spec: EngineSpec, *, scene: str, seed: int, num_starts: int, width_px: int = 224
+) -> Path:
+    """Render the truth, let the model follow the commands, compare.
 
+    Args:
+        run: A trained run.
+        spec: What renders.
+        scene: A built-in scene.
+        seed: Of the scene.
+        num_starts: How many first frames.
+        width_px: Width of the rendered truth; the model's shape decides the height.
 
-def evaluate(run: Path, scene: str, seed: int, num_starts: int, spec: EngineSpec) -> Path:
-    """Render the truth, let the model follow the commands, compare; returns evaluation.json."""
-    from training import evaluate as evaluation
+    Returns:
+        evaluation.json; the videos lie in the run's samples/.
+    """
+    from training import evaluate as follows
+    from training.stages.teacher import load_config
 
-    wanted = evaluation.needs(run)
+    wanted = load_config(run)[0].data
+    height_px = width_px * wanted.height_px // wanted.width_px
     with runner.cluster():
         starts = render_truth(
             run / "truth",
@@ -91,8 +102,16 @@ def evaluate(run: Path, scene: str, seed: int, num_starts: int, spec: EngineSpec
             seed=seed,
             num_starts=num_starts,
             num_frames=wanted.num_frames,
-            intrinsics=wanted.intrinsics,
+            intrinsics=Intrinsics.from_fov(width_px, height_px, FOV_DEG),
             spec=spec,
         )
-    frames, poses = truth_arrays(starts)
-    return evaluation.evaluate(run, frames=frames, poses=poses, name=f"{scene}-{seed}")
+    truth = follows.Truth(
+        frames=np.stack([[e.frames() for e in start] for start in starts]),
+        cam_to_world=np.stack([[e.trajectory.cam_to_world for e in start] for start in starts]),
+        intrinsics=starts[0][0].intrinsics,
+        captions=tuple(start[0].scene.setting for start in starts),
+        fps=starts[0][0].fps,
+    )
+    say("Evaluate: sampling ...")
+    follows.evaluate(run, truth)
+    return run / "evaluation.json"

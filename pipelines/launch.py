@@ -4,7 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from capture import files, pictures, scripted
+from capture.video import RgbWriter
 from pipelines.console import bar, say
+
+
+def sample(run: Path, image: Path, commands: tuple[str, ...], out: Path) -> None:
+    """A video from a first frame and a script of actions.
+
+    Args:
+        run: A trained run.
+        image: The first frame.
+        commands: Such as `pan_left` or `dolly_in:20`: an action and for how many frames (12).
+        out: The video, MP4.
+    """
+    from training.sample import FPS
+    from training.sample import sample as make
+
+    frames = make(run, pictures.read(image), scripted.parse(commands, FPS))
+    with files.replacing(out) as temporary:
+        writer = RgbWriter(temporary, frames.shape[2], frames.shape[1], FPS)
+        for frame in frames:
+            writer.add(frame)
+        writer.close()
 
 
 def train(stage: str, recipe: str, data: Path, run: Path, steps: int | None = None) -> None:
@@ -21,7 +43,7 @@ def train(stage: str, recipe: str, data: Path, run: Path, steps: int | None = No
     from training.stages import teacher
 
     assert stage == "teacher"
-    wanted = recipes.find(recipe)
+    wanted = recipes.recipe(recipe)
     total = steps or wanted.steps
     with bar("Train", total, "steps") as progress:
         teacher.train(

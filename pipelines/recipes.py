@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from capture.planner import Motion
 
+FOV_DEG = 80.0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanGroup:
@@ -69,7 +71,7 @@ class DatasetRecipe:
     scenes: tuple[SceneGroup, ...]
     width_px: int = 832
     height_px: int = 480
-    fov_deg: float = 80.0
+    fov_deg: float = FOV_DEG
     motion: Motion = field(default_factory=Motion)
     clips_per_shard: int = 50
 

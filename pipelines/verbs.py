@@ -155,4 +155,6 @@ def evaluate(run: Path, scene: str, seed: int, num_starts: int, engine: str) -> 
     """See `relickit evaluate`."""
     from pipelines.evaluation import evaluate as evaluate_run
 
-    say(f"Evaluation: {evaluate_run(run, scene, seed, num_starts, parse_engine(engine))}")
+    spec = parse_engine(engine)
+    result = evaluate_run(run, spec, scene=scene, seed=seed, num_starts=num_starts)
+    say(f"Evaluation: {result}\n{result.read_text()}")
