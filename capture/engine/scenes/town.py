@@ -6,13 +6,16 @@ the square lies west of Church Street. Three streets go on past the town's rim a
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from capture.engine.meshes import box
 from capture.engine.scenes import town_church, town_plants, town_street
 from capture.engine.scenes import town_textures as textures
 from capture.engine.scenes.town_cars import COLORS, SHAPES, build_car
-from capture.engine.scenes.town_houses import DOORS, ROOFS, WALLS, House, Shop, build_house
+from capture.engine.scenes.town_facades import DOORS, ROOFS, WALLS, House, Shop
+from capture.engine.scenes.town_houses import build_house
 from capture.engine.scenes.town_parts import Paints, Site, polygon
 from capture.engine.world import Lighting, World, WorldBuilder
 from capture.scene import Place
@@ -59,6 +62,29 @@ _PAVEMENTS = (
     (21.5, 24.0, -37.0, 10.5), (24.0, 42.0, 8.0, 10.5), (-40.0, 15.5, -19.0, -16.5),
     (13.0, 15.5, -37.0, -19.0),
 )  # fmt: skip
+_LAMPS = (
+    (-34.0, -16.95), (-34.0, 16.95), (-23.0, -16.95), (-23.0, 16.95), (-6.0, -16.95),
+    (-6.0, 16.95), (6.5, -16.95), (6.5, 16.95), (30.0, 16.95), (-11.5, -4.5), (-11.5, 5.5),
+    (15.0, -4.5), (15.0, 5.5), (-7.0, -10.05), (9.0, 10.05), (21.95, -24.0), (21.95, 1.0),
+    (-11.5, 24.0), (-18.5, 30.0), (-24.5, 9.9), (-33.6, -9.9),
+)  # fmt: skip
+_BINS = (
+    (-4.0, 16.9), (10.5, 16.9), (-28.0, -16.95), (1.8, -16.95), (12.2, -9.9), (-9.9, 10.1),
+)  # fmt: skip
+_SIGNS = (
+    (-8.5, -8.0, 0, "Market Street"), (12.0, -8.0, 0, "Market Street"),
+    (-1.0, 8.0, 180, "Mill Lane"), (4.4, 8.0, 180, "Mill Lane"),
+    (-9.5, -5.4, -90, "Church Street"), (13.0, -5.4, 90, "Garden Street"),
+)  # fmt: skip
+# Where cars may stand: x, y, turn.
+_PARKING = (
+    *((x, -15.4, 0.0) for x in (-35.0, -29.4, -23.8, -5.6, 0.0, 5.6)),
+    *((x, 15.4, 180.0) for x in (-34.0, -28.2, -5.4, 0.4, 6.2, 28.0, 33.8)),
+    *((20.4, y, 90.0) for y in (-5.0, 0.0, 4.9, -22.0, -28.0)),
+    *((-13.1, y, 90.0) for y in (-3.0, 2.8, 22.0, 28.0)),
+    (9.0, -11.6, 180.0),
+    (-4.0, 11.6, 0.0),
+)
 _PLACES = (
     Place(
         name="Fountain Square",
@@ -108,8 +134,8 @@ def build(seed: int = 0) -> World:
         name="town",
         seed=seed,
         bounds_m=(-39.0, -18.5, 0.0, 23.5, 18.5, 2.4),
-        spawn_m=(-21.0, -6.5, 1.65),
-        spawn_heading_deg=152.0,
+        spawn_m=(-21.6, -4.4, 1.65),
+        spawn_heading_deg=158.0,
         setting="an old town with two blocks of houses, shops, and a square with a church",
         light="low warm sun with long shadows under a half cloudy sky",
         places=_PLACES,
@@ -119,7 +145,7 @@ def build(seed: int = 0) -> World:
             zenith_rgb=(0.20, 0.40, 0.84),
             horizon_rgb=(0.86, 0.84, 0.82),
             ground_rgb=(0.24, 0.21, 0.17),
-            cloudiness=0.6,
+            cloudiness=0.68,
             fill_rgb=(0.22, 0.21, 0.20),
             exposure=1.0,
             haze_m=520.0,
@@ -153,7 +179,7 @@ def _kerb_row(site: Site, obj: int, low, high, material: int) -> None:
     along = 0 if high[0] - low[0] > high[1] - low[1] else 1
     count = max(round((high[along] - low[along]) / 2), 1)
     edges = np.linspace(low[along], high[along], count + 1)
-    for a, b in zip(edges, edges[1:], strict=False):
+    for a, b in itertools.pairwise(edges):
         span = [(low[0], high[0]), (low[1], high[1])]
         span[along] = (a + 0.004, b - 0.004)
         stone = box(span[0][1] - span[0][0], span[1][1] - span[1][0], _KERB_M + 0.026)
@@ -284,7 +310,7 @@ def _square(site: Site, rng: np.random.Generator) -> None:
         town_street.build_bench(
             ground.at(-29.0, 0.0, turn_deg=angle + 90).at(0.0, -4.5, turn_deg=180)
         )
-    for x, y in ((-24.2, 5.6), (-33.8, -5.6), (-24.2, -5.6)):
+    for x, y in ((-24.2, 5.6), (-33.8, -5.6), (-25.6, -6.6)):
         town_street.build_bin(ground.at(x, y))
     name, cloth = (
         ("white", (0.90, 0.87, 0.80)),
@@ -312,31 +338,14 @@ def _planter(site: Site, rng: np.random.Generator) -> None:
 def _streets(site: Site, rng: np.random.Generator) -> None:
     """Lamps, trees, bins, benches, signs and flags along the streets."""
     ground = site.at(0, 0, _KERB_M)
-    lamps = [
-        (x, y) for x in (-34.0, -23.0, -6.0, 6.5, 30.0) for y in (-16.95, 16.95) if x < 20 or y > 0
-    ]
-    lamps += [(x, y) for x in (-11.5, 15.0) for y in (-4.5, 5.5)] + [(-7.0, -10.05), (9.0, 10.05)]
-    lamps += [(21.95, y) for y in (-24.0, 1.0)] + [
-        (-11.5, 24.0),
-        (-18.5, 30.0),
-        (-24.5, 9.9),
-        (-33.6, -9.9),
-    ]
-    for x, y in lamps:
+    for x, y in _LAMPS:
         town_street.build_lamp(ground.at(x, y))
     kind = _pick(rng, town_plants.GREENS)
     for y in (-13.0, -7.2, -1.6, 4.0, 9.4):
         town_plants.build_tree(ground.at(22.25, y), kind, int(rng.integers(1 << 30)), height_m=5.6)
     for x, y in ((-30.0, 17.2), (0.5, 17.2), (32.0, 17.2), (-11.6, 29.0), (22.2, -28.0)):
         town_plants.build_tree(ground.at(x, y), kind, int(rng.integers(1 << 30)), height_m=5.4)
-    for x, y in (
-        (-4.0, 16.9),
-        (10.5, 16.9),
-        (-28.0, -16.95),
-        (1.8, -16.95),
-        (12.2, -9.9),
-        (-9.9, 10.1),
-    ):
+    for x, y in _BINS:
         town_street.build_bin(ground.at(x, y))
     for x, y, turn in ((6.0, 17.3, 0), (-26.5, 17.3, 0), (22.5, -4.4, -90), (-14.0, -17.3, 180)):
         town_street.build_bench(ground.at(x, y, turn_deg=turn))
@@ -346,10 +355,7 @@ def _streets(site: Site, rng: np.random.Generator) -> None:
     for x, y, turn in ((-37.0, -17.2, 4), (-2.5, 17.4, 3), (14.2, 3.2, 92), (2.8, 4.4, 88)):
         color = _pick(rng, COLORS)
         town_street.build_bicycle(ground.at(x, y, turn_deg=turn), color, COLORS[color])
-    for x, y, turn, name in (
-        (-8.5, -8.0, 0, "Market Street"), (-1.0, 8.0, 180, "Mill Lane"), (-9.5, -5.4, -90, "Church Street"),
-        (13.0, -5.4, 90, "Garden Street"), (12.0, -8.0, 0, "Market Street"), (4.4, 8.0, 180, "Mill Lane"),
-    ):  # fmt: skip
+    for x, y, turn, name in _SIGNS:
         town_street.street_sign(ground.at(x, y, turn_deg=turn), name)
     for y in (-5.0, -1.5, 2.0, 5.5):
         town_street.bunting(ground.at(0.2, y), 3.2, 4.6)
@@ -357,20 +363,11 @@ def _streets(site: Site, rng: np.random.Generator) -> None:
 
 def _cars(site: Site, rng: np.random.Generator) -> None:
     """Cars along the kerbs, with gaps."""
-    slots = [(x, -15.4, 0.0) for x in (-35.0, -29.4, -23.8, -5.6, 0.0, 5.6, 10.8)]
-    slots += [(x, 15.4, 180.0) for x in (-34.0, -28.2, -5.4, 0.4, 6.2, 28.0, 33.8)]
-    slots += [(20.4, y, 90.0) for y in (-4.6, 1.0, 5.8, -22.0, -28.0)]
-    slots += [(-13.1, y, 90.0) for y in (-3.0, 2.8, 22.0, 28.0)] + [
-        (9.0, -11.6, 180.0),
-        (-5.0, 11.6, 0.0),
-    ]
     names = [list(COLORS)[k] for k in rng.permutation(len(COLORS))]
-    for k, (x, y, turn) in enumerate(slots):
+    for k, (x, y, turn) in enumerate(_PARKING):
         if rng.random() < 0.22:
             continue
         shape = SHAPES[int(rng.choice(len(SHAPES), p=[0.36, 0.30, 0.22, 0.12]))]
         flip = 180.0 * (rng.random() < 0.25)
-        place = site.at(
-            x + float(rng.normal(0, 0.15)), y, turn_deg=turn + flip + float(rng.normal(0, 0.8))
-        )
+        place = site.at(x + float(rng.normal(0, 0.1)), y, turn_deg=turn + flip)
         build_car(place, shape, names[k % len(names)])

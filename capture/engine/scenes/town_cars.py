@@ -99,7 +99,7 @@ def build_car(site: Site, shape: Shape, color: str) -> None:
 def _body(shape: Shape) -> Mesh:
     """Loft of rounded sections along the car; its ends are drawn in."""
     tail, nose = shape.top[0][0], shape.top[-1][0]
-    x = tail + (nose - tail) * (0.5 - 0.5 * np.cos(np.linspace(0, np.pi, 25)))
+    x = tail + (nose - tail) * (0.5 - 0.5 * np.cos(np.linspace(0, np.pi, 19)))
     xs, zs = np.array(shape.top).T
     top = np.interp(x, xs, zs)
     top[1:-1] = 0.25 * top[:-2] + 0.5 * top[1:-1] + 0.25 * top[2:]
@@ -117,7 +117,8 @@ def _body(shape: Shape) -> Mesh:
         [np.broadcast_to(x[:, None], height.shape), width[:, None] * section[None, :, 0], height],
         -1,
     )
-    ends = [grid[:1] * (1, 0.0, 0.0), grid[-1:] * (1, 0.0, 0.0)]
+    # Not quite a point, which would have no normal.
+    ends = [grid[:1] * (1, 0.05, 0.0), grid[-1:] * (1, 0.05, 0.0)]
     for end, row in zip(ends, (grid[0], grid[-1]), strict=True):
         end[..., 2] = row[:, 2].mean()
     caps = [np.concatenate([ends[0], grid[:1]]), np.concatenate([grid[-1:], ends[1]])]
@@ -149,7 +150,7 @@ def _cabin(shape: Shape, swell: float) -> Mesh:
     for share in np.linspace(0.0, 1.0, 5):
         (rear, z_rear), (front, z_front) = _outline(shape, share)
         half = _side(shape, share) + swell
-        turn = np.linspace(0, 2 * np.pi, 33)
+        turn = np.linspace(0, 2 * np.pi, 25)
         cx, sy = np.cos(turn), np.sin(turn)
         x = np.sign(cx) * np.abs(cx) ** 0.22
         y = np.sign(sy) * np.abs(sy) ** 0.30
@@ -201,8 +202,8 @@ def _details(site: Site, obj: int, shape: Shape, dark: int) -> None:
     plate = site.paints.plain((0.88, 0.87, 0.80))
     trim = site.paints.plain((0.05, 0.05, 0.055))
     for side in (-1.0, 1.0):
-        lens = rounded_box(0.16, 0.34, 0.15, 0.07, steps=1)
-        site.add(obj, lens.at(nose - 0.13, side * half * 0.60, 0.545, turn_deg=-side * 14), lamp)
+        lens = rounded_box(0.18, 0.32, 0.15, 0.06, steps=1)
+        site.add(obj, lens.at(nose - 0.06, side * half * 0.58, 0.47, turn_deg=-side * 12), lamp)
         light = rounded_box(0.12, 0.26, 0.17, 0.05, steps=1)
         site.add(obj, light.at(tail + 0.08, side * half * 0.66, 0.70, turn_deg=side * 10), red)
         (_, _), (front, z) = _outline(shape, 0.12)
@@ -216,7 +217,7 @@ def _details(site: Site, obj: int, shape: Shape, dark: int) -> None:
         sill = box(shape.axles[1] - shape.axles[0] - 0.74, 0.05, 0.11)
         site.add(obj, sill.at(sum(shape.axles) / 2, side * (half - 0.035), 0.22), dark)
     grille = rounded_box(0.10, half * 0.92, 0.13, 0.05, steps=1)
-    site.add(obj, grille.at(nose - 0.03, 0, 0.36), dark)
+    site.add(obj, grille.at(nose - 0.02, 0, 0.33), dark)
     site.add(
         obj, rounded_box(0.10, half * 1.35, 0.12, 0.05, steps=1).at(tail + 0.05, 0, 0.32), dark
     )

@@ -80,9 +80,10 @@ def _tower(site: Site, obj: int, stone: int, trim: int, slate: int) -> None:
         middle.add(clock, rectangle((-1.05, 1.05), -0.06, (10.1, 12.2)), dial)
         middle.add(obj, slab((-1.2, 1.2), (-0.05, 0.0), (9.95, 12.35)), trim)
         for x in (-0.75, 0.75):
+            shift = np.array([x, 0.0, 0.0])
             opening = _arch(0.42, 13.4, 15.3, -0.012)
-            middle.add(obj, polygon(opening + (x, 0, 0)), dark)
-            middle.add(obj, _ring(opening + (x, 0, 0), 0.09), trim)
+            middle.add(obj, polygon(opening + shift), dark)
+            middle.add(obj, _ring(opening + shift, 0.09), trim)
             for z in np.arange(13.5, 15.6, 0.28):
                 middle.add(obj, slab((x - 0.4, x + 0.4), (-0.08, 0.0), (z, z + 0.05)), trim)
         for z in (6.4, 9.3, 12.9, top - 0.3):

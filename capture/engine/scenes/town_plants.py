@@ -9,9 +9,9 @@ from capture.engine.scenes import town_textures as textures
 from capture.engine.scenes.town_parts import Color, Site
 
 GREENS: dict[str, Color] = {
-    "linden": (0.86, 1.0, 0.66),
-    "maple": (0.98, 0.98, 0.62),
-    "plane": (0.78, 0.94, 0.68),
+    "linden": (0.90, 0.92, 0.74),
+    "maple": (0.98, 0.92, 0.68),
+    "plane": (0.84, 0.90, 0.78),
 }
 
 
@@ -66,12 +66,13 @@ def build_tree(site: Site, kind: str, seed: int, *, height_m: float = 6.2) -> No
     for bough in range(5):
         turn = 2 * np.pi * (bough + rng.uniform(-0.25, 0.25)) / 5
         reach, rise = rng.uniform(0.85, 1.35), rng.uniform(1.0, 1.9)
-        tip = fork + (reach * np.cos(turn), reach * np.sin(turn), rise)
+        tip = fork + np.array([reach * np.cos(turn), reach * np.sin(turn), rise])
         bend = (fork + tip) / 2 + (0, 0, -0.15)
         meshes.append(tube(np.array([fork, bend, tip]) * scale, [0.06, 0.045, 0.02], sides=5))
         clumps.append(tip)
         radii.append(rng.uniform(0.72, 1.0))
-        outer = tip + (0.5 * np.cos(turn + 0.9), 0.5 * np.sin(turn + 0.9), rng.uniform(-0.2, 0.7))
+        twig = (0.5 * np.cos(turn + 0.9), 0.5 * np.sin(turn + 0.9), rng.uniform(-0.2, 0.7))
+        outer = tip + np.array(twig)
         clumps.append(outer)
         radii.append(rng.uniform(0.5, 0.75))
     site.add(obj, join(meshes), wood)
@@ -81,7 +82,7 @@ def build_tree(site: Site, kind: str, seed: int, *, height_m: float = 6.2) -> No
     shade = site.paints(textures.leaves, color=tuple(0.62 * c for c in tint), repeat_m=0.7)
     core = [sphere(0.74 * r, sides=8).at(*c) for c, r in zip(centres, sizes, strict=True)]
     site.add(obj, join(core), shade)
-    site.add(obj, foliage(centres, sizes, 1700, 0.27 * scale, rng), green)
+    site.add(obj, foliage(centres, sizes, 2100, 0.22 * scale, rng), green)
     soil = site.paints.plain((0.27, 0.22, 0.18))
     site.add(obj, cylinder(0.55, 0.02, sides=20), soil)
     iron = site.paints.plain((0.20, 0.20, 0.21), gloss=0.2)

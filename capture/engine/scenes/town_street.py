@@ -16,9 +16,9 @@ def build_lamp(site: Site) -> None:
     obj = site.builder.object("street_lamp", "iron street lamp")
     iron = site.paints.plain(_IRON, gloss=0.35, shininess=30.0)
     profile = [
-        (0.0, 0.0), (0.19, 0.0), (0.19, 0.10), (0.14, 0.16), (0.12, 0.55), (0.15, 0.62), (0.09, 0.72),
-        (0.055, 0.95), (0.045, 3.1), (0.075, 3.16), (0.075, 3.22), (0.04, 3.28), (0.035, 3.55),
-        (0.0, 3.55),
+        (0.0, 0.0), (0.19, 0.0), (0.19, 0.10), (0.14, 0.16), (0.12, 0.55), (0.15, 0.62),
+        (0.09, 0.72), (0.055, 0.95), (0.045, 3.1), (0.075, 3.16), (0.075, 3.22), (0.04, 3.28),
+        (0.035, 3.55), (0.0, 3.55),
     ]  # fmt: skip
     site.add(obj, lathe(profile, sides=12), iron)
     bar = tube([(-0.32, 0, 3.05), (0.32, 0, 3.05)], 0.018, sides=6)
@@ -69,8 +69,8 @@ def build_bin(site: Site) -> None:
 def build_bollard(site: Site) -> None:
     """An iron bollard."""
     obj = site.builder.object("bollard", "iron bollard")
-    profile = [(0, 0), (0.10, 0), (0.10, 0.06), (0.07, 0.1), (0.06, 0.72), (0.085, 0.75), (0.085, 0.79),
-               (0.055, 0.83), (0.06, 0.88), (0.045, 0.93), (0, 0.95)]  # fmt: skip
+    profile = [(0, 0), (0.10, 0), (0.10, 0.06), (0.07, 0.1), (0.06, 0.72), (0.085, 0.75),
+               (0.085, 0.79), (0.055, 0.83), (0.06, 0.88), (0.045, 0.93), (0, 0.95)]  # fmt: skip
     site.add(obj, lathe(profile, sides=12), site.paints.plain(_IRON, gloss=0.35))
 
 
@@ -78,8 +78,8 @@ def build_post_box(site: Site) -> None:
     """A red pillar box."""
     obj = site.builder.object("post_box", "red post box")
     red = site.paints.plain((0.66, 0.12, 0.10), gloss=0.5, shininess=50.0)
-    profile = [(0, 0), (0.25, 0), (0.25, 0.12), (0.225, 0.14), (0.225, 1.28), (0.26, 1.32), (0.26, 1.40),
-               (0.20, 1.47), (0.10, 1.51), (0, 1.52)]  # fmt: skip
+    profile = [(0, 0), (0.25, 0), (0.25, 0.12), (0.225, 0.14), (0.225, 1.28), (0.26, 1.32),
+               (0.26, 1.40), (0.20, 1.47), (0.10, 1.51), (0, 1.52)]  # fmt: skip
     site.add(obj, lathe(profile, sides=22), red)
     dark = site.paints.plain((0.05, 0.05, 0.05))
     site.add(obj, box(0.22, 0.03, 0.04).at(0, -0.222, 1.14), dark)

@@ -123,7 +123,7 @@ def boards(seed: int = 9) -> np.ndarray:
 def leaves(seed: int = 10) -> np.ndarray:
     """Foliage, mottled."""
     share = np.clip(noise(_SIZE, seed, cells=16, octaves=4) * 2.2 - 0.6, 0, 1)
-    return _encode(_blend((0.24, 0.33, 0.14), (0.50, 0.57, 0.27), share))
+    return _encode(_blend((0.25, 0.31, 0.16), (0.47, 0.52, 0.28), share))
 
 
 def bark(seed: int = 11) -> np.ndarray:
