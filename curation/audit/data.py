@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,16 +96,19 @@ def gather(dataset: Path) -> Report:
     verdicts = {row["clip_id"]: row for row in pq.read_table(dataset / "clips.parquet").to_pylist()}
     clips: dict[str, list[dict]] = {}
     for row in pq.read_table(needed[1]).to_pylist():
+        if row["clip_id"] not in verdicts:
+            raise ValueError(
+                f"{dataset / 'clips.parquet'} is older than the metrics: it says nothing of "
+                f"{row['clip_id']}; run `relickit curate` again"
+            )
         clips.setdefault(row["plan_id"], []).append(row | verdicts[row["clip_id"]])
-    frames = pq.read_table(needed[0]).to_pandas()
-    routes = [
-        Route(
-            episode=Episode.load(dataset / "episodes" / str(plan_id)),
-            frames=rows.reset_index(drop=True),
-            clips=clips.get(str(plan_id), []),
-        )
-        for plan_id, rows in frames.groupby("plan_id", sort=True)
-    ]
+    routes = []
+    for plan_id, rows in pq.read_table(needed[0]).to_pandas().groupby("plan_id", sort=True):
+        # A damaged episode is listed among the problems, in words.
+        with contextlib.suppress(ValueError):
+            episode = Episode.load(dataset / "episodes" / str(plan_id))
+            frames = rows.reset_index(drop=True)
+            routes.append(Route(episode=episode, frames=frames, clips=clips.get(episode.id, [])))
     routes.sort(key=lambda r: (r.episode.scene.id, r.episode.generator, r.episode.id))
     decisions = load_decisions(dataset / "decisions.jsonl")
     return Report(

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from curation import audit, decide, tables
@@ -131,6 +132,23 @@ def test_sections_fit_into_another_page(audited):
 def test_an_uncurated_dataset_is_refused(box_dataset):
     with pytest.raises(ValueError, match="run `relickit curate`"):
         audit.write(box_dataset)
+
+
+def test_an_episode_that_was_damaged_later_is_a_problem_not_an_end(audited, tmp_path):
+    dataset = Path(shutil.copytree(audited, tmp_path / "box"))
+    victim = sorted((dataset / "episodes").iterdir())[3]
+    (victim / "rgb.mp4").write_bytes(b"")
+    text = audit.write(dataset).read_text()
+    assert f"{victim.name}/rgb.mp4: expected" in text
+    assert len(gather(dataset).routes) == 5
+
+
+def test_verdicts_older_than_the_metrics_are_refused(audited, tmp_path):
+    dataset = Path(shutil.copytree(audited, tmp_path / "box"))
+    table = pq.read_table(dataset / "clips.parquet")
+    pq.write_table(table.slice(1), dataset / "clips.parquet")
+    with pytest.raises(ValueError, match="older than the metrics"):
+        gather(dataset)
 
 
 def test_disagreement_is_shouted(audited, tmp_path):
