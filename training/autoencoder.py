@@ -6,7 +6,7 @@ Frames are uint8 [B, T, H, W, 3], latents float32 [B, C, F, H / 8, W / 8] with T
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -33,6 +33,10 @@ class Codec(Protocol):
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents to frames."""
+        ...
+
+    def to(self, device: torch.device) -> Codec:
+        """The same on a device."""
         ...
 
 
@@ -116,7 +120,7 @@ class WanCodec:
         model: An `AutoencoderKLWan`.
     """
 
-    def __init__(self, model: torch.nn.Module):
+    def __init__(self, model: Any):
         config = model.config
         self._model = model.eval().requires_grad_(False)
         self._mean = torch.tensor(config.latents_mean).view(1, -1, 1, 1, 1)
@@ -125,7 +129,7 @@ class WanCodec:
     @classmethod
     def load(cls, pretrained: str) -> WanCodec:
         """Load weights from a folder or a name known to huggingface_hub."""
-        from diffusers import AutoencoderKLWan
+        from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 
         return cls(AutoencoderKLWan.from_pretrained(pretrained, subfolder="vae"))
 

@@ -77,6 +77,8 @@ class Batch:
 
 def group_frames(values: np.ndarray) -> np.ndarray:
     """Per-frame values [T, ...] to per-latent values [F, 4, ...], frame 0 padded on the left."""
+    if len(values) % GROUP != 1:
+        raise ValueError(f"a window has 1, 5, 9, ... frames, got {len(values)}")
     padded = np.concatenate([np.repeat(values[:1], GROUP - 1, axis=0), values])
     return padded.reshape(-1, GROUP, *values.shape[1:])
 
@@ -121,13 +123,8 @@ def describe(
     values[:, _FIRST_ROTATION : capture_actions.STATIC] *= data.rotation_gain
     poses = relative(cam_to_world)[:, :3].copy()
     poses[:, :, 3] /= actions.step_m
-    k = intrinsics
-    view = [
-        k.fx_px / k.width_px,
-        k.fy_px / k.height_px,
-        k.cx_px / k.width_px,
-        k.cy_px / k.height_px,
-    ]
+    k = intrinsics.scaled(1, 1)
+    view = [k.fx_px, k.fy_px, k.cx_px, k.cy_px]
     grouped = group_frames(values)
     return Signals(
         actions=torch.from_numpy(grouped.reshape(len(grouped), -1)).float()[None],
@@ -193,6 +190,11 @@ class Windows:
                 f"{len(clips)} training clips"
             )
         self._order = GlobalOrder(len(self._sources), recipe.seed)
+
+    @property
+    def intrinsics(self) -> Intrinsics:
+        """The first clip's camera."""
+        return self._sources[0].intrinsics
 
     def batch(self, step: int, *, rank: int = 0, world: int = 1) -> Batch:
         """The windows of one step (from 0) for one process."""

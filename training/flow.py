@@ -5,6 +5,7 @@ A noisy latent is `x = (1 - s) x0 + s e` at noise level s in [0, 1]; its velocit
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import torch
@@ -97,7 +98,7 @@ def euler(
         first: Clean first latent [B, C, 1, h, w], held fixed (RELIC sec. 4: noise level always 0).
     """
     x = _hold(noise, first)
-    for sigma, following in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for sigma, following in itertools.pairwise(sigmas):
         v = velocity_from_x0(x, denoise(x, sigma), sigma)
         x = _hold(x + (following - sigma) * v, first)
     return x

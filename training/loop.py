@@ -31,11 +31,11 @@ def optimizers(model: nn.Module, config: OptimConfig) -> list[torch.optim.Optimi
     for name, parameter in model.named_parameters():
         muon = config.kind == "muon" and parameter.ndim == 2 and ".blocks." in f".{name}"
         (matrices if muon else rest).append(parameter)
-    shared = {"lr": config.lr, "weight_decay": config.weight_decay}
-    adamw = torch.optim.AdamW(rest, betas=(0.9, 0.95), **shared)
+    lr, weight_decay = config.lr, config.weight_decay
+    adamw = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.95), weight_decay=weight_decay)
     if not matrices:
         return [adamw]
-    return [Muon(matrices, **shared), adamw]
+    return [Muon(matrices, lr=lr, weight_decay=weight_decay), adamw]
 
 
 def rate(config: OptimConfig, step: int, steps: int) -> float:
@@ -93,7 +93,8 @@ def fit(
         share = rate(recipe.optim, step, recipe.steps)
         loss = _update(model, optims, loss_of(model, step, accelerator), share, recipe, accelerator)
         ema.update(unwrapped, step)
-        value = float(accelerator.reduce(loss.detach(), "mean"))
+        mean: Any = accelerator.reduce(loss.detach(), "mean")
+        value = float(mean)
         if not math.isfinite(value):
             raise ValueError(f"the loss is {value} at step {step + 1}; lower the learning rate")
         line = {"step": step + 1, "loss": value, "lr": recipe.optim.lr * share}

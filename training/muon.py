@@ -7,7 +7,7 @@ instead of 0.05 s a step for the tiny model (measured).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -39,9 +39,8 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> None:
-        """One update; a closure is not supported."""
-        assert closure is None
+    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """One update, from the gradients; a closure is not supported."""
         for group in self.param_groups:
             by_shape: dict[torch.Size, list[torch.Tensor]] = defaultdict(list)
             for parameter in group["params"]:
@@ -57,8 +56,10 @@ class Muon(torch.optim.Optimizer):
             state = self.state[parameter]
             if "momentum" not in state:
                 state["momentum"] = torch.zeros_like(parameter)
-            average = state["momentum"].lerp_(parameter.grad, 1 - momentum)
-            directions.append(parameter.grad.lerp(average, momentum))
+            gradient = parameter.grad
+            assert gradient is not None
+            average = state["momentum"].lerp_(gradient, 1 - momentum)
+            directions.append(gradient.lerp(average, momentum))
         orthogonal = orthogonalised(torch.stack(directions))
         step_size = group["lr"] * 0.2 * max(parameters[0].shape) ** 0.5
         for parameter, direction in zip(parameters, orthogonal, strict=True):

@@ -232,7 +232,7 @@ def small() -> Recipe:
 RECIPES = {"tiny": tiny, "small": small}
 
 
-def recipe(name: str) -> Recipe:
+def find(name: str) -> Recipe:
     """The recipe of this name.
 
     Raises:
@@ -241,11 +241,6 @@ def recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise ValueError(f"no training recipe {name!r}; there are {', '.join(sorted(RECIPES))}")
     return RECIPES[name]()
-
-
-def to_json(config: Recipe) -> dict[str, Any]:
-    """A recipe as what JSON can hold."""
-    return dataclasses.asdict(config)
 
 
 def from_json(data: dict[str, Any]) -> Recipe:

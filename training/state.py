@@ -38,8 +38,8 @@ class Ema:
     def update(self, model: nn.Module, step: int) -> None:
         """Move the average towards the model after step `step` (from 0)."""
         decay = min(self._decay, (step + 1) / (step + 10))
-        averages, parameters = list(self.shadow.values()), list(model.parameters())
-        torch._foreach_lerp_(averages, parameters, 1 - decay)
+        for average, parameter in zip(self.shadow.values(), model.parameters(), strict=True):
+            average.lerp_(parameter, 1 - decay)
 
 
 class Log:

@@ -1,4 +1,4 @@
-"""Text encoders. The built-in one needs no download: every word has a fixed pseudo-random vector."""
+"""Text: every word of a caption has a fixed pseudo-random vector; nothing is downloaded."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Conditioning(nn.Module):
             inputs = _POSE_DIM + (0 if config.camera == "relic" else 2)
             self.camera = _encoder(inputs, config, layers * 2 * dim)
             if not config.zero_init and config.camera != "reproject":
-                nn.init.constant_(self.camera[-1].bias, config.qk_bias)
+                nn.init.constant_(self.camera.get_parameter("4.bias"), config.qk_bias)
         if config.camera == "reproject":
             self.gain = nn.Parameter(torch.full((layers, 2, config.heads, 1), config.qk_bias))
 

@@ -1,4 +1,4 @@
-"""Rotary position embedding: diffusers' own tables, applied by us, and their use as a place code."""
+"""Rotary position embedding: diffusers' tables, applied by us, also used as a place code."""
 
 from __future__ import annotations
 

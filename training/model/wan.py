@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from diffusers import WanTransformer3DModel
+from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from torch import nn
 
 from training.data import Signals
@@ -45,7 +47,8 @@ class WorldModel(nn.Module):
         self.transformer.rope = rope.embedding(config.head_dim, PATCH, config.rope_theta)
         self.conditioning = Conditioning(config)
         self._conditions = Conditions()
-        for index, block in enumerate(self.transformer.blocks):
+        blocks: Any = self.transformer.blocks
+        for index, block in enumerate(blocks):
             block.attn1.set_processor(CameraAttention(self._conditions, index))
             _add_after_self_attention(block, self._conditions, index)
         if prediction == "residual":
@@ -79,7 +82,7 @@ class WorldModel(nn.Module):
         return self.transformer(x, timestep, signals.words, return_dict=False)[0]
 
 
-def _add_after_self_attention(block: nn.Module, conditions: Conditions, index: int) -> None:
+def _add_after_self_attention(block: Any, conditions: Conditions, index: int) -> None:
     """Add the action embedding to the block's hidden state between self- and cross-attention.
 
     There is no module between the two whose output is that state. Adding it to what `norm2` reads

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,13 @@ from accelerate import Accelerator
 from torch import nn
 
 from capture import files
+from capture.camera import Intrinsics
 from shards.reader import ShardDataset
 from training import flow, loop
 from training.autoencoder import Codec, open_codec
 from training.data import Clips, Windows
 from training.model.wan import WorldModel
-from training.recipes import Recipe, from_json, to_json
+from training.recipes import Recipe, from_json
 
 
 def train(
@@ -52,8 +55,11 @@ def train_on(
     progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> None:
     """The same on any source of clips."""
-    claim(run, recipe, clips.manifest_sha)
     windows = Windows(clips, recipe)
+    claim(
+        run,
+        RunConfig(recipe=recipe, manifest_sha=clips.manifest_sha, intrinsics=windows.intrinsics),
+    )
     codec_file = run / "codec.safetensors"
     fit_to = None if codec_file.is_file() else windows.sample(recipe.codec.fit_windows)
     codec = open_codec(recipe.codec, codec_file, fit_to)
@@ -92,7 +98,42 @@ def build(recipe: Recipe, codec: Codec) -> WorldModel:
         return WorldModel(recipe.model, codec.channels, recipe.flow.prediction)
 
 
-def claim(run: Path, recipe: Recipe, manifest_sha: str) -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunConfig:
+    """What config.json holds.
+
+    Attributes:
+        recipe: The resolved recipe.
+        manifest_sha: Fingerprint of the data.
+        intrinsics: Camera of the first training clip.
+    """
+
+    recipe: Recipe
+    manifest_sha: str
+    intrinsics: Intrinsics
+
+    @classmethod
+    def load(cls, run: Path) -> RunConfig:
+        """Read a run's config.json.
+
+        Raises:
+            ValueError: If the folder is no run, or its config has unknown keys.
+        """
+        path = run / "config.json"
+        if not path.is_file():
+            raise ValueError(f"{run} is no training run: it has no config.json")
+        try:
+            data = json.loads(path.read_text())
+            return cls(
+                recipe=from_json(data["recipe"]),
+                manifest_sha=data["manifest_sha"],
+                intrinsics=Intrinsics(**data["intrinsics"]),
+            )
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is damaged ({error}); delete the run folder") from error
+
+
+def claim(run: Path, config: RunConfig) -> None:
     """Write the run's config.json, or check that it is the same.
 
     Raises:
@@ -102,34 +143,16 @@ def claim(run: Path, recipe: Recipe, manifest_sha: str) -> None:
     files.sweep(run / "checkpoints")
     path = run / "config.json"
     if not path.is_file():
-        files.write_json(path, {"recipe": to_json(recipe), "manifest_sha": manifest_sha})
+        files.write_json(path, dataclasses.asdict(config))
         return
-    stored, stored_sha = load_config(run)
-    if stored != recipe:
-        old, new = _flat(to_json(stored)), _flat(to_json(recipe))
-        key = next(k for k in old if old[k] != new.get(k))
+    old, new = _flat(dataclasses.asdict(RunConfig.load(run))), _flat(dataclasses.asdict(config))
+    changed = [key for key in new if old[key] != new[key]]
+    if changed:
+        key = changed[0]
         raise ValueError(
-            f"{run} was started with {key} = {old[key]!r}, now it is {new.get(key)!r}; "
+            f"{run} was started with {key} = {old[key]!r}, now it is {new[key]!r}; "
             "choose another run folder, or delete this one"
         )
-    if stored_sha != manifest_sha:
-        raise ValueError(
-            f"{run} was started on other data (manifest {stored_sha[:12]}, now "
-            f"{manifest_sha[:12]}); choose another run folder, or delete this one"
-        )
-
-
-def load_config(run: Path) -> tuple[Recipe, str]:
-    """A run's recipe and the fingerprint of its data.
-
-    Raises:
-        ValueError: If the folder is no run, or its config has unknown keys.
-    """
-    path = run / "config.json"
-    if not path.is_file():
-        raise ValueError(f"{run} is no training run: it has no config.json")
-    data = json.loads(path.read_text())
-    return from_json(data["recipe"]), data["manifest_sha"]
 
 
 def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:

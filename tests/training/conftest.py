@@ -1,0 +1,90 @@
+"""A small invented world: a textured wall behind a moving camera, no engine needed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from capture import actions
+from capture.camera import Intrinsics, pose_from_angles
+from capture.trajectory import Trajectory
+from shards.schema import Clip
+from training import recipes
+
+INTRINSICS = Intrinsics.from_fov(48, 32, 90.0)
+
+
+def wander(seed: int, num_frames: int) -> np.ndarray:
+    """A smooth random path with all six motions, float64 [T, 4, 4]."""
+    rng = np.random.default_rng(seed)
+    steps = np.cumsum(rng.normal(size=(num_frames, 6)) * 0.2, axis=0)
+    moves = np.cumsum(steps * [0.02, 0.02, 0.01, 1.0, 0.5, 0.5], axis=0)
+    return pose_from_angles(moves[:, :3], moves[:, 3], moves[:, 4], moves[:, 5])
+
+
+def picture(cam_to_world: np.ndarray) -> np.ndarray:
+    """What a camera in a sphere of stripes sees, uint8 [T, 32, 48, 3]."""
+    rows, columns = np.mgrid[0:32, 0:48] + 0.5
+    k = INTRINSICS
+    ray = np.stack(
+        [(columns - k.cx_px) / k.fx_px, (rows - k.cy_px) / k.fy_px, np.ones_like(rows)], -1
+    )
+    seen = np.einsum("tij,hwj->thwi", cam_to_world[:, :3, :3], ray)
+    seen /= np.linalg.norm(seen, axis=-1, keepdims=True)
+    return (127 + 120 * np.sin(seen * [5.0, 7.0, 9.0])).astype(np.uint8)
+
+
+class FakeClips:
+    """Clips in memory, with the face of `shards.reader.ShardDataset`."""
+
+    def __init__(self, count: int = 4, num_frames: int = 12, manifest_sha: str = "a" * 64):
+        self.manifest_sha = manifest_sha
+        self._paths = [wander(seed, num_frames) for seed in range(count)]
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def clip(self, i: int) -> Clip:
+        path = self._paths[i]
+        return Clip(
+            key=f"clip-{i}",
+            frames=picture(path),
+            trajectory=Trajectory.uniform(path, 16),
+            actions=actions.encode(path),
+            intrinsics=INTRINSICS,
+            fps=16.0,
+            caption="A striped sphere.",
+            scene_id="sphere",
+            plan_id=f"plan-{i}",
+            generator="wander",
+            start=0,
+        )
+
+
+@pytest.fixture
+def clips() -> FakeClips:
+    return FakeClips()
+
+
+@pytest.fixture
+def other_clips() -> FakeClips:
+    return FakeClips(manifest_sha="b" * 64)
+
+
+@pytest.fixture
+def recipe() -> recipes.Recipe:
+    """The tiny recipe, tinier."""
+    tiny = recipes.tiny()
+    replace = dataclasses.replace
+    return replace(
+        tiny,
+        steps=6,
+        batch=2,
+        checkpoint_every=2,
+        data=replace(tiny.data, height_px=32, width_px=48, num_frames=9),
+        codec=replace(tiny.codec, channels=8, fit_windows=4),
+        model=replace(tiny.model, heads=2, head_dim=16, layers=2, ffn_dim=32, cond_dim=16),
+        optim=replace(tiny.optim, warmup_steps=2),
+    )

@@ -1,0 +1,170 @@
+"""Does the model go where it is told? Signs, size of motion and PSNR against ground truth."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from capture import files
+from capture.camera import Intrinsics
+from capture.video import RgbWriter
+from training import data
+from training.data import collate
+from training.sample import Sampler, without_motion
+from training.stages.teacher import RunConfig
+
+COMMANDS = ("pan_left", "pan_right", "dolly_in", "dolly_out")
+# A pan to the left moves the picture to the right; a dolly in spreads it.
+_SIGN = {"pan_left": 1.0, "pan_right": -1.0, "dolly_in": 1.0, "dolly_out": -1.0}
+_BATCH = 16
+# Frames between the pictures that are compared: keyframes are stricter than neighbours.
+_GAP = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Needs:
+    """What ground truth must look like for a run: length in frames, and the camera."""
+
+    num_frames: int
+    intrinsics: Intrinsics
+
+
+def needs(run: Path) -> Needs:
+    """What to render for `evaluate`."""
+    config = RunConfig.load(run)
+    return Needs(num_frames=config.recipe.data.num_frames, intrinsics=config.intrinsics)
+
+
+def evaluate(
+    run: Path,
+    *,
+    frames: np.ndarray,
+    poses: np.ndarray,
+    name: str = "",
+    fps: float = 16.0,
+    steps: int | None = None,
+) -> Path:
+    """Measure a run; write evaluation.json and videos beside the ground truth into its folder.
+
+    Each number stands for the model, for the same model told to stand still ("no_actions"), for the
+    codec alone and for repeating the first frame.
+
+    Args:
+        run: The run folder.
+        frames: Ground truth uint8 [N, 4, T, H, W, 3], in the order of `COMMANDS`, of the camera and
+            at least the length of `needs`.
+        poses: cam_to_world, float64 [N, 4, T, 4, 4].
+        name: Of the place; goes into the report.
+        fps: Of the videos.
+        steps: Of the sampler; the recipe's by default.
+
+    Returns:
+        Path of evaluation.json.
+
+    Raises:
+        ValueError: If the ground truth has another shape.
+    """
+    sampler = Sampler.load(run)
+    config = sampler.config.recipe
+    length = config.data.num_frames
+    fits = frames.ndim == 6 and frames.shape[1] == len(COMMANDS) and frames.shape[2] >= length
+    if not fits or poses.shape != (*frames.shape[:3], 4, 4):
+        raise ValueError(
+            f"ground truth needs frames [N, {len(COMMANDS)}, {length} or more, H, W, 3] and as "
+            f"many poses, got {list(frames.shape)} and {list(poses.shape)}"
+        )
+    flat = frames[:, :, :length].reshape(-1, *frames.shape[3:])
+    real = data.resize(flat, config.data.height_px, config.data.width_px)
+    real = real.reshape(-1, length, *real.shape[1:])
+    paths = poses[:, :, :length].reshape(-1, length, 4, 4)
+    videos = _videos(sampler, real, paths, steps)
+    result: dict[str, Any] = {
+        "name": name,
+        "positions": len(frames),
+        "sampler_steps": steps or config.flow.sampler_steps,
+        "truth": _summary(real, real),
+    }
+    result |= {kind: _summary(video, real) for kind, video in videos.items()}
+    _write_videos(run / "samples", real, videos["model"], fps)
+    files.write_json(run / "evaluation.json", result)
+    return run / "evaluation.json"
+
+
+def _videos(
+    sampler: Sampler, real: np.ndarray, paths: np.ndarray, steps: int | None
+) -> dict[str, np.ndarray]:
+    """What is compared with the ground truth, each [N, T, H, W, 3]."""
+    parts: dict[str, list[np.ndarray]] = {"model": [], "no_actions": [], "codec": []}
+    for first in range(0, len(real), _BATCH):
+        chunk = real[first : first + _BATCH]
+        told = collate(
+            [
+                sampler.describe(path, sampler.config.intrinsics, "")
+                for path in paths[first : first + _BATCH]
+            ]
+        )
+        for kind, signals in (("model", told), ("no_actions", without_motion(told))):
+            parts[kind].append(sampler.window(chunk[:, 0], signals, steps=steps, seed=first))
+        codes = sampler.codec.encode(torch.from_numpy(chunk))
+        parts["codec"].append(sampler.codec.decode(codes).numpy())
+    videos = {kind: np.concatenate(some) for kind, some in parts.items()}
+    return videos | {"repeat": np.repeat(real[:, :1], real.shape[1], axis=1)}
+
+
+def motion(frames: np.ndarray, gap: int) -> tuple[float, float]:
+    """How a video moves: pan in pixels and dolly as a relative spread, summed over its length.
+
+    Farneback's flow between every `gap`-th frame; the pan is its mean horizontal part, the dolly
+    the slope of the flow over the distance from the image's centre.
+
+    Args:
+        frames: uint8 [T, H, W, 3].
+        gap: Frames between compared pictures.
+    """
+    gray = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames[::gap]]
+    height, width = gray[0].shape
+    y, x = np.mgrid[0:height, 0:width] - np.array([height - 1, width - 1])[:, None, None] / 2
+    square = (x**2 + y**2).sum()
+    pan = dolly = 0.0
+    for before, after in itertools.pairwise(gray):
+        flow = np.zeros((height, width, 2), np.float32)
+        flow = cv2.calcOpticalFlowFarneback(before, after, flow, 0.5, 3, 15, 3, 5, 1.1, 0)
+        pan += float(flow[..., 0].mean())
+        dolly += float((flow[..., 0] * x + flow[..., 1] * y).sum() / square)
+    return pan, dolly
+
+
+def psnr_db(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Peak signal-to-noise ratio of frames [..., H, W, 3], in dB (100 where they are equal)."""
+    error = np.square(a.astype(np.float32) - b.astype(np.float32)).mean((-1, -2, -3))
+    return 10 * np.log10(255**2 / np.maximum(error, 255**2 / 1e10))
+
+
+def _summary(videos: np.ndarray, real: np.ndarray) -> dict[str, Any]:
+    """Sign agreement and median size per command, and PSNR of all frames but the first."""
+    moved = np.array([motion(video, _GAP) for video in videos]).reshape(-1, len(COMMANDS), 2)
+    signs, sizes = {}, {}
+    for place, command in enumerate(COMMANDS):
+        along = moved[:, place, int(command.startswith("dolly"))] * _SIGN[command]
+        signs[command] = round(float((along > 0).mean()), 3)
+        sizes[command] = round(float(np.median(along)), 4)
+    psnr = float(psnr_db(videos[:, 1:], real[:, 1:]).mean())
+    return {"signs": signs, "motion": sizes, "psnr_db": round(psnr, 2)}
+
+
+def _write_videos(folder: Path, real: np.ndarray, made: np.ndarray, fps: float) -> None:
+    """One file per command: ground truth on the left, the model on the right; twice the size."""
+    for place, command in enumerate(COMMANDS):
+        pairs = np.concatenate([real[place :: len(COMMANDS)], made[place :: len(COMMANDS)]], axis=3)
+        pairs = pairs.repeat(2, axis=2).repeat(2, axis=3)
+        with files.replacing(folder / f"{command}.mp4") as temporary:
+            writer = RgbWriter(temporary, pairs.shape[3], pairs.shape[2], fps)
+            for frame in pairs.reshape(-1, *pairs.shape[2:]):
+                writer.add(frame)
+            writer.close()
