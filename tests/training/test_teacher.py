@@ -97,10 +97,11 @@ def test_a_log_behind_its_checkpoint_is_an_error(clips, recipe, tmp_path):
 
 
 def test_training_reduces_the_loss(clips, recipe, tmp_path):
-    recipe = dataclasses.replace(recipe, steps=60, checkpoint_every=60)
+    flow = dataclasses.replace(recipe.flow, prediction="v")
+    recipe = dataclasses.replace(recipe, flow=flow, steps=40, checkpoint_every=40)
     losses = []
     teacher.train_on(clips, recipe, tmp_path, progress=lambda row: losses.append(row["loss"]))
-    assert np.mean(losses[-15:]) < 0.8 * np.mean(losses[:15])
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
 
 
 def test_the_learning_rate_warms_up_and_decays(recipe):
