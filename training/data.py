@@ -222,7 +222,12 @@ class Windows:
             frames, poses = frames[:, :, ::-1], mirrored(poses)
         if data.reverse and coin & 2:
             frames, poses = frames[::-1], poses[::-1]
+        told = coin / 2**64 >= data.caption_dropout
         signals = describe(
-            poses, source.intrinsics, source.caption, data=data, model=self._recipe.model
+            poses,
+            source.intrinsics,
+            source.caption if told else "",
+            data=data,
+            model=self._recipe.model,
         )
         return frames, signals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def evaluate(
     frames: np.ndarray,
     poses: np.ndarray,
     name: str = "",
+    captions: Sequence[str] | None = None,
     fps: float = 16.0,
     steps: int | None = None,
 ) -> Path:
@@ -61,6 +63,7 @@ def evaluate(
             at least the length of `needs`.
         poses: cam_to_world, float64 [N, 4, T, 4, 4].
         name: Of the place; goes into the report.
+        captions: N captions of the first frames; none by default.
         fps: Of the videos.
         steps: Of the sampler; the recipe's by default.
 
@@ -83,7 +86,10 @@ def evaluate(
     real = data.resize(flat, config.data.height_px, config.data.width_px)
     real = real.reshape(-1, length, *real.shape[1:])
     paths = poses[:, :, :length].reshape(-1, length, 4, 4)
-    videos = _videos(sampler, real, paths, steps)
+    told = captions or [""] * len(frames)
+    if len(told) != len(frames):
+        raise ValueError(f"expected {len(frames)} captions, got {len(told)}")
+    videos = _videos(sampler, real, paths, [c for c in told for _ in COMMANDS], steps)
     result: dict[str, Any] = {
         "name": name,
         "positions": len(frames),
@@ -97,7 +103,11 @@ def evaluate(
 
 
 def _videos(
-    sampler: Sampler, real: np.ndarray, paths: np.ndarray, steps: int | None
+    sampler: Sampler,
+    real: np.ndarray,
+    paths: np.ndarray,
+    captions: list[str],
+    steps: int | None,
 ) -> dict[str, np.ndarray]:
     """What is compared with the ground truth, each [N, T, H, W, 3]."""
     parts: dict[str, list[np.ndarray]] = {"model": [], "no_actions": [], "codec": []}
@@ -105,8 +115,8 @@ def _videos(
         chunk = real[first : first + _BATCH]
         told = collate(
             [
-                sampler.describe(path, sampler.config.intrinsics, "")
-                for path in paths[first : first + _BATCH]
+                sampler.describe(paths[place], sampler.config.intrinsics, captions[place])
+                for place in range(first, first + len(chunk))
             ]
         )
         for kind, signals in (("model", told), ("no_actions", without_motion(told))):

@@ -26,6 +26,7 @@ class DataConfig:
         rotation_gain: Factor on the rotations of the actions (degrees per frame); 1 in RELIC.
         mirror: Swap left and right in every second sample, labels recomputed.
         reverse: Play every second sample backwards, labels recomputed.
+        caption_dropout: Share of samples without their caption, so that none is needed later.
     """
 
     height_px: int
@@ -35,6 +36,7 @@ class DataConfig:
     rotation_gain: float = 1.0
     mirror: bool = False
     reverse: bool = False
+    caption_dropout: float = 0.1
 
     def __post_init__(self):
         if self.num_frames < 5 or self.num_frames % 4 != 1:

@@ -78,6 +78,14 @@ def test_pixels_and_poses_are_augmented_together(clips, recipe, augmentation):
     assert seen == {True, False}
 
 
+def test_some_samples_go_without_their_caption(clips, recipe):
+    config = dataclasses.replace(recipe.data, caption_dropout=0.5)
+    windows = Windows(clips, dataclasses.replace(recipe, data=config))
+    words = torch.cat([windows.batch(step).signals.words for step in range(10)])
+    told = words.abs().sum((1, 2)) > 0
+    assert 0 < int(told.sum()) < len(told)
+
+
 def test_batches_are_functions_of_seed_and_step(clips, recipe):
     first, second = Windows(clips, recipe), Windows(clips, recipe)
     first.batch(0)
