@@ -18,6 +18,8 @@ from capture.scene import Place, Scene
 
 MIN_VIEW_SHARE = 0.01
 MAX_OBJECTS = 5
+# Every room has these; they are not worth saying.
+_SHELL = re.compile(r"(walls?|ceiling) of |.*\breveal$", re.IGNORECASE)
 
 # Nouns of a scene stay: frying pans, picture frames, a parked truck.
 _CAMERA_WORDS = re.compile(
@@ -89,12 +91,13 @@ def camera_words(text: str) -> list[str]:
 def things(scene: Scene, objects: Mapping[str, float]) -> list[str]:
     """Labels of the objects that fill at least 1 % of the picture, largest first, at most five.
 
-    Objects of the same label count together; objects without one are left out.
+    Objects of the same label count together; objects without one, and the walls and ceilings of
+    places, are left out.
     """
     shares: dict[str, float] = {}
     for name, share in objects.items():
         label = _clean(scene.labels.get(name, ""))
-        if label:
+        if label and not _SHELL.match(label):
             shares[label] = shares.get(label, 0.0) + share
     seen = sorted((label for label in shares if shares[label] >= MIN_VIEW_SHARE), key=str)
     return sorted(seen, key=lambda label: -shares[label])[:MAX_OBJECTS]
@@ -126,11 +129,12 @@ def _clean(text: str) -> str:
 
 
 def _article(label: str) -> str:
-    first = label.split()[0].lower()
-    plural = label.endswith("s") and not label.endswith("ss")
-    if plural or first in ("a", "an", "the", "some", "several"):
+    """The label with its article, if the noun before the first "of" takes one."""
+    words = label.split(" of ")[0].lower().split()
+    plural = words[-1].endswith("s") and not words[-1].endswith("ss")
+    if plural or words[0] in ("a", "an", "the", "some", "several"):
         return label
-    return f"{'an' if first[0] in 'aeiou' else 'a'} {label}"
+    return f"{'an' if words[0][0] in 'aeiou' else 'a'} {label}"
 
 
 def _sentence(text: str) -> str:

@@ -39,6 +39,17 @@ def test_things_come_largest_first():
     assert caption.things(SCENE, seen(0, 100, 300).objects) == ["chair", "oak table"]
 
 
+def test_articles_follow_the_head_noun_and_shells_are_not_worth_saying():
+    scene = Scene(
+        name="x",
+        bounds_m=(0,) * 6,
+        labels={"a": "row of books", "b": "curtains", "c": "umbrella", "d": "walls of the hall"},
+    )
+    seen_all = caption.View(place=None, objects={"a": 0.4, "b": 0.2, "c": 0.1, "d": 0.3})
+    text = caption.describe(scene, seen_all, "seed")
+    assert text.endswith("a row of books, curtains and an umbrella.")
+
+
 def test_nothing_is_invented():
     text = caption.describe(SCENE, seen(1000), "seed")
     assert not any(label in text for label in SCENE.labels.values())
