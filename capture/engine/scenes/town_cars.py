@@ -117,10 +117,8 @@ def _body(shape: Shape) -> Mesh:
         [np.broadcast_to(x[:, None], height.shape), width[:, None] * section[None, :, 0], height],
         -1,
     )
-    # Not quite a point, which would have no normal.
-    ends = [grid[:1] * (1, 0.05, 0.0), grid[-1:] * (1, 0.05, 0.0)]
-    for end, row in zip(ends, (grid[0], grid[-1]), strict=True):
-        end[..., 2] = row[:, 2].mean()
+    # Flat ends; not quite closed in the middle, where a line would have no normal.
+    ends = [grid[:1] * (1, 0.02, 1), grid[-1:] * (1, 0.02, 1)]
     caps = [np.concatenate([ends[0], grid[:1]]), np.concatenate([grid[-1:], ends[1]])]
     return join([sheet(grid), sheet(caps[0]), sheet(caps[1])])
 
