@@ -1,7 +1,7 @@
 """Rays against triangles, for baking light: a bounding volume hierarchy in arrays.
 
-The tree is a complete binary heap over triangles in Morton order, so it needs no builder: large
-triangles sort first and thus into subtrees of their own, where they do not bloat the small ones.
+The tree is a complete binary heap: every node halves its triangles at the median of their centres
+along the longest side, all nodes of a level at once.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ def build(triangles_m: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         leaf order, float32 [F', 9], padded with empty ones; their indices int32 [F'], -1 if empty.
     """
     low, high = triangles_m.min(axis=1), triangles_m.max(axis=1)
-    span = max(float((high.max(axis=0) - low.min(axis=0)).max()), 1e-6)
-    cell = ((low + high) / 2 - low.min(axis=0)) / span
-    code = np.zeros(len(low), dtype=np.uint64)
-    grid = np.clip(cell * 1023, 0, 1023).astype(np.uint64)
-    for bit in range(10):
-        for axis in range(3):
-            code |= (grid[:, axis] >> np.uint64(bit) & np.uint64(1)) << np.uint64(3 * bit + axis)
-    size = np.log2(np.maximum((high - low).max(axis=1) / span, 1e-6))
-    size_class = np.clip(-size, 0, 6).astype(np.uint64) // np.uint64(2)
-    order = np.argsort(size_class << np.uint64(30) | code, kind="stable")
-    leaves = 1 << max(int(np.ceil(np.log2(max(len(order) / _LEAF, 1)))), 0)
-    index = np.full(leaves * _LEAF, -1, dtype=np.int32)
-    # Spread evenly, so that the padding does not unbalance the tree.
-    place = (np.arange(len(order)) * len(index)) // len(order)
-    index[place] = order
+    depth = max(int(np.ceil(np.log2(max(len(low) / _LEAF, 1)))), 0)
+    leaves = 1 << depth
+    centre = np.full((leaves * _LEAF, 3), np.inf, dtype=np.float32)
+    centre[: len(low)] = (low + high) / 2
+    order = np.arange(len(centre))
+    for level in range(depth):
+        groups = order.reshape(1 << level, -1)
+        points = centre[groups]
+        real = np.isfinite(points)
+        span = np.where(real, points, -np.inf).max(axis=1) - points.min(axis=1)
+        axis = np.nan_to_num(span, nan=0.0, neginf=0.0).argmax(axis=1)
+        along = np.take_along_axis(points, axis[:, None, None], axis=2)[..., 0]
+        order = np.take_along_axis(groups, np.argsort(along, axis=1, kind="stable"), axis=1)
+    order = order.reshape(-1)
+    index = np.where(order < len(low), order, -1).astype(np.int32)
     used = index >= 0
     corners = np.zeros((len(index), 9), dtype=np.float32)
     chosen = triangles_m[index[used]]
@@ -50,7 +50,9 @@ def build(triangles_m: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     while len(levels[-1]) > 1:
         pairs = levels[-1].reshape(-1, 2, 6)
         levels.append(np.hstack([pairs[:, :, :3].min(axis=1), pairs[:, :, 3:].max(axis=1)]))
-    return np.ascontiguousarray(np.concatenate(levels[::-1])), corners, index
+    boxes = np.ascontiguousarray(np.concatenate(levels[::-1]))
+    boxes[boxes[:, 0] > boxes[:, 3]] = 1e30  # an empty box that no ray enters
+    return boxes, corners, index
 
 
 @njit(cache=True, error_model="numpy", nogil=True, inline="always")
@@ -110,7 +112,11 @@ def trace(boxes, corners, ox, oy, oz, dx, dy, dz, limit, any_hit, stack):
                     stack[top] = left + 1 if a <= b else left
                     top += 1
                 continue
-        if top == 0:
+        # What was put off may lie behind what was found since.
+        node = -1
+        while top > 0 and node < 0:
+            top -= 1
+            if _enter(boxes[stack[top]], ox, oy, oz, ix, iy, iz, best) < np.inf:
+                node = stack[top]
+        if node < 0:
             return best, hit
-        top -= 1
-        node = stack[top]

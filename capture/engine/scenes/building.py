@@ -142,9 +142,9 @@ class House:
         x0, y0, x1, y1, h = room.x0_m, room.y0_m, room.x1_m, room.y1_m, self.height_m
         width, depth = x1 - x0, y1 - y0
         floor = self.object("floor", f"{room.floor_label} of the {room.name}")
-        self.panel(floor, (x0, y0, 0), (width, 0, 0), (0, depth, 0), room.floor, 0.05)
+        self.panel(floor, (x0, y0, 0), (width, 0, 0), (0, depth, 0), room.floor, 0.08)
         top = self.object("ceiling", f"ceiling of the {room.name}")
-        self.panel(top, (x0, y0, h), (0, depth, 0), (width, 0, 0), ceiling, 0.14)
+        self.panel(top, (x0, y0, h), (0, depth, 0), (width, 0, 0), ceiling, 0.25)
         walls = self.object("wall", f"walls of the {room.name}")
         skirting = self.object("skirting", f"skirting of the {room.name}")
         for axis, across, sign in ((1, x0, 1), (1, x1, -1), (0, y0, 1), (0, y1, -1)):
@@ -183,7 +183,7 @@ class House:
             (_spot(wall.axis, a, low, z0), along, deep, bottom),
         ):
             u, v = (u, v) if right_handed else (v, u)
-            self.panel(obj, corner, u, v, surface, 0.06)
+            self.panel(obj, corner, u, v, surface, 0.12)
 
     def casing(self, wall: Wall, o: Opening, material: int) -> None:
         """A moulding round an opening on both sides of an inner wall."""
@@ -280,7 +280,7 @@ class House:
         forward = (axis == 1) == (sign > 0)
         corner = _spot(axis, a if forward else b, across, low)
         along = _along(axis, (b - a) if forward else (a - b))
-        self.panel(obj, corner, along, (0, 0, high - low), material, 0.1)
+        self.panel(obj, corner, along, (0, 0, high - low), material, 0.16)
 
     @staticmethod
     def _bar(axis, across, deep, span, heights) -> Mesh:

@@ -19,7 +19,7 @@ def plant_garden(house: House, style: Style, size_m: tuple[float, float]) -> Non
         (-reach, width + reach, -reach, -0.3), (-reach, width + reach, depth + 0.3, depth + reach),
         (-reach, -0.3, -0.3, depth + 0.3), (width + 0.3, width + reach, -0.3, depth + 0.3),
     ):  # fmt: skip
-        house.panel(ground, (x0, y0, -0.2), (x1 - x0, 0, 0), (0, y1 - y0, 0), style.grass, 0.8)
+        house.panel(ground, (x0, y0, -0.2), (x1 - x0, 0, 0), (0, y1 - y0, 0), style.grass, 2.5)
     rng = np.random.default_rng(int(style.rng.integers(1 << 30)))
     for x, y, length, along_x in (
         (width / 2, -9.0, 34.0, True), (width / 2, depth + 8.0, 34.0, True),
