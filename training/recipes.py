@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Prediction = Literal["v", "x0", "residual"]
-Camera = Literal["none", "relic", "token", "reproject"]
+Camera = Literal["none", "relic", "token"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,10 +78,8 @@ class ModelConfig:
         text_dim: Width of a word's vector.
         max_words: Words of a caption that are used.
         actions: Add the action embedding after self-attention (RELIC sec. 4).
-        camera: What is added to Q and K. "relic": one embedding of the pose per frame. Departures:
-            "token" also tells the embedding the token's place in the image; "reproject" adds to
-            "token" a code of where the token lies in the first frame at a few assumed depths.
-        assumed_depths_m: Depths for "reproject", one per head in turn.
+        camera: What is added to Q and K. "relic": one embedding of the pose per frame. A departure:
+            "token" also tells the embedding the token's place in the image.
         cond_dim: Hidden width of the two condition encoders.
         zero_init: Zero the output layers of both, so that step 0 equals the base model.
         rope_theta: Base of the rotary embedding; 10,000 in Wan.
@@ -98,19 +96,11 @@ class ModelConfig:
     max_words: int = 12
     actions: bool = True
     camera: Camera = "relic"
-    assumed_depths_m: tuple[float, ...] = ()
     cond_dim: int = 128
     zero_init: bool = True
     rope_theta: float = 10_000.0
     qk_bias: float = 0.0
     coordinates: bool = False
-
-    def __post_init__(self):
-        if (self.camera == "reproject") != bool(self.assumed_depths_m):
-            raise ValueError(
-                'assumed_depths_m belongs to camera="reproject", got '
-                f"{self.camera = } with {self.assumed_depths_m = }"
-            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,7 +177,7 @@ def tiny() -> Recipe:
     """Follows actions after minutes on two CPU cores; see docs/training.md for the departures."""
     return Recipe(
         name="tiny",
-        steps=1500,
+        steps=750,
         batch=8,
         data=DataConfig(
             height_px=64,
@@ -204,8 +194,7 @@ def tiny() -> Recipe:
             head_dim=32,
             layers=4,
             ffn_dim=512,
-            camera="reproject",
-            assumed_depths_m=(1.0, 2.0, 4.0, 1000.0),
+            camera="token",
             zero_init=False,
             rope_theta=10.0,
             qk_bias=1.0,
@@ -277,10 +266,6 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         if value not in options:
             raise ValueError(f"{where}: expected one of {', '.join(options)}, got {value!r}")
         return value
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise ValueError(f"{where}: expected a list, got {value!r}")
-        return tuple(_value(options[0], item, where) for item in value)
     kinds = options if origin in (typing.Union, types.UnionType) else (hint,)
     allowed = (*kinds, int) if float in kinds else kinds
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in kinds):
