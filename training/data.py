@@ -51,15 +51,11 @@ class Signals:
         actions: float32 [B, F, 52]: four frames' 13 actions.
         poses: float32 [B, F, 4, 3, 4]: four frames' cam_to_world in the first frame's OpenCV axes,
             positions in steps.
-        view: float32 [B, 4]: fx, fy, cx, cy as shares of the image's width and height.
-        step_m: float32 [B]: metres of a step.
         words: float32 [B, words, text_dim].
     """
 
     actions: torch.Tensor
     poses: torch.Tensor
-    view: torch.Tensor
-    step_m: torch.Tensor
     words: torch.Tensor
 
     def to(self, device: torch.device) -> Signals:
@@ -100,7 +96,6 @@ def relative(cam_to_world: np.ndarray) -> np.ndarray:
 
 def describe(
     cam_to_world: np.ndarray,
-    intrinsics: Intrinsics,
     caption: str,
     *,
     data: DataConfig,
@@ -113,7 +108,6 @@ def describe(
 
     Args:
         cam_to_world: float64 [T, 4, 4].
-        intrinsics: The camera; the size of its image does not matter.
         caption: What the first frame shows.
         data: Gives the units.
         model: Gives the size of the text.
@@ -123,14 +117,10 @@ def describe(
     values[:, _FIRST_ROTATION : capture_actions.STATIC] *= data.rotation_gain
     poses = relative(cam_to_world)[:, :3].copy()
     poses[:, :, 3] /= actions.step_m
-    k = intrinsics.scaled(1, 1)
-    view = [k.fx_px, k.fy_px, k.cx_px, k.cy_px]
     grouped = group_frames(values)
     return Signals(
         actions=torch.from_numpy(grouped.reshape(len(grouped), -1)).float()[None],
         poses=torch.from_numpy(group_frames(poses)).float()[None],
-        view=torch.tensor([view], dtype=torch.float32),
-        step_m=torch.tensor([actions.step_m], dtype=torch.float32),
         words=text.embed(caption, max_words=model.max_words, dim=model.text_dim)[None],
     )
 
@@ -225,7 +215,6 @@ class Windows:
         told = coin / 2**64 >= data.caption_dropout
         signals = describe(
             poses,
-            source.intrinsics,
             source.caption if told else "",
             data=data,
             model=self._recipe.model,

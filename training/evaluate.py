@@ -115,7 +115,7 @@ def _videos(
         chunk = real[first : first + _BATCH]
         told = collate(
             [
-                sampler.describe(paths[place], sampler.config.intrinsics, captions[place])
+                sampler.describe(paths[place], captions[place])
                 for place in range(first, first + len(chunk))
             ]
         )

@@ -13,7 +13,6 @@ import torch
 
 from capture import actions as capture_actions
 from capture.actions import Actions
-from capture.camera import Intrinsics
 from training import data, flow, loop
 from training.autoencoder import Codec, open_codec
 from training.data import Signals
@@ -86,12 +85,10 @@ class Sampler:
         frames = self.codec.decode(flow.euler(denoise, noise, sigmas, first)).numpy()
         return np.concatenate([first_frame[:, None], frames[:, 1:]], axis=1)
 
-    def describe(self, cam_to_world: np.ndarray, intrinsics: Intrinsics, caption: str) -> Signals:
+    def describe(self, cam_to_world: np.ndarray, caption: str) -> Signals:
         """The signals of a path of one window."""
         recipe = self.config.recipe
-        return data.describe(
-            cam_to_world, intrinsics, caption, data=recipe.data, model=recipe.model
-        )
+        return data.describe(cam_to_world, caption, data=recipe.data, model=recipe.model)
 
 
 def sample(
@@ -100,7 +97,6 @@ def sample(
     actions: Actions,
     *,
     caption: str = "",
-    intrinsics: Intrinsics | None = None,
     steps: int | None = None,
     seed: int = 0,
 ) -> np.ndarray:
@@ -111,10 +107,9 @@ def sample(
 
     Args:
         run: The run folder.
-        first_frame: uint8 [H, W, 3], any size.
+        first_frame: uint8 [H, W, 3], any size; best from the camera of the training data.
         actions: T actions; row 0 is the first frame and is ignored.
         caption: What the first frame shows.
-        intrinsics: The camera; by default that of the training data.
         steps: Of the sampler; the recipe's by default.
         seed: Of the noise.
 
@@ -124,14 +119,13 @@ def sample(
     sampler = Sampler.load(run)
     config = sampler.config.recipe.data
     size = (config.height_px, config.width_px)
-    intrinsics = intrinsics or sampler.config.intrinsics
     poses = capture_actions.integrate(actions, np.eye(4))
     moves = config.num_frames - 1
     missing = -(len(poses) - 1) % moves
     poses = np.concatenate([poses, np.repeat(poses[-1:], missing, axis=0)])
     video = data.resize(first_frame[None], *size)
     for start in range(0, max(1, len(poses) - 1), moves):
-        signals = sampler.describe(poses[start : start + moves + 1], intrinsics, caption)
+        signals = sampler.describe(poses[start : start + moves + 1], caption)
         window = sampler.window(video[-1:], signals, steps=steps, seed=seed + start)
         video = np.concatenate([video, window[0, 1:]])
     return video[: len(actions)]

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from capture import actions
-from capture.camera import Intrinsics
 from training import data, recipes, text
 from training.data import Windows
 
@@ -101,22 +100,14 @@ def test_processes_share_a_batch(clips, recipe):
     assert torch.equal(torch.cat(parts), whole)
 
 
-def test_units_do_not_depend_on_the_image_size(path, recipe):
-    wide = Intrinsics.from_fov(96, 64, 90.0)
-    narrow = Intrinsics.from_fov(48, 32, 90.0)
-    told = [
-        data.describe(path, camera, "x", data=recipe.data, model=recipe.model).view
-        for camera in (wide, narrow)
-    ]
-    assert torch.equal(told[0], told[1])
-
-
 def test_without_a_fixed_step_a_window_has_its_own(path, recipe):
+    """RELIC's unit: a path and the same path at twice the size look alike."""
     config = dataclasses.replace(recipe.data, step_m=None)
-    told = data.describe(
-        path, Intrinsics.from_fov(48, 32, 90.0), "", data=config, model=recipe.model
-    )
-    assert float(told.step_m[0]) == pytest.approx(actions.encode(path).step_m)
+    large = path.copy()
+    large[:, :3, 3] *= 2
+    told = [data.describe(p, "", data=config, model=recipe.model) for p in (path, large)]
+    torch.testing.assert_close(told[0].poses, told[1].poses)
+    torch.testing.assert_close(told[0].actions, told[1].actions)
 
 
 def test_too_short_clips_are_an_error(clips, recipe):
