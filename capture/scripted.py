@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from capture import camera
-from capture.actions import NAMES, STATIC, Actions
 from capture.camera import Intrinsics
 from capture.navigation import FreeSpace
 from capture.scene import Plan
@@ -93,30 +90,3 @@ def _path(
     forward = camera.ego_axes(camera.pose_from_angles(start, heading_deg, tilt_deg))[0]
     positions = start + command[0] * t_s * forward
     return camera.pose_from_angles(positions, heading_deg + command[1] * t_s[:, 0], tilt_deg)
-
-
-def parse(commands: Sequence[str], fps: float, default_frames: int = 12) -> Actions:
-    """Actions of a script such as `["pan_left", "dolly_in:24"]`.
-
-    Turns go at 30 degrees and moves at 1.2 metres per second.
-
-    Args:
-        commands: Names of `capture.actions.NAMES`, each with `:N` for the frames that it lasts.
-        fps: Frames per second.
-        default_frames: Frames of a command without a number.
-
-    Raises:
-        ValueError: If a command cannot be read.
-    """
-    rows = [np.eye(len(NAMES))[STATIC]]
-    for command in commands:
-        name, colon, frames = command.partition(":")
-        if name not in NAMES or (colon and not frames.isdigit()):
-            raise ValueError(
-                f"cannot read the action {command!r}; it is a name and, if need be, a number of "
-                f"frames, such as pan_left:24; names are {', '.join(NAMES)}"
-            )
-        turns = name.startswith(("tilt", "pan", "roll"))
-        row = np.eye(len(NAMES))[NAMES.index(name)] * (PAN_DEG_S / fps if turns else 1.0)
-        rows += [row] * (int(frames) if colon else default_frames)
-    return Actions(values=np.stack(rows), step_m=DOLLY_M_S / fps)

@@ -195,8 +195,7 @@ def sample(
     Args:
         run: A trained run.
         image: The first frame.
-        actions: One after the other, each with the number of frames that it lasts, 12 by default:
-            `pan_left dolly_in:24`.
+        actions: One per latent (four frames), such as `pan_left` or `dolly_in*2+pan_right`.
         out: The video.
     """
     verbs.sample(run, image, actions, out)

@@ -14,6 +14,7 @@ from capture.launcher import EngineSpec
 from capture.navigation import free_space, sample_triangles
 from capture.planner import Motion
 from capture.scene import Scene, load_plans, save_plans
+from curation import caption
 from pipelines import fleet, runner
 from pipelines.console import say
 from pipelines.recipes import FOV_DEG
@@ -91,10 +92,9 @@ def evaluate(
         evaluation.json; the videos lie in the run's samples/.
     """
     from training import evaluate as follows
-    from training.stages.teacher import load_config
 
-    wanted = load_config(run)[0].data
-    height_px = width_px * wanted.height_px // wanted.width_px
+    wanted = follows.needs(run)
+    height_px = width_px * wanted.intrinsics.height_px // wanted.intrinsics.width_px
     with runner.cluster():
         starts = render_truth(
             run / "truth",
@@ -105,13 +105,20 @@ def evaluate(
             intrinsics=Intrinsics.from_fov(width_px, height_px, FOV_DEG),
             spec=spec,
         )
-    truth = follows.Truth(
+    say("Evaluate: sampling ...")
+    return follows.evaluate(
+        run,
         frames=np.stack([[e.frames() for e in start] for start in starts]),
-        cam_to_world=np.stack([[e.trajectory.cam_to_world for e in start] for start in starts]),
-        intrinsics=starts[0][0].intrinsics,
-        captions=tuple(start[0].scene.setting for start in starts),
+        poses=np.stack([[e.trajectory.cam_to_world for e in start] for start in starts]),
+        name=f"{scene}-{seed}",
+        captions=[_caption(start[0]) for start in starts],
         fps=starts[0][0].fps,
     )
-    say("Evaluate: sampling ...")
-    follows.evaluate(run, truth)
-    return run / "evaluation.json"
+
+
+def _caption(episode: Episode) -> str:
+    """What stands in the shards for such a first frame."""
+    seen = caption.view(
+        episode.scene, episode.trajectory.position_m[0], episode.mask(0, 1), episode.mask_names
+    )
+    return caption.describe(episode.scene, seen, episode.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from capture import files, pictures, scripted
+from capture import files, pictures
 from capture.video import RgbWriter
 from pipelines.console import bar, say
 
@@ -15,13 +15,13 @@ def sample(run: Path, image: Path, commands: tuple[str, ...], out: Path) -> None
     Args:
         run: A trained run.
         image: The first frame.
-        commands: Such as `pan_left` or `dolly_in:20`: an action and for how many frames (12).
+        commands: See `training.sample.script`.
         out: The video, MP4.
     """
-    from training.sample import FPS
+    from training.sample import FPS, script
     from training.sample import sample as make
 
-    frames = make(run, pictures.read(image), scripted.parse(commands, FPS))
+    frames = make(run, pictures.read(image), script(list(commands)))
     with files.replacing(out) as temporary:
         writer = RgbWriter(temporary, frames.shape[2], frames.shape[1], FPS)
         for frame in frames:
@@ -43,7 +43,7 @@ def train(stage: str, recipe: str, data: Path, run: Path, steps: int | None = No
     from training.stages import teacher
 
     assert stage == "teacher"
-    wanted = recipes.recipe(recipe)
+    wanted = recipes.find(recipe)
     total = steps or wanted.steps
     with bar("Train", total, "steps") as progress:
         teacher.train(
