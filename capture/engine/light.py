@@ -24,7 +24,7 @@ from capture.engine.shading import GROUND, HORIZON, SUN_R, SUN_X, ZENITH, sun_sh
 from capture.engine.world import LIGHT, MAPPED, MATERIAL, World
 
 _log = logging.getLogger(__name__)
-_VERSION = 3
+_VERSION = 4
 _GATHER_RAYS = 36
 # Outside of a house: what is seen through its windows needs no better.
 _OUTSIDE_RAYS = 10
@@ -118,7 +118,7 @@ def _bake(world: World, plain, shadow, to_shadow, light) -> tuple[np.ndarray, np
         atlas[part] = _smooth(atlas[part], good[part])
     out, ok = total[: len(first)][inverse.ravel()], valid[: len(first)][inverse.ravel()]
     if not ok.all() and ok.any():
-        out[~ok] = out[ok].mean(axis=0) * np.float32(0.5)
+        out[~ok] = out[ok].mean(axis=0) * np.float32(0.8)
     return out, atlas
 
 
@@ -143,7 +143,7 @@ def _texel_points(world: World) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _smooth(light: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """A chart without noise: buried texels [R, C] take their neighbours' light, then a small blur."""
+    """A chart without noise: buried texels [R, C] take their neighbours' light, then a blur."""
     if not good.any():
         return light
     light, good = np.where(good[..., None], light, 0), good.astype(np.float32)
@@ -253,8 +253,8 @@ def _direct(points, boxes, corners, portals, interior, lamps, light, out):
 @njit(cache=True, error_model="numpy", nogil=True, inline="always")
 def _turn(x, y, z):
     """An angle that depends on the position alone, so that equal points get equal light."""
-    h = int(math.floor(x * 500.0)) * 73856093 ^ int(math.floor(y * 500.0)) * 19349663
-    h = (h ^ int(math.floor(z * 500.0)) * 83492791) & 0xFFFFFF
+    h = math.floor(x * 500.0) * 73856093 ^ math.floor(y * 500.0) * 19349663
+    h = (h ^ math.floor(z * 500.0) * 83492791) & 0xFFFFFF
     h = (h * 1103515245 + 12345) & 0xFFFFFF
     return h / 16777216.0 * 2.0 * math.pi
 

@@ -1,7 +1,7 @@
 """Meshes: the primitives that scenes are built from.
 
 Every primitive is closed (or a sheet meant for a two-sided material), wound counter-clockwise seen
-from outside, and carries texture coordinates in metres, so that one material has one grain everywhere.
+from outside, and carries texture coordinates in metres: one material has one grain everywhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Mesh:
     Attributes:
         positions_m: float64 [V, 3].
         normals: Unit length, float64 [V, 3].
-        uv_m: Texture coordinates in metres (the material says how many metres a texture spans), [V, 2].
+        uv_m: Texture coordinates in metres, [V, 2]; the material says how many a texture spans.
         faces: int64 [F, 3], counter-clockwise seen from outside.
     """
 
@@ -85,7 +85,7 @@ def join(meshes: list[Mesh]) -> Mesh:
 
 
 def flat(positions_m: np.ndarray, faces: np.ndarray) -> Mesh:
-    """Flat-shaded mesh with box-projected texture coordinates from shared vertices [V, 3], [F, 3]."""
+    """Flat-shaded mesh of shared vertices [V, 3] and faces [F, 3], texture box-projected."""
     corners = np.asarray(positions_m, dtype=np.float64)[np.asarray(faces)]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
@@ -165,7 +165,9 @@ def rounded_box(
             centre[..., i] = side[:, None] * (half[i] - radius)
             centre[..., j] = side[None, :] * (half[j] - radius)
             normals.append(direction.reshape(-1, 3))
-            positions.append((centre + radius * direction).reshape(-1, 3) + (0, 0, half[2]))
+            positions.append(
+                (centre + radius * direction).reshape(-1, 3) + np.array([0, 0, half[2]])
+            )
             faces.append((quad if sign > 0 else quad[:, ::-1]) + len(faces) * n * n)
     positions, normals = np.concatenate(positions), np.concatenate(normals)
     return Mesh(

@@ -59,7 +59,7 @@ def sky_color(dx, dy, dz, light, clouds, out):
         n = clouds.shape[0]
         u = (dx / (dz + 0.08) * 0.06 + 0.31) * n
         v = (dy / (dz + 0.08) * 0.06 + 0.17) * n
-        iu, iv = int(math.floor(u)), int(math.floor(v))
+        iu, iv = math.floor(u), math.floor(v)
         fu, fv = u - iu, v - iv
         a, b = clouds[iv % n, iu % n], clouds[iv % n, (iu + 1) % n]
         c, d = clouds[(iv + 1) % n, iu % n], clouds[(iv + 1) % n, (iu + 1) % n]
@@ -80,7 +80,7 @@ def sky_color(dx, dy, dz, light, clouds, out):
 def _texel(texels, start, size, u, v):
     """Bilinear texel of one mip level in linear light."""
     u, v = (u - math.floor(u)) * size - 0.5, (v - math.floor(v)) * size - 0.5
-    iu, iv = int(math.floor(u)), int(math.floor(v))
+    iu, iv = math.floor(u), math.floor(v)
     fu, fv = u - iu, v - iv
     last = size - 1
     x0, x1 = iu & last, (iu + 1) & last
@@ -88,7 +88,8 @@ def _texel(texels, start, size, u, v):
     a, b, c, d = texels[y0 + x0], texels[y0 + x1], texels[y1 + x0], texels[y1 + x1]
     wa, wb, wc, wd = (1 - fu) * (1 - fv), fu * (1 - fv), (1 - fu) * fv, fu * fv
     return (
-        _LINEAR[a & 255] * wa + _LINEAR[b & 255] * wb + _LINEAR[c & 255] * wc + _LINEAR[d & 255] * wd,
+        _LINEAR[a & 255] * wa + _LINEAR[b & 255] * wb
+        + _LINEAR[c & 255] * wc + _LINEAR[d & 255] * wd,
         _LINEAR[a >> 8 & 255] * wa + _LINEAR[b >> 8 & 255] * wb
         + _LINEAR[c >> 8 & 255] * wc + _LINEAR[d >> 8 & 255] * wd,
         _LINEAR[a >> 16 & 255] * wa + _LINEAR[b >> 16 & 255] * wb
@@ -103,7 +104,7 @@ def sun_share(shadow, to_shadow, x, y, z):
     u = to_shadow[0, 0] * x + to_shadow[0, 1] * y + to_shadow[0, 2] * z + to_shadow[0, 3] - 0.5
     v = to_shadow[1, 0] * x + to_shadow[1, 1] * y + to_shadow[1, 2] * z + to_shadow[1, 3] - 0.5
     key = to_shadow[2, 0] * x + to_shadow[2, 1] * y + to_shadow[2, 2] * z + to_shadow[2, 3]
-    iu, iv = int(math.floor(u)), int(math.floor(v))
+    iu, iv = math.floor(u), math.floor(v)
     if iu < 1 or iv < 1 or iu > size - 4 or iv > size - 4:
         return 1.0
     fu, fv = u - iu, v - iv
@@ -130,8 +131,8 @@ def _light_map(atlas, u, v, out):
 
 @njit(cache=True, error_model="numpy", nogil=True, inline="always")
 def _shade(
-    slot, px, py, planes, boxes, slot_face, faces, vertices, materials, texels, levels, sizes, atlas,
-    shadow, to_shadow, rays, eye, light, baked, out,
+    slot, px, py, planes, boxes, slot_face, faces, vertices, materials, texels, levels, sizes,
+    atlas, shadow, to_shadow, rays, eye, light, baked, out,
 ):  # fmt: skip
     """Linear colour of a triangle at an image point into `out` [3]; `baked` [3] is scratch."""
     p, f = planes[slot], slot_face[slot]
@@ -154,7 +155,7 @@ def _shade(
     size = sizes[texture]
     texels_per_unit = m[9] * size
     gx, gy = math.sqrt(ux * ux + tx * tx), math.sqrt(uy * uy + ty * ty)
-    # Between the larger footprint (blurred) and the mean one (shimmers), as a poor man's anisotropy.
+    # Between the larger footprint (blurs) and the mean one (shimmers): a poor man's anisotropy.
     footprint = max(math.sqrt(gx * gy), 0.4 * max(gx, gy)) * texels_per_unit
     level, blend = 0, 0.0
     if footprint > 1.0:
@@ -297,6 +298,6 @@ def shade_image(
     for y in prange(rgb.shape[0]):
         _shade_row(
             np.int64(y),
-            seen, planes, boxes, slot_face, section, faces, vertices, materials, texels, levels, sizes,
-            atlas, shadow, to_shadow, rays, eye, light, clouds, rgb,
+            seen, planes, boxes, slot_face, section, faces, vertices, materials, texels, levels,
+            sizes, atlas, shadow, to_shadow, rays, eye, light, clouds, rgb,
         )  # fmt: skip

@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numba import njit, prange
 
-# Sample 0 is the pixel centre, the only one that ground truth uses; 1..4 (a rotated grid) give colour.
+# Sample 0 is the pixel centre, all that ground truth uses; 1..4 (a rotated grid) give colour.
 NUM_SAMPLES = 5
 SAMPLE_X = np.array([0.0, 0.125, -0.125, 0.375, -0.375])
 SAMPLE_Y = np.array([0.0, -0.375, 0.375, 0.125, -0.125])
@@ -130,8 +130,8 @@ def set_up(
     for c in prange(len(order)):
         _set_up_cluster(
             np.int64(c),
-            vertices, faces, two_sided, runs, order, starts, projection, size, near, perspective, cull,
-            planes, boxes, slot_face, counts,
+            vertices, faces, two_sided, runs, order, starts, projection, size, near, perspective,
+            cull, planes, boxes, slot_face, counts,
         )  # fmt: skip
 
 

@@ -153,7 +153,7 @@ class World:
         return self._by_id[object_id]
 
     def move(self, object_id: str, *, position_m=None, rotation=None, scale=None) -> None:
-        """Give an object another position [3], rotation [3, 3] or scale [3]; None keeps the old one.
+        """Give an object another position [3], rotation [3, 3] or scale [3]; None keeps it.
 
         Baked light moves along with the object; the sun's shadow is cast anew.
         """
@@ -389,7 +389,7 @@ def _pack_charts(charts: np.ndarray, vertices: np.ndarray) -> int:
         charts[k, :2] = x, y
         # Texel centres lie on the rectangle's corners, so the light is continuous across panels.
         corners = np.array([(0, 0), (columns - 1, 0), (columns - 1, rows - 1), (0, rows - 1)])
-        vertices[first : first + 4, LIGHT : LIGHT + 2] = corners + (x, y)
+        vertices[first : first + 4, LIGHT : LIGHT + 2] = corners + np.array([x, y])
         x, shelf = x + columns, max(shelf, rows)
     return max(y + shelf, 1)
 

@@ -39,12 +39,22 @@ def _walls() -> list[Wall]:
     w, d = _WIDTH_M, _DEPTH_M
     outer, inner = 0.3, 0.12
 
-    def across(axis, at, start, end, *openings):
-        return Wall(axis=axis, low_m=at, high_m=at + inner, start_m=start, end_m=end, openings=openings)
+    def across(axis: int, at: float, start: float, end: float, *openings: Opening) -> Wall:
+        return Wall(
+            axis=axis, low_m=at, high_m=at + inner, start_m=start, end_m=end, openings=openings
+        )
 
-    south = (_window(0.9, 2.6), _window(3.65, 5.35), _window(6.9, 8.5, 0.8), _window(10.85, 11.85, 1.25))
+    south = (
+        _window(0.9, 2.6),
+        _window(3.65, 5.35),
+        _window(6.9, 8.5, 0.8),
+        _window(10.85, 11.85, 1.25),
+    )
     north = (_window(0.95, 2.25, 1.12), _window(5.4, 7.2, 0.9), _window(9.6, 11.4, 0.8))
-    west, east = (_window(1.45, 3.15, 0.8), _window(5.6, 7.4, 0.8)), (_window(5.0, 5.8, 0.9), _window(7.1, 8.4, 0.8))
+    west, east = (
+        (_window(1.45, 3.15, 0.8), _window(5.6, 7.4, 0.8)),
+        (_window(5.0, 5.8, 0.9), _window(7.1, 8.4, 0.8)),
+    )
     return [
         Wall(axis=0, low_m=-outer, high_m=0, start_m=-outer, end_m=w + outer, openings=south, outside=-1),
         Wall(axis=0, low_m=d, high_m=d + outer, start_m=-outer, end_m=w + outer, openings=north, outside=1),
@@ -61,7 +71,9 @@ def _walls() -> list[Wall]:
 
 def _rooms(s: Style) -> list[Room]:
     def room(name, x0, y0, x1, y1, wall, floor, label):
-        return Room(name=name, x0_m=x0, y0_m=y0, x1_m=x1, y1_m=y1, wall=wall, floor=floor, floor_label=label)
+        return Room(
+            name=name, x0_m=x0, y0_m=y0, x1_m=x1, y1_m=y1, wall=wall, floor=floor, floor_label=label
+        )
 
     a = s.walls
     return [

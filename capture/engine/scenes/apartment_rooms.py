@@ -23,24 +23,45 @@ def _fill_shelf(house: House, s: Style, at, heights, rng, *, width=0.9, depth=0.
     for k, z in enumerate(heights):
         left = at @ transform(-width / 2 + 0.03, 0.03, z)
         share = rng.choice([0.95, 0.7, 0.55]) if k else 0.95
-        decor.books(house, left, s.covers, s.paper, rng, width=share * (width - 0.06), depth=depth - 0.07)
+        decor.books(
+            house, left, s.covers, s.paper, rng, width=share * (width - 0.06), depth=depth - 0.07
+        )
         if share < 0.9:
             spot = at @ transform(width / 2 - (1 - share) * width / 2 - 0.02, depth / 2, z)
             choice = int(rng.integers(3))
             if choice == 0:
                 decor.vase(house, spot, s.ceramics[int(rng.integers(5))], rng, height=0.2)
             elif choice == 1:
-                decor.plant(house, spot, s.ceramics[int(rng.integers(5))], s.soil, s.leaves[2], rng, kind="leafy", size=0.16)
+                decor.plant(
+                    house,
+                    spot,
+                    s.ceramics[int(rng.integers(5))],
+                    s.soil,
+                    s.leaves[2],
+                    rng,
+                    kind="leafy",
+                    size=0.16,
+                )
             else:
                 decor.book_pile(house, spot, s.covers, s.paper, rng)
 
 
 def _living(house: House, s: Style, rng) -> None:
     at = standing(0.42, 2.3, FROM_X0)
-    furniture.sofa(house, at, s.cloths[0], s.walnut, [s.cloths[3], s.cloths[4], s.throws[0]], width=2.2)
+    furniture.sofa(
+        house, at, s.cloths[0], s.walnut, [s.cloths[3], s.cloths[4], s.throws[0]], width=2.2
+    )
     rug_at = standing(2.35, 2.25, 90)
     furniture.rug(house, rug_at, s.rugs[0], size=(2.7, 2.1))
-    furniture.table(house, standing(2.2, 2.3, 90), s.oak, s.black, size=(1.2, 0.62, 0.4), kind="coffee_table", label="coffee table")
+    furniture.table(
+        house,
+        standing(2.2, 2.3, 90),
+        s.oak,
+        s.black,
+        size=(1.2, 0.62, 0.4),
+        kind="coffee_table",
+        label="coffee table",
+    )
     top = standing(2.2, 2.3, 90, 0.4)
     decor.book_pile(house, top @ transform(-0.35, 0.05), s.covers, s.paper, rng, count=3)
     decor.bowl(house, top @ transform(0.05, 0.0), s.ceramics[1], s.fruit, rng)
@@ -52,23 +73,72 @@ def _living(house: House, s: Style, rng) -> None:
     decor.vase(house, standing(2.22, 0.68, 0, 0.5), s.ceramics[0], rng, height=0.22)
     decor.branches(house, standing(2.22, 0.68, 0, 0.68), s.bark, s.cloths[6], rng, height=0.4)
     decor.floor_lamp(house, standing(0.42, 3.85), s.shade, s.brass)
-    decor.plant(house, standing(0.5, 0.5), s.terracotta, s.soil, s.leaves[0], rng, kind="leafy", size=1.25)
-    decor.plant(house, standing(5.75, 0.5), s.wicker, s.soil, s.leaves[1], rng, kind="palm", size=1.3)
+    decor.plant(
+        house, standing(0.5, 0.5), s.terracotta, s.soil, s.leaves[0], rng, kind="leafy", size=1.25
+    )
+    decor.plant(
+        house, standing(5.75, 0.5), s.wicker, s.soil, s.leaves[1], rng, kind="palm", size=1.3
+    )
     board = standing(6.2, 2.25, FROM_X1)
-    furniture.cabinet(house, board, s.oak, s.lacquer[1], s.brass, size=(1.9, 0.42, 0.56), doors=4, kind="sideboard", label="sideboard")
-    decor.screen(house, board @ transform(0, 0.2, 0.56), s.black, s.screen, size=(1.15, 0.66), kind="television")
+    furniture.cabinet(
+        house,
+        board,
+        s.oak,
+        s.lacquer[1],
+        s.brass,
+        size=(1.9, 0.42, 0.56),
+        doors=4,
+        kind="sideboard",
+        label="sideboard",
+    )
+    decor.screen(
+        house,
+        board @ transform(0, 0.2, 0.56),
+        s.black,
+        s.screen,
+        size=(1.15, 0.66),
+        kind="television",
+    )
     decor.vase(house, board @ transform(0.78, 0.2, 0.56), s.ceramics[2], rng, height=0.32)
     decor.book_pile(house, board @ transform(-0.78, 0.2, 0.56), s.covers, s.paper, rng, count=2)
     decor.table_lamp(house, board @ transform(-0.78, 0.2, 0.62), s.shade, s.ceramics[1], rng)
     for x in (3.56, 4.48):
         case = standing(x, 4.6, FROM_Y1)
-        _fill_shelf(house, s, case, furniture.shelf(house, case, s.walnut, size=(0.9, 0.3, 2.1)), rng)
-    for k, (y, z, w, h) in enumerate(((3.75, 1.75, 0.62, 0.8), (0.95, 1.45, 0.4, 0.5), (0.95, 2.02, 0.4, 0.4))):
-        furniture.picture(house, standing(6.2, y, FROM_X1, z), s.pictures[k], s.walnut, size=(w, h), mat=s.paper if k else None)
-    furniture.picture(house, standing(3.15, 0.0, FROM_Y0, 1.65), s.pictures[3], s.brass, size=(0.6, 0.8))
-    furniture.picture(house, standing(0.6, 4.6, FROM_Y1, 1.65), s.pictures[4], s.black, size=(0.7, 0.9), mat=s.paper)
+        _fill_shelf(
+            house, s, case, furniture.shelf(house, case, s.walnut, size=(0.9, 0.3, 2.1)), rng
+        )
+    for k, (y, z, w, h) in enumerate(
+        ((3.75, 1.75, 0.62, 0.8), (0.95, 1.45, 0.4, 0.5), (0.95, 2.02, 0.4, 0.4))
+    ):
+        furniture.picture(
+            house,
+            standing(6.2, y, FROM_X1, z),
+            s.pictures[k],
+            s.walnut,
+            size=(w, h),
+            mat=s.paper if k else None,
+        )
+    furniture.picture(
+        house, standing(3.15, 0.0, FROM_Y0, 1.65), s.pictures[3], s.brass, size=(0.6, 0.8)
+    )
+    furniture.picture(
+        house,
+        standing(0.6, 4.6, FROM_Y1, 1.65),
+        s.pictures[4],
+        s.black,
+        size=(0.7, 0.9),
+        mat=s.paper,
+    )
     for x in (1.75, 4.5):
-        furniture.curtain(house, standing(x, 0, FROM_Y0), s.curtains[0], s.brass, width=1.7, height=2.48, seed=int(x))
+        furniture.curtain(
+            house,
+            standing(x, 0, FROM_Y0),
+            s.curtains[0],
+            s.brass,
+            width=1.7,
+            height=2.48,
+            seed=int(x),
+        )
     furniture.radiator(house, standing(4.5, 0, FROM_Y0), s.enamel, width=1.2)
     basket = standing(4.9, 0.5)
     decor.basket(house, basket, s.wicker, radius=0.22, height=0.3)
@@ -78,45 +148,103 @@ def _kitchen(house: House, s: Style, rng) -> None:
     front = s.lacquer[1 + int(rng.integers(3))]
     back = 9.2
     fixtures.fridge(house, standing(0.36, back, FROM_Y1), s.lacquer[0], s.steel)
-    fixtures.counter(house, standing(1.6, back, FROM_Y1), s.lacquer[0], front, s.marble, s.steel, units=3, sink=1)
+    fixtures.counter(
+        house, standing(1.6, back, FROM_Y1), s.lacquer[0], front, s.marble, s.steel, units=3, sink=1
+    )
     fixtures.stove(house, standing(2.81, back, FROM_Y1), s.steel, s.black)
     fixtures.hood(house, standing(2.81, back, FROM_Y1), s.steel)
     right = standing(3.73, back, FROM_Y1)
     fixtures.counter(house, right, s.lacquer[0], front, s.marble, s.steel, units=2)
-    fixtures.wall_units(house, standing(3.75, back, FROM_Y1, 1.5), s.lacquer[0], front, s.steel, units=2)
+    fixtures.wall_units(
+        house, standing(3.75, back, FROM_Y1, 1.5), s.lacquer[0], front, s.steel, units=2
+    )
     splash = house.object("splashback", "tiled splashback")
     house.add(splash, box(1.8, 0.012, 0.19).at(1.6, back - 0.006, 0.9), s.subway)
     house.add(splash, box(1.9, 0.012, 0.62).at(3.45, back - 0.006, 0.9), s.subway)
     for k, x in enumerate((3.3, 3.45, 3.57)):
-        decor.bottle(house, standing(x, 8.98, 0, 0.915), (s.glass, s.ceramics[4], s.glass)[k], height=(0.3, 0.2, 0.26)[k])
+        decor.bottle(
+            house,
+            standing(x, 8.98, 0, 0.915),
+            (s.glass, s.ceramics[4], s.glass)[k],
+            height=(0.3, 0.2, 0.26)[k],
+        )
     decor.vase(house, standing(4.1, 8.92, 0, 0.915), s.ceramics[0], rng, height=0.2, kind="jar")
     decor.mug(house, standing(3.9, 8.75, 40, 0.915), s.ceramics[3])
-    decor.plant(house, standing(0.98, 9.0, 0, 0.915), s.ceramics[2], s.soil, s.leaves[1], rng, kind="leafy", size=0.22)
+    decor.plant(
+        house,
+        standing(0.98, 9.0, 0, 0.915),
+        s.ceramics[2],
+        s.soil,
+        s.leaves[1],
+        rng,
+        kind="leafy",
+        size=0.22,
+    )
     decor.bowl(house, standing(2.25, 8.85, 0, 0.915), s.ceramics[1], s.fruit, rng, radius=0.13)
     furniture.rug(house, standing(2.2, 8.15), s.throws[1], size=(1.7, 0.6), label="kitchen runner")
     _dining(house, s, rng)
     dresser = standing(4.4, 5.75, FROM_X1)
-    furniture.cabinet(house, dresser, s.birch, s.birch, s.brass, size=(1.3, 0.42, 0.9), doors=2, rows=2, kind="dresser", label="dresser")
+    furniture.cabinet(
+        house,
+        dresser,
+        s.birch,
+        s.birch,
+        s.brass,
+        size=(1.3, 0.42, 0.9),
+        doors=2,
+        rows=2,
+        kind="dresser",
+        label="dresser",
+    )
     for k, x in enumerate((-0.42, 0.0, 0.4)):
-        decor.vase(house, dresser @ transform(x, 0.2, 0.9), s.ceramics[(k * 2 + 1) % 5], rng, height=0.34 - 0.08 * k)
+        decor.vase(
+            house,
+            dresser @ transform(x, 0.2, 0.9),
+            s.ceramics[(k * 2 + 1) % 5],
+            rng,
+            height=0.34 - 0.08 * k,
+        )
     decor.clock(house, standing(4.4, 6.72, FROM_X1, 1.95), s.paper, s.black)
-    furniture.picture(house, standing(4.4, 5.75, FROM_X1, 1.75), s.pictures[5], s.oak, size=(0.95, 0.65))
-    furniture.picture(house, standing(0.62, 4.72, FROM_Y0, 1.65), s.pictures[6], s.black, size=(0.5, 0.7), mat=s.paper)
-    decor.plant(house, standing(0.42, 5.1), s.terracotta, s.soil, s.leaves[2], rng, kind="sword", size=0.95)
+    furniture.picture(
+        house, standing(4.4, 5.75, FROM_X1, 1.75), s.pictures[5], s.oak, size=(0.95, 0.65)
+    )
+    furniture.picture(
+        house,
+        standing(0.62, 4.72, FROM_Y0, 1.65),
+        s.pictures[6],
+        s.black,
+        size=(0.5, 0.7),
+        mat=s.paper,
+    )
+    decor.plant(
+        house, standing(0.42, 5.1), s.terracotta, s.soil, s.leaves[2], rng, kind="sword", size=0.95
+    )
     furniture.radiator(house, standing(0, 6.5, FROM_X0), s.enamel, width=1.1)
 
 
 def _dining(house: House, s: Style, rng) -> None:
-    furniture.table(house, standing(1.4, 6.55, 90), s.oak, s.oak, size=(1.7, 0.9, 0.75), kind="dining_table", label="dining table")
+    furniture.table(
+        house,
+        standing(1.4, 6.55, 90),
+        s.oak,
+        s.oak,
+        size=(1.7, 0.9, 0.75),
+        kind="dining_table",
+        label="dining table",
+    )
     for k, (x, y) in enumerate(((0.72, 6.15), (0.72, 6.95), (2.08, 6.12), (2.1, 6.98))):
         turn = (-90 if x < 1.4 else 90) + rng.uniform(-9, 9)
         furniture.chair(house, standing(x, y, turn), s.walnut if k % 2 else s.oak, s.cloths[2])
         decor.plate(house, standing(1.4 + (0.25 if x > 1.4 else -0.25), y, 0, 0.75), s.ceramics[0])
     decor.vase(house, standing(1.4, 6.55, 0, 0.75), s.ceramics[3], rng, height=0.25)
-    decor.branches(house, standing(1.4, 6.55, 0, 0.96), s.bark, s.cloths[3], rng, count=8, height=0.42)
+    decor.branches(
+        house, standing(1.4, 6.55, 0, 0.96), s.bark, s.cloths[3], rng, count=8, height=0.42
+    )
     decor.candle(house, standing(1.42, 6.85, 0, 0.75), s.wax, s.flame)
     for y in (6.2, 6.9):
-        decor.pendant(house, standing(1.4, y, 0, 2.7), s.lacquer[3], s.black, s.bulb, drop=1.0, radius=0.19)
+        decor.pendant(
+            house, standing(1.4, y, 0, 2.7), s.lacquer[3], s.black, s.bulb, drop=1.0, radius=0.19
+        )
 
 
 def _study(house: House, s: Style, rng) -> None:
@@ -131,40 +259,114 @@ def _study(house: House, s: Style, rng) -> None:
     furniture.rug(house, standing(6.3, 7.55), s.rugs[1], size=(2.2, 1.5))
     for y in (8.6, 7.68):
         case = standing(8.2, y, FROM_X1)
-        _fill_shelf(house, s, case, furniture.shelf(house, case, s.oak, size=(0.9, 0.3, 2.2), levels=6), rng)
+        _fill_shelf(
+            house, s, case, furniture.shelf(house, case, s.oak, size=(0.9, 0.3, 2.2), levels=6), rng
+        )
     low = standing(4.52, 8.65, FROM_X0)
-    furniture.cabinet(house, low, s.walnut, s.lacquer[2], s.brass, size=(0.9, 0.4, 0.8), doors=1, rows=4, kind="drawers", label="chest of drawers")
-    decor.plant(house, low @ transform(0.15, 0.2, 0.8), s.ceramics[1], s.soil, s.leaves[0], rng, kind="leafy", size=0.4)
+    furniture.cabinet(
+        house,
+        low,
+        s.walnut,
+        s.lacquer[2],
+        s.brass,
+        size=(0.9, 0.4, 0.8),
+        doors=1,
+        rows=4,
+        kind="drawers",
+        label="chest of drawers",
+    )
+    decor.plant(
+        house,
+        low @ transform(0.15, 0.2, 0.8),
+        s.ceramics[1],
+        s.soil,
+        s.leaves[0],
+        rng,
+        kind="leafy",
+        size=0.4,
+    )
     furniture.armchair(house, standing(4.95, 6.42, -38), s.cloths[3], s.oak, label="reading chair")
     decor.floor_lamp(house, standing(5.55, 6.42), s.shade, s.black)
-    furniture.picture(house, standing(4.52, 8.5, FROM_X0, 1.6), s.pictures[7], s.black, size=(0.6, 0.75))
-    furniture.picture(house, standing(5.3, 6.2, FROM_Y0, 1.85), s.pictures[8], s.oak, size=(0.85, 0.6), mat=s.paper)
-    furniture.picture(house, standing(8.2, 6.7, FROM_X1, 1.6), s.pictures[10], s.walnut, size=(0.55, 0.75))
-    furniture.curtain(house, standing(6.3, 9.2, FROM_Y1), s.curtains[3], s.black, width=1.8, height=2.48, seed=4)
+    furniture.picture(
+        house, standing(4.52, 8.5, FROM_X0, 1.6), s.pictures[7], s.black, size=(0.6, 0.75)
+    )
+    furniture.picture(
+        house,
+        standing(5.3, 6.2, FROM_Y0, 1.85),
+        s.pictures[8],
+        s.oak,
+        size=(0.85, 0.6),
+        mat=s.paper,
+    )
+    furniture.picture(
+        house, standing(8.2, 6.7, FROM_X1, 1.6), s.pictures[10], s.walnut, size=(0.55, 0.75)
+    )
+    furniture.curtain(
+        house, standing(6.3, 9.2, FROM_Y1), s.curtains[3], s.black, width=1.8, height=2.48, seed=4
+    )
 
 
 def _hall(house: House, s: Style, rng) -> None:
     furniture.rug(house, standing(7.0, 5.4), s.rugs[2], size=(3.4, 0.8), label="hall runner")
     furniture.rug(house, standing(10.9, 5.4), s.throws[2], size=(1.5, 0.75), label="doormat")
     console = standing(8.28, 6.08, FROM_Y1)
-    furniture.table(house, standing(8.28, 5.93, 180), s.walnut, s.black, size=(0.85, 0.28, 0.8), kind="console_table", label="console table")
+    furniture.table(
+        house,
+        standing(8.28, 5.93, 180),
+        s.walnut,
+        s.black,
+        size=(0.85, 0.28, 0.8),
+        kind="console_table",
+        label="console table",
+    )
     decor.table_lamp(house, console @ transform(0.26, 0.15, 0.8), s.shade, s.ceramics[3], rng)
     decor.bowl(house, console @ transform(-0.2, 0.15, 0.8), s.ceramics[2], [], rng, radius=0.1)
-    furniture.picture(house, standing(8.28, 6.08, FROM_Y1, 1.75), s.pictures[11], s.brass, size=(0.62, 0.62))
+    furniture.picture(
+        house, standing(8.28, 6.08, FROM_Y1, 1.75), s.pictures[11], s.brass, size=(0.62, 0.62)
+    )
     bench = standing(9.25, 4.72, FROM_Y0)
-    furniture.cabinet(house, bench, s.birch, s.birch, s.black, size=(1.1, 0.32, 0.46), doors=3, kind="shoe_cabinet", label="shoe cabinet")
+    furniture.cabinet(
+        house,
+        bench,
+        s.birch,
+        s.birch,
+        s.black,
+        size=(1.1, 0.32, 0.46),
+        doors=3,
+        kind="shoe_cabinet",
+        label="shoe cabinet",
+    )
     rail = house.object("coat_rack", "coat rack")
     house.add(rail, box(1.1, 0.02, 0.12).at(0, 0.01, 1.66).moved(bench), s.oak)
     for k, x in enumerate((-0.4, -0.15, 0.12, 0.38)):
-        house.add(rail, cylinder(0.012, 0.07, sides=8).tilted(about_x_deg=-90).at(x, 0.02, 1.71).moved(bench), s.brass)
+        house.add(
+            rail,
+            cylinder(0.012, 0.07, sides=8).tilted(about_x_deg=-90).at(x, 0.02, 1.71).moved(bench),
+            s.brass,
+        )
         if k != 1:
             coat = furniture.cushion(0.34, 0.16).scaled(1.0, 1.0, 2.6)
             coat_obj = house.object("coat", "coat")
-            house.add(coat_obj, coat.at(x, 0.12, 0.82).moved(bench), (s.cloths[5], s.cloths[0], s.cloths[1], s.cloths[7])[k])
+            house.add(
+                coat_obj,
+                coat.at(x, 0.12, 0.82).moved(bench),
+                (s.cloths[5], s.cloths[0], s.cloths[1], s.cloths[7])[k],
+            )
     for k, x in enumerate((6.55, 8.35)):
-        furniture.picture(house, standing(x - 0.05, 4.72, FROM_Y0, 1.6), s.pictures[12 + k], s.black, size=(0.5, 0.66), mat=s.paper)
-    furniture.picture(house, standing(10.9, 6.08, FROM_Y1, 1.6), s.pictures[14], s.oak, size=(1.1, 0.7))
-    decor.plant(house, standing(12.25, 5.78), s.wicker, s.soil, s.leaves[1], rng, kind="sword", size=0.8)
+        furniture.picture(
+            house,
+            standing(x - 0.05, 4.72, FROM_Y0, 1.6),
+            s.pictures[12 + k],
+            s.black,
+            size=(0.5, 0.66),
+            mat=s.paper,
+        )
+    furniture.picture(
+        house, standing(10.9, 6.08, FROM_Y1, 1.6), s.pictures[14], s.oak, size=(1.1, 0.7)
+    )
+    decor.plant(
+        house, standing(12.25, 5.78), s.wicker, s.soil, s.leaves[1], rng, kind="sword", size=0.8
+    )
     for x in (5.6, 8.0, 10.6):
         spot = house.object("ceiling_light", "ceiling light")
         house.add(spot, cylinder(0.13, 0.05, sides=20).at(x, 5.4, 2.65), s.shade)
@@ -177,46 +379,141 @@ def _bedroom(house: House, s: Style, rng) -> None:
     furniture.bed(house, rest, s.oak, s.linen, s.cloths[7], s.linen)
     for k, y in enumerate((6.92, 8.97)):
         stand = standing(8.32, y, FROM_X0)
-        furniture.cabinet(house, stand, s.oak, s.oak, s.brass, size=(0.4, 0.36, 0.5), doors=1, rows=2, kind="nightstand", label="nightstand")
-        decor.table_lamp(house, stand @ transform(0.02, 0.18, 0.5), s.shade, s.ceramics[k], rng, light=(0.75, 0.48, 0.25))
+        furniture.cabinet(
+            house,
+            stand,
+            s.oak,
+            s.oak,
+            s.brass,
+            size=(0.4, 0.36, 0.5),
+            doors=1,
+            rows=2,
+            kind="nightstand",
+            label="nightstand",
+        )
+        decor.table_lamp(
+            house,
+            stand @ transform(0.02, 0.18, 0.5),
+            s.shade,
+            s.ceramics[k],
+            rng,
+            light=(0.75, 0.48, 0.25),
+        )
     wardrobe = standing(11.72, 6.2, FROM_Y0)
-    furniture.cabinet(house, wardrobe, s.lacquer[0], s.lacquer[2], s.brass, size=(1.6, 0.58, 2.2), doors=3, kind="wardrobe", label="wardrobe")
-    furniture.picture(house, standing(8.32, 7.95, FROM_X0, 1.75), s.pictures[15], s.oak, size=(1.2, 0.7))
+    furniture.cabinet(
+        house,
+        wardrobe,
+        s.lacquer[0],
+        s.lacquer[2],
+        s.brass,
+        size=(1.6, 0.58, 2.2),
+        doors=3,
+        kind="wardrobe",
+        label="wardrobe",
+    )
+    furniture.picture(
+        house, standing(8.32, 7.95, FROM_X0, 1.75), s.pictures[15], s.oak, size=(1.2, 0.7)
+    )
     furniture.armchair(house, standing(12.0, 8.85, 135), s.cloths[6], s.walnut)
-    decor.plant(house, standing(9.2, 8.95), s.ceramics[4], s.soil, s.leaves[0], rng, kind="palm", size=0.9)
-    furniture.curtain(house, standing(10.5, 9.2, FROM_Y1), s.curtains[2], s.brass, width=1.8, height=2.48, seed=6)
-    furniture.curtain(house, standing(12.6, 7.75, FROM_X1), s.curtains[2], s.brass, width=1.3, height=2.48, seed=7)
+    decor.plant(
+        house, standing(9.2, 8.95), s.ceramics[4], s.soil, s.leaves[0], rng, kind="palm", size=0.9
+    )
+    furniture.curtain(
+        house, standing(10.5, 9.2, FROM_Y1), s.curtains[2], s.brass, width=1.8, height=2.48, seed=6
+    )
+    furniture.curtain(
+        house, standing(12.6, 7.75, FROM_X1), s.curtains[2], s.brass, width=1.3, height=2.48, seed=7
+    )
 
 
 def _nursery(house: House, s: Style, rng) -> None:
-    furniture.bed(house, standing(9.33, 0.02, FROM_Y0), s.birch, s.linen, s.throws[0], s.cloths[3], width=0.9, label="child's bed")
+    furniture.bed(
+        house,
+        standing(9.33, 0.02, FROM_Y0),
+        s.birch,
+        s.linen,
+        s.throws[0],
+        s.cloths[3],
+        width=0.9,
+        label="child's bed",
+    )
     furniture.round_rug(house, standing(7.75, 2.1), s.round_rug, radius=0.95)
     decor.toy_blocks(house, standing(7.5, 2.3, 0, 0.014), s.toys, rng)
     decor.ball(house, standing(8.35, 2.75, 0, 0.012), s.toys[0])
     decor.teddy(house, standing(9.3, 0.75, 0, 0.52), s.fur, s.black)
     low = standing(9.9, 3.35, FROM_X1)
-    heights = furniture.shelf(house, low, s.birch, size=(1.3, 0.32, 0.95), levels=2, label="toy shelf")
-    decor.books(house, low @ transform(-0.6, 0.04, heights[0]), s.toys, s.paper, rng, width=0.5, depth=0.24)
+    heights = furniture.shelf(
+        house, low, s.birch, size=(1.3, 0.32, 0.95), levels=2, label="toy shelf"
+    )
+    decor.books(
+        house, low @ transform(-0.6, 0.04, heights[0]), s.toys, s.paper, rng, width=0.5, depth=0.24
+    )
     decor.basket(house, low @ transform(0.3, 0.17, heights[0]), s.wicker, radius=0.12, height=0.2)
-    decor.books(house, low @ transform(-0.1, 0.04, heights[1]), s.covers, s.paper, rng, width=0.65, depth=0.24)
+    decor.books(
+        house,
+        low @ transform(-0.1, 0.04, heights[1]),
+        s.covers,
+        s.paper,
+        rng,
+        width=0.65,
+        depth=0.24,
+    )
     decor.ball(house, low @ transform(-0.4, 0.16, heights[1]), s.toys[1], radius=0.09)
     decor.teddy(house, low @ transform(0.35, 0.15, 0.95), s.linen, s.black)
     decor.table_lamp(house, low @ transform(-0.45, 0.16, 0.95), s.shade, s.toys[2], rng)
     desk = standing(6.32, 1.1, FROM_X0)
-    furniture.table(house, desk @ transform(0, 0.3), s.birch, s.toys[3], size=(0.95, 0.55, 0.56), kind="play_table", label="play table")
+    furniture.table(
+        house,
+        desk @ transform(0, 0.3),
+        s.birch,
+        s.toys[3],
+        size=(0.95, 0.55, 0.56),
+        kind="play_table",
+        label="play table",
+    )
     decor.toy_blocks(house, desk @ transform(0.1, 0.3, 0.56), s.toys, rng, count=5)
     furniture.stool(house, standing(7.15, 1.15), s.toys[2], s.birch, height=0.36)
     for k, y in enumerate((0.75, 1.5)):
-        furniture.picture(house, standing(6.32, y, FROM_X0, 1.45), s.pictures[16 + k], s.toys[k], size=(0.5, 0.6))
-    furniture.picture(house, standing(9.9, 1.4, FROM_X1, 1.5), s.pictures[1], s.toys[3], size=(0.8, 0.6))
-    furniture.cabinet(house, standing(6.32, 3.1, FROM_X0), s.birch, s.lacquer[0], s.toys[1], size=(1.0, 0.45, 0.85), doors=2, rows=2, kind="drawers", label="chest of drawers")
-    decor.plant(house, standing(6.55, 3.3, 0, 0.85), s.toys[2], s.soil, s.leaves[2], rng, kind="leafy", size=0.3)
+        furniture.picture(
+            house, standing(6.32, y, FROM_X0, 1.45), s.pictures[16 + k], s.toys[k], size=(0.5, 0.6)
+        )
+    furniture.picture(
+        house, standing(9.9, 1.4, FROM_X1, 1.5), s.pictures[1], s.toys[3], size=(0.8, 0.6)
+    )
+    furniture.cabinet(
+        house,
+        standing(6.32, 3.1, FROM_X0),
+        s.birch,
+        s.lacquer[0],
+        s.toys[1],
+        size=(1.0, 0.45, 0.85),
+        doors=2,
+        rows=2,
+        kind="drawers",
+        label="chest of drawers",
+    )
+    decor.plant(
+        house,
+        standing(6.55, 3.3, 0, 0.85),
+        s.toys[2],
+        s.soil,
+        s.leaves[2],
+        rng,
+        kind="leafy",
+        size=0.3,
+    )
     flags = house.object("bunting", "bunting")
     for k in range(9):
         t = (k + 0.5) / 9
         flag = cylinder(0.09, 0.16, top_radius_m=0.001, sides=3).scaled(1, 0.06, -1)
-        house.add(flags, flag.at(6.55 + t * 2.9, 4.55, 2.52 - 0.35 * (1 - (2 * t - 1) ** 2)), s.toys[k % 4])
-    furniture.curtain(house, standing(7.7, 0, FROM_Y0), s.curtains[1], s.birch, width=1.6, height=2.48, seed=8)
+        house.add(
+            flags,
+            flag.at(6.55 + t * 2.9, 4.55, 2.52 - 0.35 * (1 - (2 * t - 1) ** 2)),
+            s.toys[k % 4],
+        )
+    furniture.curtain(
+        house, standing(7.7, 0, FROM_Y0), s.curtains[1], s.birch, width=1.6, height=2.48, seed=8
+    )
 
 
 def _bathroom(house: House, s: Style, rng) -> None:
@@ -225,14 +522,25 @@ def _bathroom(house: House, s: Style, rng) -> None:
     vanity = standing(10.02, 2.6, FROM_X0)
     fixtures.washstand(house, vanity, s.walnut, s.oak, s.marble, s.brass)
     furniture.picture(house, standing(10.02, 2.6, FROM_X0, 1.6), s.steel, s.brass, size=(0.8, 0.75))
-    decor.bottle(house, vanity @ transform(0.34, 0.12, 0.81), s.ceramics[3], height=0.18, radius=0.03)
+    decor.bottle(
+        house, vanity @ transform(0.34, 0.12, 0.81), s.ceramics[3], height=0.18, radius=0.03
+    )
     decor.mug(house, vanity @ transform(-0.36, 0.12, 0.81), s.ceramics[1])
     fixtures.towel(house, standing(12.6, 2.75, FROM_X1, 1.35), s.cloths[6], s.brass)
     fixtures.towel(house, standing(12.6, 3.45, FROM_X1, 1.35), s.linen, s.brass, length=0.6)
     furniture.rug(house, standing(11.35, 1.3, 90), s.throws[1], size=(0.95, 0.6), label="bath mat")
     decor.basket(house, standing(12.25, 4.2), s.wicker, radius=0.23, height=0.5)
-    decor.plant(house, standing(12.3, 2.35), s.ceramics[2], s.soil, s.leaves[1], rng, kind="palm", size=0.6)
+    decor.plant(
+        house, standing(12.3, 2.35), s.ceramics[2], s.soil, s.leaves[1], rng, kind="palm", size=0.6
+    )
     lamp = house.object("ceiling_light", "ceiling light")
     house.add(lamp, cylinder(0.16, 0.05, sides=20).at(11.3, 2.6, 2.65), s.shade)
     house.lamp((11.3, 2.6, 2.6), (0.9, 0.72, 0.52), 5.0)
-    furniture.picture(house, standing(10.02, 3.75, FROM_X0, 1.6), s.pictures[2], s.oak, size=(0.4, 0.5), mat=s.paper)
+    furniture.picture(
+        house,
+        standing(10.02, 3.75, FROM_X0, 1.6),
+        s.pictures[2],
+        s.oak,
+        size=(0.4, 0.5),
+        mat=s.paper,
+    )

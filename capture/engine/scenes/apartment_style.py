@@ -63,14 +63,24 @@ class Style:
         boards = tex.planks((0.55, 0.55, 0.55), (0.95, 0.93, 0.9), seed + 2, size=512)
         self.boards = [
             self._make(boards, c, repeat_m=1.9, gloss=0.14)
-            for c in ((0.60, 0.45, 0.33), (0.93, 0.81, 0.66), (0.80, 0.64, 0.47), (0.76, 0.72, 0.68))
+            for c in (
+                (0.60, 0.45, 0.33),
+                (0.93, 0.81, 0.66),
+                (0.80, 0.64, 0.47),
+                (0.76, 0.72, 0.68),
+            )
         ]
         self.oak = self._make(tex.wood(*oak, seed + 3), repeat_m=0.8, gloss=0.08)
         self.walnut = self._make(tex.wood(*walnut, seed + 4), repeat_m=0.8, gloss=0.12)
         self.birch = self._make(tex.wood(*pale, seed + 5), repeat_m=0.8, gloss=0.08)
         self.lacquer = [
             self._make(white, c, gloss=0.1)
-            for c in ((0.90, 0.89, 0.86), (0.36, 0.45, 0.44), (0.72, 0.62, 0.50), (0.33, 0.37, 0.45))
+            for c in (
+                (0.90, 0.89, 0.86),
+                (0.36, 0.45, 0.44),
+                (0.72, 0.62, 0.50),
+                (0.33, 0.37, 0.45),
+            )
         ]
 
     def _soft(self) -> None:
@@ -81,10 +91,19 @@ class Style:
         self.fur = self._make(weave, (0.62, 0.45, 0.28), repeat_m=0.2)
         self.curtains = [
             self._make(weave, c, repeat_m=0.5, two_sided=True, translucency=0.3)
-            for c in ((0.91, 0.88, 0.82), (0.72, 0.76, 0.70), (0.83, 0.70, 0.60), (0.62, 0.68, 0.75))
+            for c in (
+                (0.91, 0.88, 0.82),
+                (0.72, 0.76, 0.70),
+                (0.83, 0.70, 0.60),
+                (0.62, 0.68, 0.75),
+            )
         ]
         self.throws = [
-            self._make(tex.stripes([_CLOTHS[k], _CLOTHS[j], (0.9, 0.87, 0.8)], self._seed + 7 + n), repeat_m=1.0, two_sided=True)
+            self._make(
+                tex.stripes([_CLOTHS[k], _CLOTHS[j], (0.9, 0.87, 0.8)], self._seed + 7 + n),
+                repeat_m=1.0,
+                two_sided=True,
+            )
             for n, (k, j) in enumerate(self.rng.permutation(len(_CLOTHS)).reshape(-1, 2)[:3])
         ]
         kinds = self.rng.permutation(["medallion", "diamonds", "trellis", "berber"])
@@ -96,7 +115,8 @@ class Style:
         self.round_rug = self._make(tex.rug("rings", list(_RUGS[palettes[4]]), self._seed + 17))
         self.shade = self._make(weave, (0.95, 0.86, 0.70), repeat_m=0.4, glow=1.1, two_sided=True)
         self.wicker = self._make(
-            tex.cloth((0.72, 0.55, 0.35), self._seed + 18, weave=12, depth=0.5, size=128), repeat_m=0.3
+            tex.cloth((0.72, 0.55, 0.35), self._seed + 18, weave=12, depth=0.5, size=128),
+            repeat_m=0.3,
         )
 
     def _hard(self) -> None:
@@ -105,12 +125,18 @@ class Style:
         self.checker = self._make(
             tex.checker((0.86, 0.83, 0.77), (0.42, 0.44, 0.44), seed + 20), repeat_m=1.6, gloss=0.22
         )
-        glaze = ((0.87, 0.90, 0.87), (0.80, 0.85, 0.88), (0.90, 0.87, 0.80))[int(self.rng.integers(3))]
+        glaze = ((0.87, 0.90, 0.87), (0.80, 0.85, 0.88), (0.90, 0.87, 0.80))[
+            int(self.rng.integers(3))
+        ]
         subway = tex.tiles(glaze, (0.72, 0.71, 0.68), seed + 21, rows=12, columns=6, offset=0.5)
         self.subway = self._make(subway, repeat_m=0.9, gloss=0.22)
-        hexes = ((0.45, 0.55, 0.57), (0.52, 0.56, 0.48), (0.62, 0.52, 0.46))[int(self.rng.integers(3))]
+        hexes = ((0.45, 0.55, 0.57), (0.52, 0.56, 0.48), (0.62, 0.52, 0.46))[
+            int(self.rng.integers(3))
+        ]
         self.bath_floor = self._make(
-            tex.tiles(hexes, (0.78, 0.77, 0.74), seed + 22, rows=8, columns=8), repeat_m=1.6, gloss=0.2
+            tex.tiles(hexes, (0.78, 0.77, 0.74), seed + 22, rows=8, columns=8),
+            repeat_m=1.6,
+            gloss=0.2,
         )
         self.marble = self._make(
             tex.marble((0.93, 0.92, 0.89), (0.66, 0.64, 0.62), seed + 23), repeat_m=1.1, gloss=0.3
@@ -126,15 +152,31 @@ class Style:
         self.glass = self._make(one, (0.25, 0.36, 0.28), gloss=0.5, shininess=90)
         self.ceramics = [
             self._make(one, c, gloss=0.25)
-            for c in ((0.86, 0.82, 0.75), (0.35, 0.47, 0.53), (0.72, 0.45, 0.32), (0.50, 0.56, 0.44), (0.25, 0.26, 0.30))
+            for c in (
+                (0.86, 0.82, 0.75),
+                (0.35, 0.47, 0.53),
+                (0.72, 0.45, 0.32),
+                (0.50, 0.56, 0.44),
+                (0.25, 0.26, 0.30),
+            )
         ]
-        self.fruit = [self._make(one, c, gloss=0.12) for c in ((0.82, 0.50, 0.16), (0.66, 0.22, 0.17), (0.62, 0.64, 0.25))]
+        self.fruit = [
+            self._make(one, c, gloss=0.12)
+            for c in ((0.82, 0.50, 0.16), (0.66, 0.22, 0.17), (0.62, 0.64, 0.25))
+        ]
         self.covers = [self._make(one, c, gloss=0.05) for c in _COVERS]
         self.toys = [
             self._make(one, c, gloss=0.1)
-            for c in ((0.78, 0.32, 0.26), (0.30, 0.49, 0.62), (0.88, 0.70, 0.32), (0.43, 0.58, 0.40))
+            for c in (
+                (0.78, 0.32, 0.26),
+                (0.30, 0.49, 0.62),
+                (0.88, 0.70, 0.32),
+                (0.43, 0.58, 0.40),
+            )
         ]
-        self.terracotta = self._make(tex.paint((0.70, 0.45, 0.33), seed + 24, size=64), repeat_m=0.5)
+        self.terracotta = self._make(
+            tex.paint((0.70, 0.45, 0.33), seed + 24, size=64), repeat_m=0.5
+        )
         self.soil = self._make(one, (0.22, 0.17, 0.13))
         self.leaves = [
             self._make(tex.leaf(seed + 25 + k, c), two_sided=True, translucency=0.35, gloss=0.06)
@@ -143,9 +185,16 @@ class Style:
 
     def _flat_art(self) -> None:
         first = int(self.rng.integers(1000))
-        self.pictures = [self._make(tex.picture(k, self._seed + first + 5 * k, size=128 if k % 2 else 256)) for k in range(18)]
+        self.pictures = [
+            self._make(tex.picture(k, self._seed + first + 5 * k, size=128 if k % 2 else 256))
+            for k in range(18)
+        ]
         self.screen = self._make(tex.picture(0, self._seed + 77), glow=0.35)
         self._seed_garden = self._seed + 40
-        self.grass = self._make(tex.grass(self._seed_garden), repeat_m=5.0)
-        self.hedge = self._make(tex.grass(self._seed_garden + 1, size=128), (0.62, 0.72, 0.55), repeat_m=0.9)
-        self.bark = self._make(tex.wood((0.25, 0.2, 0.16), (0.45, 0.38, 0.31), self._seed_garden + 2, size=128))
+        self.grass = self._make(tex.grass(self._seed_garden), (0.80, 0.76, 0.76), repeat_m=5.0)
+        self.hedge = self._make(
+            tex.grass(self._seed_garden + 1, size=128), (0.56, 0.58, 0.56), repeat_m=0.9
+        )
+        self.bark = self._make(
+            tex.wood((0.25, 0.2, 0.16), (0.45, 0.38, 0.31), self._seed_garden + 2, size=128)
+        )

@@ -75,7 +75,11 @@ def herringbone(dark: Color, pale: Color, seed: int, *, size: int = 1024) -> np.
     t = 0.25 + 0.5 * (tone - 0.5) + 0.5 * np.where(flat, grain_x, grain_y)
     edge_x = np.where(flat, np.minimum(x * n - start_x, start_x + long - x * n), 0.5)
     edge_x = np.where(flat, edge_x, np.minimum(x * n - cx, cx + 1 - x * n))
-    edge_y = np.where(flat, np.minimum(y * n - cy, cy + 1 - y * n), np.minimum(y * n - start_y, start_y + long - y * n))
+    edge_y = np.where(
+        flat,
+        np.minimum(y * n - cy, cy + 1 - y * n),
+        np.minimum(y * n - start_y, start_y + long - y * n),
+    )
     joint = np.minimum(edge_x, edge_y) / n * size
     return encode(_blend(dark, pale, t) * (1.0 - 0.42 * np.exp(-((joint / 1.4) ** 2)))[..., None])
 
@@ -97,7 +101,9 @@ def cloth(color: Color, seed: int, *, size: int = 256, weave: int = 64, depth=0.
     return encode(np.asarray(color, dtype=np.float32) * shade[..., None])
 
 
-def tiles(color: Color, grout: Color, seed: int, *, rows=8, columns=8, offset=0.0, size=512) -> np.ndarray:
+def tiles(
+    color: Color, grout: Color, seed: int, *, rows=8, columns=8, offset=0.0, size=512
+) -> np.ndarray:
     """Glazed tiles; `offset` shifts every second row by that share of a tile."""
     rng = np.random.default_rng(seed)
     y, x = _grid(size)
@@ -155,7 +161,9 @@ def rug(kind: str, colors: list[Color], seed: int, *, size: int = 512) -> np.nda
         index = np.select([a < 0.14, a < 0.26, a < 0.44], [3, 1, 2], 0)
     elif kind == "rings":
         radius = np.hypot(x - 0.5, y - 0.5)
-        index = np.select([radius < 0.1, radius < 0.2, radius < 0.32, radius < 0.4], [3, 1, 2, 1], 0)
+        index = np.select(
+            [radius < 0.1, radius < 0.2, radius < 0.32, radius < 0.4], [3, 1, 2, 1], 0
+        )
     elif kind == "trellis":
         a = np.abs(np.sin((x + y) * 7 * np.pi)) * np.abs(np.sin((x - y) * 7 * np.pi))
         index = np.select([a < 0.06, a > 0.85], [2, 3], 0)

@@ -98,7 +98,9 @@ class House:
         self.height_m = height_m
         self.walls: list[Wall] = []
         self._linear = np.diag([-1.0 if m else 1.0 for m in (*mirror, False)])
-        self._offset = np.array([s if m else 0.0 for s, m in zip(size_m, mirror, strict=True)] + [0.0])
+        self._offset = np.array(
+            [s if m else 0.0 for s, m in zip(size_m, mirror, strict=True)] + [0.0]
+        )
         self._matrix = np.eye(4)
         self._matrix[:3, :3], self._matrix[:3, 3] = self._linear, self._offset
 
@@ -154,7 +156,9 @@ class House:
                 self._face(walls, axis, across, sign, (a, b), (low, high), room.wall)
             for a, b in _gaps(start, end, [o for o in holes if o.bottom_m == 0]):
                 tall, deep = _SKIRTING_M
-                self.add(skirting, self._bar(axis, across, sign * deep, (a, b), (0, tall)), trim)
+                # Clear of floor and corners, where a vertex would get no light.
+                ends = (a + 0.012, b - 0.012)
+                self.add(skirting, self._bar(axis, across, sign * deep, ends, (0.004, tall)), trim)
 
     def wall(self, wall: Wall, core: int) -> None:
         """The solid inside of a wall; its faces come from the rooms on either side."""
@@ -228,7 +232,9 @@ class House:
         sides = (u, v) if inward_uv else (v, u)
         self.builder.portal(*self._parallelogram(shifted, *sides))
 
-    def door(self, wall: Wall, o: Opening, material: int, metal: int, *, side: int, angle_deg: float):
+    def door(
+        self, wall: Wall, o: Opening, material: int, metal: int, *, side: int, angle_deg: float
+    ):
         """A door leaf that stands open.
 
         Args:
@@ -242,9 +248,7 @@ class House:
         width, tall = o.end_m - o.start_m - 0.01, o.top_m - 0.015
         panels = [box(width, 0.036, tall).at(width / 2)]
         for z, h in ((0.15, 0.62), (0.92, tall - 1.07)):
-            panels += [
-                box(width - 0.26, 0.012, h).at(width / 2, y, z) for y in (-0.021, 0.021)
-            ]
+            panels += [box(width - 0.26, 0.012, h).at(width / 2, y, z) for y in (-0.021, 0.021)]
         handle = [box(0.13, 0.018, 0.02).at(width - 0.12, y, 1.02) for y in (-0.06, 0.06)]
         handle += [box(0.018, 0.14, 0.018).at(width - 0.06, 0, 1.021)]
         hinge = wall.high_m if side > 0 else wall.low_m

@@ -1,6 +1,6 @@
 """Small things that make rooms lived in: books, plants, lamps, crockery, toys.
 
-As in `furniture`, `at` is a plan transform; things stand on local z = 0, centred unless said otherwise.
+As in `furniture`, `at` is a plan transform; things stand on local z = 0, centred unless it says so.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from capture.engine.meshes import (
 from capture.engine.scenes.building import House
 
 
-def books(house: House, at, covers: list[int], paper: int, rng, *, width=0.8, depth=0.2, tallest=0.3):
-    """A row of upright books along local x from 0 to about `width`; some lean, some lie at the end."""
+def books(
+    house: House, at, covers: list[int], paper: int, rng, *, width=0.8, depth=0.2, tallest=0.3
+):
+    """A row of upright books along local x from 0 to about `width`, with gaps."""
     obj = house.object("books", "row of books")
     x = 0.0
     while x < width - 0.06:
@@ -35,7 +37,9 @@ def books(house: House, at, covers: list[int], paper: int, rng, *, width=0.8, de
             continue
         volume = box(thick - 0.002, deep, tall).at(x + thick / 2, depth - deep / 2)
         house.add(obj, volume.moved(at), covers[rng.integers(len(covers))])
-        pages = box(thick - 0.008, deep - 0.006, 0.003).at(x + thick / 2, depth - deep / 2, tall - 0.0015)
+        pages = box(thick - 0.008, deep - 0.006, 0.003).at(
+            x + thick / 2, depth - deep / 2, tall - 0.0015
+        )
         house.add(obj, pages.moved(at), paper)
         x += thick
 
@@ -59,7 +63,9 @@ def vase(house: House, at, material: int, rng, *, height=0.28, kind="vase"):
     """A thrown vase of a random outline."""
     t = np.linspace(0, 1, 13)
     belly, neck = rng.uniform(0.28, 0.4), rng.uniform(0.1, 0.2)
-    radius = neck + (belly - neck) * np.sin(np.pi * np.clip(t * rng.uniform(0.95, 1.2), 0, 1)) ** 1.4
+    radius = (
+        neck + (belly - neck) * np.sin(np.pi * np.clip(t * rng.uniform(0.95, 1.2), 0, 1)) ** 1.4
+    )
     radius[-1] += 0.03
     outer = np.stack([radius, t], 1)
     inner = np.stack([radius[::-1] * 0.88, t[::-1]], 1)[:4]
@@ -79,7 +85,9 @@ def branches(house: House, at, bark: int, blossom: int, rng, *, count=6, height=
         path = t * tip + 0.02 * np.sin(6 * t + a) * np.array([[1, 0.5, 0]])
         house.add(obj, tube(path, np.linspace(0.005, 0.002, 6), sides=5).moved(at), bark)
         flowers = [
-            sphere(rng.uniform(0.009, 0.018), sides=6).at(*(path[rng.integers(2, 6)] + rng.normal(0, 0.018, 3)))
+            sphere(rng.uniform(0.009, 0.018), sides=6).at(
+                *(path[rng.integers(2, 6)] + rng.normal(0, 0.018, 3))
+            )
             for _ in range(9)
         ]
         house.add(obj, join(flowers).moved(at), blossom)
@@ -98,10 +106,21 @@ def plant(house: House, at, pot: int, soil: int, leaf: int, rng, *, kind="leafy"
         kind: "leafy" (broad leaves on stems), "palm" (long arching leaves) or "sword" (upright).
         size: Height in metres, about.
     """
-    obj = house.object("plant", {"leafy": "broad-leaved plant", "palm": "potted palm", "sword": "snake plant"}[kind])
+    obj = house.object(
+        "plant",
+        {"leafy": "broad-leaved plant", "palm": "potted palm", "sword": "snake plant"}[kind],
+    )
     r = 0.15 * size**0.5 + 0.02
     tall = r * 1.7
-    profile = [(0, 0), (r * 0.72, 0), (r * 0.72, 0), (r, tall), (r, tall), (r * 0.9, tall), (r * 0.88, tall - 0.03)]
+    profile = [
+        (0, 0),
+        (r * 0.72, 0),
+        (r * 0.72, 0),
+        (r, tall),
+        (r, tall),
+        (r * 0.9, tall),
+        (r * 0.88, tall - 0.03),
+    ]
     house.add(obj, lathe(profile, sides=24).moved(at), pot)
     house.add(obj, cylinder(r * 0.89, 0.01, sides=16).at(0, 0, tall - 0.04).moved(at), soil)
     count = {"leafy": 30, "palm": 22, "sword": 13}[kind]
@@ -113,17 +132,37 @@ def plant(house: House, at, pot: int, soil: int, leaf: int, rng, *, kind="leafy"
             stem = size * up * 0.75
             reach = 0.12 * size + 0.25 * size * (1.15 - up) + rng.uniform(0, 0.06)
             foot = np.array([reach * np.cos(a), reach * np.sin(a), tall + stem - 0.08])
-            path = np.stack([[0, 0, tall - 0.05], [foot[0] * 0.4, foot[1] * 0.4, tall + stem * 0.6], foot])
+            path = np.stack(
+                [[0, 0, tall - 0.05], [foot[0] * 0.4, foot[1] * 0.4, tall + stem * 0.6], foot]
+            )
             house.add(obj, tube(path, 0.005 * size**0.5, sides=4).moved(at), leaf)
-            blade = _blade(0.3 * size**0.7, 0.19 * size**0.7, droop=rng.uniform(0.5, 1.3), lift=rng.uniform(-0.2, 0.5))
+            blade = _blade(
+                0.3 * size**0.7,
+                0.19 * size**0.7,
+                droop=rng.uniform(0.5, 1.3),
+                lift=rng.uniform(-0.2, 0.5),
+            )
             leaves.append(blade.moved(transform(*foot, turn_deg=np.degrees(a))))
         elif kind == "palm":
-            blade = _blade(size * rng.uniform(0.7, 1.0), 0.07 * size, droop=rng.uniform(0.9, 1.7), lift=rng.uniform(0.9, 1.35))
+            blade = _blade(
+                size * rng.uniform(0.7, 1.0),
+                0.07 * size,
+                droop=rng.uniform(0.9, 1.7),
+                lift=rng.uniform(0.9, 1.35),
+            )
             leaves.append(blade.moved(transform(0, 0, tall - 0.05, turn_deg=np.degrees(a))))
         else:
-            blade = _blade(size * up * 0.85, 0.085 * size**0.5, droop=0.12, lift=rng.uniform(1.3, 1.52))
+            blade = _blade(
+                size * up * 0.85, 0.085 * size**0.5, droop=0.12, lift=rng.uniform(1.3, 1.52)
+            )
             spot = rng.uniform(0, 0.5) * r
-            leaves.append(blade.moved(transform(spot * np.cos(a), spot * np.sin(a), tall - 0.05, turn_deg=np.degrees(a))))
+            leaves.append(
+                blade.moved(
+                    transform(
+                        spot * np.cos(a), spot * np.sin(a), tall - 0.05, turn_deg=np.degrees(a)
+                    )
+                )
+            )
     house.add(obj, join(leaves).moved(at), leaf)
 
 
@@ -159,10 +198,23 @@ def table_lamp(house: House, at, shade: int, foot: int, rng, light=(0.5, 0.33, 0
     house.lamp((at @ (0, 0, 0.36, 1))[:3], light, 3.5)
 
 
-def pendant(house: House, at, shade: int, metal: int, bulb: int, *, drop=0.9, radius=0.2, light=(0.75, 0.55, 0.33)):
+def pendant(
+    house: House,
+    at,
+    shade: int,
+    metal: int,
+    bulb: int,
+    *,
+    drop=0.9,
+    radius=0.2,
+    light=(0.75, 0.55, 0.33),
+):
     """A lamp that hangs from local z = 0 by `drop` metres, lit."""
     obj = house.object("pendant_lamp", "hanging lamp")
-    cord = [tube([(0, 0, 0), (0, 0, -drop + 0.2)], 0.004, sides=6), cylinder(0.045, 0.025, sides=16).at(0, 0, -0.025)]
+    cord = [
+        tube([(0, 0, 0), (0, 0, -drop + 0.2)], 0.004, sides=6),
+        cylinder(0.045, 0.025, sides=16).at(0, 0, -0.025),
+    ]
     house.add(obj, join(cord).moved(at), metal)
     t = np.linspace(0, 1, 7)
     dome = np.stack([radius * np.sqrt(1 - 0.93 * t**2), -drop + 0.2 * t], 1)
@@ -182,7 +234,9 @@ def bowl(house: House, at, material: int, fruit: list[int], rng, *, radius=0.15)
     outer = np.stack([radius * (0.3 + 0.7 * np.sin(t * np.pi / 2)), radius * 0.55 * t**1.6], 1)
     inner = outer[::-1] * (0.95, 1.0) + (0, 0.006)
     obj = house.object("bowl", "fruit bowl" if fruit else "bowl")
-    house.add(obj, lathe(np.vstack([[(0, 0)], outer, inner, [(0, 0.006)]]), sides=28).moved(at), material)
+    house.add(
+        obj, lathe(np.vstack([[(0, 0)], outer, inner, [(0, 0.006)]]), sides=28).moved(at), material
+    )
     for k in range(7 if fruit else 0):
         a, ring = k * 2.4, 0.0 if k == 6 else radius * 0.52
         z = radius * (0.75 if k == 6 else 0.5)
@@ -193,7 +247,15 @@ def bowl(house: House, at, material: int, fruit: list[int], rng, *, radius=0.15)
 def mug(house: House, at, material: int, *, height=0.09):
     """A cup with a handle."""
     obj = house.object("mug", "mug")
-    profile = [(0, 0), (0.036, 0), (0.04, 0.005), (0.04, height), (0.036, height), (0.035, 0.01), (0, 0.01)]
+    profile = [
+        (0, 0),
+        (0.036, 0),
+        (0.04, 0.005),
+        (0.04, height),
+        (0.036, height),
+        (0.035, 0.01),
+        (0, 0.01),
+    ]
     turn = np.linspace(-1.4, 1.4, 8)
     ear = np.stack([0.04 + 0.024 * np.cos(turn), 0 * turn, height / 2 + 0.028 * np.sin(turn)], 1)
     house.add(obj, join([lathe(profile, sides=18), tube(ear, 0.005, sides=6)]).moved(at), material)
@@ -209,7 +271,16 @@ def plate(house: House, at, material: int, *, radius=0.13):
 def bottle(house: House, at, material: int, *, height=0.26, radius=0.036):
     """A bottle."""
     r, h = radius, height
-    profile = [(0, 0), (r, 0), (r, 0.004), (r, h * 0.6), (r * 0.85, h * 0.68), (r * 0.36, h * 0.8), (r * 0.36, h), (0, h)]
+    profile = [
+        (0, 0),
+        (r, 0),
+        (r, 0.004),
+        (r, h * 0.6),
+        (r * 0.85, h * 0.68),
+        (r * 0.36, h * 0.8),
+        (r * 0.36, h),
+        (0, h),
+    ]
     house.add(house.object("bottle", "bottle"), lathe(profile, sides=16).moved(at), material)
 
 
@@ -217,7 +288,9 @@ def candle(house: House, at, wax: int, flame: int, *, height=0.12):
     """A lit candle."""
     obj = house.object("candle", "candle")
     house.add(obj, cylinder(0.03, height, sides=16).moved(at), wax)
-    fire = lathe([(0, 0), (0.006, 0.008), (0.004, 0.02), (0, 0.03)], sides=8).at(0, 0, height + 0.004)
+    fire = lathe([(0, 0), (0.006, 0.008), (0.004, 0.02), (0, 0.03)], sides=8).at(
+        0, 0, height + 0.004
+    )
     house.add(obj, fire.moved(at), flame)
 
 
@@ -231,7 +304,9 @@ def laptop(house: House, at, body: int, screen: int):
     house.add(obj, face.at(0, -0.12, 0.014).moved(at), screen)
 
 
-def screen(house: House, at, body: int, image: int, *, size=(0.6, 0.36), kind="monitor", stand=True):
+def screen(
+    house: House, at, body: int, image: int, *, size=(0.6, 0.36), kind="monitor", stand=True
+):
     """A flat screen that faces local +y."""
     obj = house.object(kind, kind.replace("_", " "))
     w, h = size
@@ -255,7 +330,10 @@ def clock(house: House, at, face: int, rim: int, *, radius=0.16):
     for angle, length in ((-60, 0.5), (60, 0.75)):
         hand = box(0.012, 0.004, radius * length).moved(_about_y(angle)).at(0, 0.037)
         hands.append(hand)
-    marks = [box(0.008, 0.003, 0.025).at(0, 0, radius * 0.74).moved(_about_y(30 * k)).at(0, 0.0355) for k in range(12)]
+    marks = [
+        box(0.008, 0.003, 0.025).at(0, 0, radius * 0.74).moved(_about_y(30 * k)).at(0, 0.0355)
+        for k in range(12)
+    ]
     house.add(obj, join(hands + marks).moved(at), rim)
 
 
@@ -278,19 +356,26 @@ def toy_blocks(house: House, at, colors: list[int], rng, *, count=9):
     obj = house.object("toy_blocks", "toy blocks")
     for k in range(count):
         x, y = rng.normal(0, 0.16, 2)
-        cube = rounded_box(0.06, 0.06, 0.06, 0.006, steps=1).at(x, y, 0.06 * (k % 5 == 4), turn_deg=rng.uniform(0, 90))
+        cube = rounded_box(0.06, 0.06, 0.06, 0.006, steps=1).at(
+            x, y, 0.06 * (k % 5 == 4), turn_deg=rng.uniform(0, 90)
+        )
         house.add(obj, cube.moved(at), colors[k % len(colors)])
 
 
 def ball(house: House, at, material: int, *, radius=0.11):
     """A ball."""
-    house.add(house.object("ball", "ball"), sphere(radius, sides=24).at(0, 0, radius).moved(at), material)
+    house.add(
+        house.object("ball", "ball"), sphere(radius, sides=24).at(0, 0, radius).moved(at), material
+    )
 
 
 def teddy(house: House, at, fur: int, dark: int):
     """A sitting teddy bear that looks toward +y."""
     obj = house.object("teddy", "teddy bear")
-    body = [sphere(0.13, sides=16).scaled(1, 0.85, 1.1).at(0, 0, 0.14), sphere(0.1, sides=16).at(0, 0.02, 0.36)]
+    body = [
+        sphere(0.13, sides=16).scaled(1, 0.85, 1.1).at(0, 0, 0.14),
+        sphere(0.1, sides=16).at(0, 0.02, 0.36),
+    ]
     for s in (-1, 1):
         body += [
             sphere(0.038, sides=10).at(s * 0.075, 0.02, 0.44),

@@ -18,18 +18,32 @@ from capture.engine.meshes import (
 from capture.engine.scenes.building import House
 
 
-def counter(house: House, at, body: int, front: int, top: int, metal: int, *, units=4, sink: int | None = None):
+def counter(
+    house: House,
+    at,
+    body: int,
+    front: int,
+    top: int,
+    metal: int,
+    *,
+    units=4,
+    sink: int | None = None,
+):
     """Base units of 0.6 m with fronts, worktop and an optional sink in unit number `sink`."""
     obj = house.object("counter", "kitchen counter")
     width, depth, height = 0.6 * units, 0.6, 0.88
-    house.add(obj, box(width, depth - 0.02, height - 0.1).at(0, depth / 2 - 0.01, 0.1).moved(at), body)
+    house.add(
+        obj, box(width, depth - 0.02, height - 0.1).at(0, depth / 2 - 0.01, 0.1).moved(at), body
+    )
     house.add(obj, box(width, depth - 0.1, 0.1).at(0, depth / 2 - 0.05).moved(at), metal)
     fronts, bars = [], []
     for k in range(units):
         x = (k + 0.5) * 0.6 - width / 2
         spans = [(0.11, 0.76)] if k % 2 == 0 else [(0.11, 0.24), (0.355, 0.24), (0.6, 0.27)]
         for z, h in spans:
-            fronts.append(rounded_box(0.592, 0.02, h - 0.006, 0.004, steps=1).at(x, depth - 0.008, z))
+            fronts.append(
+                rounded_box(0.592, 0.02, h - 0.006, 0.004, steps=1).at(x, depth - 0.008, z)
+            )
             bars.append(box(0.2, 0.022, 0.012).at(x, depth + 0.012, z + h - 0.07))
     house.add(obj, join(fronts).moved(at), front)
     house.add(obj, join(bars).moved(at), metal)
@@ -44,11 +58,20 @@ def counter(house: House, at, body: int, front: int, top: int, metal: int, *, un
         walls += [box(0.006, 0.35, 0.19).at(x + s * 0.217, 0.305, height - 0.155) for s in (-1, 1)]
         walls.append(box(0.44, 0.35, 0.006).at(x, 0.305, height - 0.155))
         neck = np.linspace(0, np.pi, 9)
-        spout = np.stack([np.full(9, x), 0.13 - 0.065 * np.cos(neck) + 0.0, 1.18 + 0.065 * np.sin(neck)], 1)
-        tap = [tube(np.vstack([[(x, 0.065, height + 0.03)], spout]), 0.011, sides=8), box(0.02, 0.08, 0.012).at(x + 0.04, 0.08, 0.98)]
+        spout = np.stack(
+            [np.full(9, x), 0.13 - 0.065 * np.cos(neck) + 0.0, 1.18 + 0.065 * np.sin(neck)], 1
+        )
+        tap = [
+            tube(np.vstack([[(x, 0.065, height + 0.03)], spout]), 0.011, sides=8),
+            box(0.02, 0.08, 0.012).at(x + 0.04, 0.08, 0.98),
+        ]
         house.add(basin, join(walls + tap).moved(at), metal)
     for a, b in pieces:
-        house.add(obj, box(b - a, depth + 0.02, 0.035).at((a + b) / 2, depth / 2 + 0.01, height).moved(at), top)
+        house.add(
+            obj,
+            box(b - a, depth + 0.02, 0.035).at((a + b) / 2, depth / 2 + 0.01, height).moved(at),
+            top,
+        )
 
 
 def wall_units(house: House, at, body: int, front: int, metal: int, *, units=3):
@@ -56,8 +79,16 @@ def wall_units(house: House, at, body: int, front: int, metal: int, *, units=3):
     obj = house.object("wall_cupboard", "wall cupboard")
     width = 0.6 * units
     house.add(obj, box(width, 0.33, 0.7).at(0, 0.165).moved(at), body)
-    fronts = [rounded_box(0.592, 0.02, 0.692, 0.004, steps=1).at((k + 0.5) * 0.6 - width / 2, 0.34, 0.004) for k in range(units)]
-    bars = [box(0.012, 0.022, 0.16).at((k + 0.5) * 0.6 - width / 2 + (0.25 if k % 2 == 0 else -0.25), 0.36, 0.06) for k in range(units)]
+    fronts = [
+        rounded_box(0.592, 0.02, 0.692, 0.004, steps=1).at((k + 0.5) * 0.6 - width / 2, 0.34, 0.004)
+        for k in range(units)
+    ]
+    bars = [
+        box(0.012, 0.022, 0.16).at(
+            (k + 0.5) * 0.6 - width / 2 + (0.25 if k % 2 == 0 else -0.25), 0.36, 0.06
+        )
+        for k in range(units)
+    ]
     house.add(obj, join(fronts).moved(at), front)
     house.add(obj, join(bars).moved(at), metal)
 
@@ -69,12 +100,23 @@ def stove(house: House, at, steel: int, black: int):
     house.add(obj, box(0.58, 0.56, 0.008).at(0, 0.3, 0.91).moved(at), black)
     rings = [lathe([(r, 0), (r, 0.006), (r - 0.012, 0.006), (r - 0.012, 0)], sides=20).at(x, y, 0.918)
              for x, y, r in ((-0.14, 0.18, 0.09), (0.14, 0.18, 0.07), (-0.14, 0.42, 0.07), (0.14, 0.42, 0.09))]  # fmt: skip
-    knobs = [cylinder(0.018, 0.025, sides=12).tilted(about_x_deg=-90).at(x, 0.6, 0.84) for x in np.linspace(-0.22, 0.22, 5)]
+    knobs = [
+        cylinder(0.018, 0.025, sides=12).tilted(about_x_deg=-90).at(x, 0.6, 0.84)
+        for x in np.linspace(-0.22, 0.22, 5)
+    ]
     house.add(obj, join(rings + knobs).moved(at), steel)
     house.add(obj, quad((0.22, 0.602, 0.25), (-0.44, 0, 0), (0, 0, 0.36)).moved(at), black)
     house.add(obj, tube([(-0.24, 0.63, 0.7), (0.24, 0.63, 0.7)], 0.011, sides=8).moved(at), steel)
     pot = house.object("pot", "cooking pot")
-    profile = [(0, 0), (0.1, 0), (0.105, 0.01), (0.105, 0.14), (0.1, 0.14), (0.098, 0.02), (0, 0.02)]
+    profile = [
+        (0, 0),
+        (0.1, 0),
+        (0.105, 0.01),
+        (0.105, 0.14),
+        (0.1, 0.14),
+        (0.098, 0.02),
+        (0, 0.02),
+    ]
     ears = [box(0.05, 0.02, 0.012).at(s * 0.125, 0, 0.11) for s in (-1, 1)]
     house.add(pot, join([lathe(profile, sides=24), *ears]).at(-0.14, 0.2, 0.925).moved(at), steel)
 
@@ -82,8 +124,13 @@ def stove(house: House, at, steel: int, black: int):
 def hood(house: House, at, steel: int, *, top_m=2.7):
     """An extractor hood over a stove, up to the ceiling."""
     obj = house.object("hood", "cooker hood")
-    low, high = np.array([[-0.3, 0], [0.3, 0], [0.3, 0.48], [-0.3, 0.48]]), np.array([[-0.13, 0], [0.13, 0], [0.13, 0.26], [-0.13, 0.26]])
-    points = np.vstack([np.column_stack([low, np.full(4, 1.62)]), np.column_stack([high, np.full(4, 1.86)])])
+    low, high = (
+        np.array([[-0.3, 0], [0.3, 0], [0.3, 0.48], [-0.3, 0.48]]),
+        np.array([[-0.13, 0], [0.13, 0], [0.13, 0.26], [-0.13, 0.26]]),
+    )
+    points = np.vstack(
+        [np.column_stack([low, np.full(4, 1.62)]), np.column_stack([high, np.full(4, 1.86)])]
+    )
     faces = [(0, 3, 2), (0, 2, 1)]
     for k in range(4):
         n = (k + 1) % 4
@@ -97,9 +144,14 @@ def fridge(house: House, at, body: int, metal: int):
     """A tall fridge-freezer."""
     obj = house.object("fridge", "fridge")
     house.add(obj, rounded_box(0.6, 0.6, 1.85, 0.02).at(0, 0.31, 0.02).moved(at), body)
-    doors = [rounded_box(0.59, 0.05, h, 0.02).at(0, 0.63, z) for z, h in ((0.06, 0.62), (0.7, 1.16))]
+    doors = [
+        rounded_box(0.59, 0.05, h, 0.02).at(0, 0.63, z) for z, h in ((0.06, 0.62), (0.7, 1.16))
+    ]
     house.add(obj, join(doors).moved(at), body)
-    bars = [tube([(0.24, 0.68, z), (0.24, 0.68, z + h)], 0.011, sides=8) for z, h in ((0.36, 0.28), (0.76, 0.45))]
+    bars = [
+        tube([(0.24, 0.68, z), (0.24, 0.68, z + h)], 0.011, sides=8)
+        for z, h in ((0.36, 0.28), (0.76, 0.45))
+    ]
     house.add(obj, join(bars).moved(at), metal)
 
 
@@ -107,18 +159,32 @@ def bathtub(house: House, at, enamel: int, metal: int, *, length=1.7):
     """A bathtub along local x."""
     obj = house.object("bathtub", "bathtub")
     w, d, h, rim = length, 0.75, 0.57, 0.07
-    outer = [box(w, 0.02, h).at(0, d - 0.01), box(0.02, d, h).at(w / 2 - 0.01, d / 2), box(0.02, d, h).at(0.01 - w / 2, d / 2)]
+    outer = [
+        box(w, 0.02, h).at(0, d - 0.01),
+        box(0.02, d, h).at(w / 2 - 0.01, d / 2),
+        box(0.02, d, h).at(0.01 - w / 2, d / 2),
+    ]
     top = [box(w, rim, 0.03).at(0, y, h - 0.03) for y in (rim / 2, d - rim / 2)]
-    top += [box(rim + 0.03, d, 0.03).at(s * (w / 2 - rim / 2 - 0.015), d / 2, h - 0.031) for s in (-1, 1)]
+    top += [
+        box(rim + 0.03, d, 0.03).at(s * (w / 2 - rim / 2 - 0.015), d / 2, h - 0.031)
+        for s in (-1, 1)
+    ]
     house.add(obj, join(outer + top).moved(at), enamel)
     t, s = np.meshgrid(np.linspace(0, 2 * np.pi, 41), np.linspace(0, 1, 9), indexing="ij")
     superellipse = (np.abs(np.cos(t)) ** 4 + np.abs(np.sin(t)) ** 4) ** -0.25
-    shrink = np.where(s < 0.55, 1 - 0.12 * s, (1 - 0.12 * s) * np.sqrt(np.clip(1 - ((s - 0.55) / 0.45) ** 2, 0, 1)))
+    shrink = np.where(
+        s < 0.55,
+        1 - 0.12 * s,
+        (1 - 0.12 * s) * np.sqrt(np.clip(1 - ((s - 0.55) / 0.45) ** 2, 0, 1)),
+    )
     x = np.cos(t) * superellipse * (w / 2 - rim) * shrink
     y = d / 2 + np.sin(t) * superellipse * (d / 2 - rim + 0.01) * shrink
     z = h - 0.012 - 0.4 * np.sin(np.clip(s / 0.8, 0, 1) * np.pi / 2)
     house.add(obj, sheet(np.stack([x, y, z], -1)).moved(at), enamel)
-    tap = [tube([(0.1, 0.03, h + 0.12), (0.1, 0.14, h + 0.12), (0.1, 0.16, h + 0.09)], 0.012, sides=8), tube([(0.1, 0.0, h + 0.12), (0.1, 0.06, h + 0.12)], 0.03, sides=12)]
+    tap = [
+        tube([(0.1, 0.03, h + 0.12), (0.1, 0.14, h + 0.12), (0.1, 0.16, h + 0.09)], 0.012, sides=8),
+        tube([(0.1, 0.0, h + 0.12), (0.1, 0.06, h + 0.12)], 0.03, sides=12),
+    ]
     house.add(obj, join(tap).moved(at), metal)
 
 
@@ -138,7 +204,9 @@ def washstand(house: House, at, body: int, front: int, enamel: int, metal: int):
     """A vanity unit with basin and tap."""
     obj = house.object("washstand", "washstand")
     house.add(obj, box(0.9, 0.46, 0.56).at(0, 0.23, 0.22).moved(at), body)
-    fronts = [rounded_box(0.44, 0.02, 0.54, 0.005, steps=1).at(x, 0.468, 0.23) for x in (-0.225, 0.225)]
+    fronts = [
+        rounded_box(0.44, 0.02, 0.54, 0.005, steps=1).at(x, 0.468, 0.23) for x in (-0.225, 0.225)
+    ]
     house.add(obj, join(fronts).moved(at), front)
     t = np.linspace(0, 1, 7)
     outer = np.stack([0.08 + 0.13 * np.sin(t * np.pi / 2), 0.13 * t], 1)
@@ -146,7 +214,11 @@ def washstand(house: House, at, body: int, front: int, enamel: int, metal: int):
     basin = lathe(np.vstack([[(0, 0)], outer, inner, [(0, 0.012)]]), sides=32).scaled(1.2, 0.95, 1)
     house.add(obj, box(0.92, 0.48, 0.03).at(0, 0.24, 0.78).moved(at), enamel)
     house.add(house.object("basin", "wash basin"), basin.at(0, 0.26, 0.81).moved(at), enamel)
-    tap = tube([(0, 0.04, 0.81), (0, 0.04, 1.06), (0, 0.08, 1.09), (0, 0.16, 1.08), (0, 0.17, 1.05)], 0.012, sides=8)
+    tap = tube(
+        [(0, 0.04, 0.81), (0, 0.04, 1.06), (0, 0.08, 1.09), (0, 0.16, 1.08), (0, 0.17, 1.05)],
+        0.012,
+        sides=8,
+    )
     house.add(obj, tap.moved(at), metal)
 
 
@@ -157,8 +229,15 @@ def towel(house: House, at, cloth: int, metal: int, *, width=0.5, length=0.7):
     x = (u - 0.5) * width * (1 - 0.04 * np.sin(v * 9))
     run = (v - 0.5) * 2 * length
     z = np.where(np.abs(run) < 0.03, 0.015, -np.abs(run) * np.where(run > 0, 1.0, 0.8))
-    y = 0.07 + np.clip(run, -0.018, 0.018) + 0.008 * np.sin(u * 14 + v * 2) * np.clip(np.abs(run) * 3, 0, 1)
+    y = (
+        0.07
+        + np.clip(run, -0.018, 0.018)
+        + 0.008 * np.sin(u * 14 + v * 2) * np.clip(np.abs(run) * 3, 0, 1)
+    )
     house.add(obj, sheet(np.stack([x, y, z], -1)).moved(at), cloth)
     rail = [tube([(-width / 2 - 0.06, 0.07, 0), (width / 2 + 0.06, 0.07, 0)], 0.009, sides=8)]
-    rail += [tube([(s * (width / 2 + 0.05), 0, 0), (s * (width / 2 + 0.05), 0.07, 0)], 0.012, sides=8) for s in (-1, 1)]
+    rail += [
+        tube([(s * (width / 2 + 0.05), 0, 0), (s * (width / 2 + 0.05), 0.07, 0)], 0.012, sides=8)
+        for s in (-1, 1)
+    ]
     house.add(house.object("towel_rail", "towel rail"), join(rail).moved(at), metal)

@@ -67,7 +67,9 @@ def cushion(size_m: float, thick_m: float = 0.15) -> Mesh:
     bulge = (1 - u**4) * (1 - v**4) * thick_m / 2
     pinch = 1 - 0.08 * (1 - u**2) * np.abs(v) - 0.08 * (1 - v**2) * np.abs(u)
     x, z = u * size_m / 2 * pinch, (v * pinch + 1) * size_m / 2
-    return join([sheet(np.stack([x, -bulge, z], -1)), sheet(np.stack([x[::-1], bulge[::-1], z], -1))])
+    return join(
+        [sheet(np.stack([x, -bulge, z], -1)), sheet(np.stack([x[::-1], bulge[::-1], z], -1))]
+    )
 
 
 def armchair(house: House, at, cloth: int, leg: int, *, label="armchair"):
@@ -83,30 +85,49 @@ def armchair(house: House, at, cloth: int, leg: int, *, label="armchair"):
     house.add(obj, _legs(0.62, 0.6, 0.3, 0.018, y=0.4).moved(at), leg)
 
 
-def table(house: House, at, top: int, leg: int, *, size=(1.6, 0.9, 0.74), kind="table", label="table"):
+def table(
+    house: House, at, top: int, leg: int, *, size=(1.6, 0.9, 0.74), kind="table", label="table"
+):
     """A table with square legs; its centre is at local (0, 0)."""
     width, depth, height = size
     obj = house.object(kind, label)
-    house.add(obj, rounded_box(width, depth, 0.035, 0.012, steps=1).at(0, 0, height - 0.035).moved(at), top)
+    house.add(
+        obj,
+        rounded_box(width, depth, 0.035, 0.012, steps=1).at(0, 0, height - 0.035).moved(at),
+        top,
+    )
     thick = 0.05 if height > 0.6 else 0.035
     parts = [
         box(thick, thick, height - 0.035).at(x * (width / 2 - 0.06), y * (depth / 2 - 0.06))
         for x in (-1, 1)
         for y in (-1, 1)
     ]
-    parts += [box(width - 0.14, 0.02, 0.07).at(0, y * (depth / 2 - 0.06), height - 0.105) for y in (-1, 1)]
-    parts += [box(0.02, depth - 0.14, 0.07).at(x * (width / 2 - 0.06), 0, height - 0.105) for x in (-1, 1)]
+    parts += [
+        box(width - 0.14, 0.02, 0.07).at(0, y * (depth / 2 - 0.06), height - 0.105) for y in (-1, 1)
+    ]
+    parts += [
+        box(0.02, depth - 0.14, 0.07).at(x * (width / 2 - 0.06), 0, height - 0.105) for x in (-1, 1)
+    ]
     house.add(obj, join(parts).moved(at), leg)
 
 
-def round_table(house: House, at, top: int, foot: int, *, radius=0.3, height=0.48, kind="side_table"):
+def round_table(
+    house: House, at, top: int, foot: int, *, radius=0.3, height=0.48, kind="side_table"
+):
     """A round table on one foot; its centre is at local (0, 0)."""
     obj = house.object(kind, kind.replace("_", " "))
     r = radius
     profile = [(0, height - 0.03), (r, height - 0.03), (r, height - 0.03), (r + 0.008, height - 0.015),
                (r, height), (r, height), (0, height)]  # fmt: skip
     house.add(obj, lathe(profile, sides=32).moved(at), top)
-    base = [(0, 0), (r * 0.6, 0), (r * 0.6, 0.012), (0.05, 0.03), (0.022, 0.07), (0.022, height - 0.03)]
+    base = [
+        (0, 0),
+        (r * 0.6, 0),
+        (r * 0.6, 0.012),
+        (0.05, 0.03),
+        (0.022, 0.07),
+        (0.022, height - 0.03),
+    ]
     house.add(obj, lathe(base, sides=20).moved(at), foot)
 
 
@@ -127,7 +148,13 @@ def chair(house: House, at, frame: int, seat: int, *, label="chair"):
 def stool(house: House, at, seat: int, leg: int, *, height=0.65):
     """A bar stool; its centre is at local (0, 0)."""
     obj = house.object("stool", "bar stool")
-    profile = [(0, height - 0.05), (0.15, height - 0.05), (0.17, height - 0.03), (0.165, height), (0, height)]
+    profile = [
+        (0, height - 0.05),
+        (0.15, height - 0.05),
+        (0.17, height - 0.03),
+        (0.165, height),
+        (0, height),
+    ]
     house.add(obj, lathe(profile, sides=24).moved(at), seat)
     legs = [
         tube([(0.08 * x, 0.08 * y, height - 0.05), (0.17 * x, 0.17 * y, 0)], 0.013, sides=8)
@@ -139,7 +166,9 @@ def stool(house: House, at, seat: int, leg: int, *, height=0.65):
     house.add(obj, join([*legs, tube(ring, 0.008, sides=6)]).moved(at), leg)
 
 
-def bed(house: House, at, frame: int, linen: int, cover: int, pillow: int, *, width=1.6, label="bed"):
+def bed(
+    house: House, at, frame: int, linen: int, cover: int, pillow: int, *, width=1.6, label="bed"
+):
     """A bed with headboard, a folded-back cover and pillows."""
     obj = house.object("bed", label)
     length = 2.05
@@ -147,10 +176,16 @@ def bed(house: House, at, frame: int, linen: int, cover: int, pillow: int, *, wi
         rounded_box(width + 0.12, 0.06, 1.0, 0.025).at(0, 0.035),
         box(width + 0.08, 0.03, 0.2).at(0, length + 0.02, 0.12),
     ]
-    wood += [box(0.03, length, 0.2).at(x * (width / 2 + 0.025), length / 2 + 0.03, 0.12) for x in (-1, 1)]
+    wood += [
+        box(0.03, length, 0.2).at(x * (width / 2 + 0.025), length / 2 + 0.03, 0.12) for x in (-1, 1)
+    ]
     wood += [box(0.06, 0.06, 0.2).at(x * width / 2, length) for x in (-1, 1)]
     house.add(obj, join(wood).moved(at), frame)
-    house.add(obj, rounded_box(width, length - 0.06, 0.24, 0.07).at(0, length / 2 + 0.04, 0.24).moved(at), linen)
+    house.add(
+        obj,
+        rounded_box(width, length - 0.06, 0.24, 0.07).at(0, length / 2 + 0.04, 0.24).moved(at),
+        linen,
+    )
     spread = house.object("blanket", "bed cover")
     u, v = np.meshgrid(np.linspace(-1, 1, 37), np.linspace(0, 1, 25), indexing="ij")
     across = u * (width / 2 + 0.26)
@@ -160,7 +195,11 @@ def bed(house: House, at, frame: int, linen: int, cover: int, pillow: int, *, wi
     fold = 0.008 * np.sin(9 * u + 5 * v) + 0.006 * np.sin(17 * v - 4 * u)
     z = 0.5 + fold - np.where(over > 0, over, 0) - 0.03 * np.clip(np.abs(u) - 0.8, 0, 1)
     house.add(spread, sheet(np.stack([x, y, z], -1)).moved(at), cover)
-    roll = [tube([(-width / 2, 0.74, 0.505), (0, 0.73, 0.512), (width / 2, 0.74, 0.505)], 0.04, sides=10)]
+    roll = [
+        tube(
+            [(-width / 2, 0.74, 0.505), (0, 0.73, 0.512), (width / 2, 0.74, 0.505)], 0.04, sides=10
+        )
+    ]
     house.add(spread, join(roll).moved(at), linen)
     for x in (-width / 4, width / 4) if width > 1.2 else (0.0,):
         soft = house.object("pillow", "pillow")
@@ -175,14 +214,20 @@ def cabinet(
     """A chest with `rows` x `doors` fronts: sideboards, wardrobes, drawers."""
     width, depth, height = size
     obj = house.object(kind, label)
-    house.add(obj, box(width, depth - 0.02, height - lift).at(0, depth / 2 - 0.01, lift).moved(at), body)
+    house.add(
+        obj, box(width, depth - 0.02, height - lift).at(0, depth / 2 - 0.01, lift).moved(at), body
+    )
     house.add(obj, box(width - 0.08, depth - 0.1, lift).at(0, depth / 2 - 0.03).moved(at), body)
     fronts, knobs = [], []
     w, h = width / doors, (height - lift) / rows
     for i in range(doors):
         for j in range(rows):
             x, z = (i + 0.5) * w - width / 2, lift + j * h
-            fronts.append(rounded_box(w - 0.008, 0.022, h - 0.008, 0.004, steps=1).at(x, depth - 0.009, z + 0.004))
+            fronts.append(
+                rounded_box(w - 0.008, 0.022, h - 0.008, 0.004, steps=1).at(
+                    x, depth - 0.009, z + 0.004
+                )
+            )
             if h > w:
                 side = 1 if i % 2 == 0 else -1
                 bar = box(0.014, 0.02, min(0.22, h / 3))
@@ -193,7 +238,16 @@ def cabinet(
     house.add(obj, join(knobs).moved(at), knob)
 
 
-def shelf(house: House, at, wood: int, *, size=(0.9, 0.3, 2.0), levels=5, label="bookshelf", open_back=False):
+def shelf(
+    house: House,
+    at,
+    wood: int,
+    *,
+    size=(0.9, 0.3, 2.0),
+    levels=5,
+    label="bookshelf",
+    open_back=False,
+):
     """An open shelf; returns the heights of its boards' upper sides."""
     width, depth, height = size
     obj = house.object("shelf", label)
@@ -211,7 +265,10 @@ def desk(house: House, at, top: int, leg: int, front: int, *, width=1.4):
     """A desk with a drawer unit; its back is at local y = 0."""
     obj = house.object("desk", "desk")
     house.add(obj, rounded_box(width, 0.7, 0.03, 0.01, steps=1).at(0, 0.35, 0.71).moved(at), top)
-    frame = [box(0.04, 0.6, 0.71).at(-width / 2 + 0.08, 0.35), box(width - 0.5, 0.02, 0.3).at(-0.15, 0.05, 0.4)]
+    frame = [
+        box(0.04, 0.6, 0.71).at(-width / 2 + 0.08, 0.35),
+        box(width - 0.5, 0.02, 0.3).at(-0.15, 0.05, 0.4),
+    ]
     house.add(obj, join(frame).moved(at), leg)
     house.add(obj, box(0.42, 0.6, 0.71).at(width / 2 - 0.24, 0.35).moved(at), leg)
     drawers = [box(0.38, 0.02, 0.2).at(width / 2 - 0.24, 0.655, z) for z in (0.06, 0.28, 0.5)]
@@ -232,7 +289,10 @@ def office_chair(house: House, at, cloth: int, metal: int):
         foot = (0.29 * np.cos(a), 0.29 * np.sin(a), 0.05)
         parts.append(tube([(0, 0, 0.1), foot], 0.018, sides=6))
         parts.append(cylinder(0.028, 0.05, sides=10).at(foot[0], foot[1]))
-    parts += [tube([(x, -0.1, 0.46), (x, -0.1, 0.66), (x, 0.14, 0.67)], 0.015, sides=6) for x in (-0.26, 0.26)]
+    parts += [
+        tube([(x, -0.1, 0.46), (x, -0.1, 0.66), (x, 0.14, 0.67)], 0.015, sides=6)
+        for x in (-0.26, 0.26)
+    ]
     house.add(obj, join(parts).moved(at), metal)
 
 
@@ -256,7 +316,9 @@ def round_rug(house: House, at, material: int, *, radius=0.9, label="round rug")
     r, a = np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 2 * np.pi, 41), indexing="ij")
     x, y = r * np.cos(a), r * np.sin(a)
     face = sheet(np.stack([x * radius, y * radius, np.full_like(x, 0.012)], -1))
-    house.add(obj, face.with_uv(np.stack([x.ravel(), y.ravel()], 1) * 0.39 + 0.5).moved(at), material)
+    house.add(
+        obj, face.with_uv(np.stack([x.ravel(), y.ravel()], 1) * 0.39 + 0.5).moved(at), material
+    )
     rim = lathe([(radius, 0.0), (radius + 0.004, 0.006), (radius, 0.012)], sides=40)
     house.add(obj, rim.with_uv(np.full_like(rim.uv_m, 0.02)).moved(at), material)
 
@@ -276,7 +338,9 @@ def picture(house: House, at, canvas: int, frame: int, *, size=(0.7, 0.5), mat: 
     house.add(obj, face.moved(at), canvas)
 
 
-def curtain(house: House, at, material: int, rod: int, *, width=1.0, height=2.3, spread=0.35, seed=0):
+def curtain(
+    house: House, at, material: int, rod: int, *, width=1.0, height=2.3, spread=0.35, seed=0
+):
     """A pair of curtains left and right of a window; local y = 0 is the wall, centred in x."""
     obj = house.object("curtain", "curtains")
     rng = np.random.default_rng(seed)
@@ -291,7 +355,10 @@ def curtain(house: House, at, material: int, rod: int, *, width=1.0, height=2.3,
     bar = house.object("curtain_rod", "curtain rod")
     end = width / 2 + 0.32
     rail = tube([(-end, 0.085, height), (end, 0.085, height)], 0.012, sides=8)
-    knobs = [cylinder(0.022, 0.04, sides=10).tilted(about_y_deg=90).at(s * end - 0.02, 0.085, height) for s in (-1, 1)]
+    knobs = [
+        cylinder(0.022, 0.04, sides=10).tilted(about_y_deg=90).at(s * end - 0.02, 0.085, height)
+        for s in (-1, 1)
+    ]
     house.add(bar, join([rail, *knobs]).moved(at), rod)
 
 
@@ -300,7 +367,9 @@ def radiator(house: House, at, material: int, *, width=1.0):
     obj = house.object("radiator", "radiator")
     n = max(int(width / 0.06), 2)
     ribs = [
-        rounded_box(0.045, 0.07, 0.5, 0.02, steps=1).at((k + 0.5) * width / n - width / 2, 0.08, 0.12)
+        rounded_box(0.045, 0.07, 0.5, 0.02, steps=1).at(
+            (k + 0.5) * width / n - width / 2, 0.08, 0.12
+        )
         for k in range(n)
     ]
     house.add(obj, join(ribs).moved(at), material)
@@ -310,7 +379,10 @@ def _legs(width: float, depth: float, height: float, radius: float, *, y=0.0) ->
     """Four slightly splayed round legs about (0, y)."""
     legs = [
         tube(
-            [(sx * (width / 2 - 0.03), y + sy * (depth / 2 - 0.03), height), (sx * width / 2, y + sy * depth / 2, 0)],
+            [
+                (sx * (width / 2 - 0.03), y + sy * (depth / 2 - 0.03), height),
+                (sx * width / 2, y + sy * depth / 2, 0),
+            ],
             [radius, radius * 0.75],
             sides=8,
         )

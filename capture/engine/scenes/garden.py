@@ -44,13 +44,19 @@ def _tree(house: House, style: Style, rng, x: float, y: float) -> None:
     tree = house.object("tree", "tree")
     tall = rng.uniform(3.4, 5.2)
     lean = rng.normal(0, 0.25, 2)
-    path = [(x, y, -0.25), (x + 0.3 * lean[0], y + 0.3 * lean[1], tall * 0.5), (x + lean[0], y + lean[1], tall)]
+    path = [
+        (x, y, -0.25),
+        (x + 0.3 * lean[0], y + 0.3 * lean[1], tall * 0.5),
+        (x + lean[0], y + lean[1], tall),
+    ]
     house.add(tree, tube(path, [0.17, 0.12, 0.06], sides=8), style.bark)
     leaf = style.leaves[int(rng.integers(3))]
     for _ in range(7):
         offset = rng.normal(0, 1.0, 3) * (0.85, 0.85, 0.6)
         clump = _clump(rng, rng.uniform(0.9, 1.4), 110, 0.3)
-        house.add(tree, clump.at(x + lean[0] + offset[0], y + lean[1] + offset[1], tall + offset[2]), leaf)
+        house.add(
+            tree, clump.at(x + lean[0] + offset[0], y + lean[1] + offset[1], tall + offset[2]), leaf
+        )
 
 
 def _clump(rng, radius_m: float, count: int, leaf_m: float) -> Mesh:
@@ -69,5 +75,7 @@ def _clump(rng, radius_m: float, count: int, leaf_m: float) -> Mesh:
         positions_m=np.vstack([core.positions_m * (1, 1, 0.8), corners]),
         normals=np.vstack([core.normals, np.repeat(out, 4, axis=0)]),
         uv_m=np.vstack([core.uv_m, np.tile([[0, 0.5], [0.5, 0], [1, 0.5], [0.5, 1]], (count, 1))]),
-        faces=np.vstack([core.faces, n + np.vstack([index + (0, 1, 2), index + (0, 2, 3)])]),
+        faces=np.vstack(
+            [core.faces, n + np.vstack([index + np.array(t) for t in ((0, 1, 2), (0, 2, 3))])]
+        ),
     )
