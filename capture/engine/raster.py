@@ -8,17 +8,19 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+from numba.core import config
 
 from capture.camera import Intrinsics, invert
 from capture.engine import light, shading, visibility
 from capture.engine.materials import TWO_SIDED
 from capture.engine.textures import noise
-from capture.engine.world import World, clusters
+from capture.engine.world import World
 
 OUTPUTS = ("lit", "depth", "normal", "object")
 # From here on the near plane is meant to cut the scene open, and cut solids show a flat section.
 SECTION_NEAR_M = 0.5
 _SHADOW_BIAS_TEXELS = 1.5
+_CLUSTER_FACES = 128
 # numba's fallback threading layer does not allow two callers at once.
 _LOCK = threading.Lock()
 
@@ -30,7 +32,8 @@ class Frame:
     Attributes:
         rgb: Display-encoded, anti-aliased, uint8 [H, W, 3].
         depth_m: Planar depth at the pixel centres, float32 [H, W]; infinity where there is nothing.
-        normal: Shading normal of the side that is seen, unit, world axes, float32 [H, W, 3]; zero where there is nothing.
+        normal: Shading normal of the side that is seen, unit, world axes, float32 [H, W, 3]; zero
+            where there is nothing.
         object: Index into `World.objects`, uint16 [H, W]; 0 where there is nothing.
     """
 
@@ -55,7 +58,7 @@ class Renderer:
             threads: Number of threads; None for all that numba has.
         """
         self._world = world
-        limit = int(numba.config.NUMBA_NUM_THREADS)  # pyright: ignore[reportAttributeAccessIssue]
+        limit = int(config.NUMBA_NUM_THREADS)  # pyright: ignore[reportAttributeAccessIssue]
         self._threads = limit if threads is None else max(1, min(threads, limit))
         self._clouds = noise(512, world.lighting.seed, cells=4, octaves=7, gain=0.55)
         self._two_sided = world.materials.values[:, TWO_SIDED] > 0
@@ -120,7 +123,7 @@ class Renderer:
             return
         self._revision = self._world.revision
         self._key = ()
-        self._runs, self._spheres = clusters(self._world)
+        self._runs, self._spheres = _clusters(self._world)
         visible = np.array([o.visible for o in self._world.objects])
         self._drawn = np.flatnonzero(visible[self._runs[:, 2]])
         self._cast_shadow()
@@ -237,3 +240,25 @@ def _in_view(spheres, projection, width: int, height: int, near_m: float) -> np.
     sides /= np.linalg.norm(sides[:, :3], axis=1, keepdims=True)
     inside = spheres[:, :3] @ sides[:, :3].T + sides[:, 3]
     return (inside >= -spheres[:, 3:4]).all(axis=1)
+
+
+def _clusters(world: World) -> tuple[np.ndarray, np.ndarray]:
+    """Runs of at most 128 neighbouring triangles of one object, and spheres around them.
+
+    Returns:
+        Runs (first face, end face, object) int64 [K, 3]; spheres (x, y, z, radius) float64 [K, 4].
+    """
+    runs = np.array(
+        [
+            (first, min(first + _CLUSTER_FACES, o.faces[1]), k)
+            for k, o in enumerate(world.objects)
+            for first in range(*o.faces, _CLUSTER_FACES)
+        ],
+        dtype=np.int64,
+    ).reshape(-1, 3)
+    corners = world.vertices[world.faces[:, :3], :3].astype(np.float64)
+    low = np.minimum.reduceat(corners.min(axis=1), runs[:, 0])
+    high = np.maximum.reduceat(corners.max(axis=1), runs[:, 0])
+    centre = (low + high) / 2
+    radius = np.linalg.norm(high - low, axis=1) / 2
+    return runs, np.column_stack([centre, radius])

@@ -17,7 +17,6 @@ from capture.scene import Place, Scene
 POSITION, NORMAL, UV, LIGHT, VERTEX_COLUMNS = 0, 3, 6, 8, 12
 # Columns of `World.faces`.
 MATERIAL, OBJECT, MAPPED, FACE_COLUMNS = 3, 4, 5, 6
-_CLUSTER_FACES = 128
 _ATLAS_WIDTH = 1024
 
 
@@ -392,25 +391,3 @@ def _pack_charts(charts: np.ndarray, vertices: np.ndarray) -> int:
         vertices[first : first + 4, LIGHT : LIGHT + 2] = corners + np.array([x, y])
         x, shelf = x + columns, max(shelf, rows)
     return max(y + shelf, 1)
-
-
-def clusters(world: World) -> tuple[np.ndarray, np.ndarray]:
-    """Runs of at most 128 neighbouring triangles of one object, and spheres around them.
-
-    Returns:
-        Runs (first face, end face, object) int64 [K, 3]; spheres (x, y, z, radius) float64 [K, 4].
-    """
-    runs = np.array(
-        [
-            (first, min(first + _CLUSTER_FACES, o.faces[1]), k)
-            for k, o in enumerate(world.objects)
-            for first in range(*o.faces, _CLUSTER_FACES)
-        ],
-        dtype=np.int64,
-    ).reshape(-1, 3)
-    corners = world.vertices[world.faces[:, :3], :3].astype(np.float64)
-    low = np.minimum.reduceat(corners.min(axis=1), runs[:, 0])
-    high = np.maximum.reduceat(corners.max(axis=1), runs[:, 0])
-    centre = (low + high) / 2
-    radius = np.linalg.norm(high - low, axis=1) / 2
-    return runs, np.column_stack([centre, radius])

@@ -55,12 +55,20 @@ def _walls() -> list[Wall]:
         (_window(1.45, 3.15, 0.8), _window(5.6, 7.4, 0.8)),
         (_window(5.0, 5.8, 0.9), _window(7.1, 8.4, 0.8)),
     )
+
+    def around(axis, low, start, end, openings, outside) -> Wall:
+        return Wall(
+            axis=axis, low_m=low, high_m=low + outer, start_m=start, end_m=end,
+            openings=openings, outside=outside,
+        )  # fmt: skip
+
+    wide = _door(1.2, kind="passage", width=1.8, top=2.35)
     return [
-        Wall(axis=0, low_m=-outer, high_m=0, start_m=-outer, end_m=w + outer, openings=south, outside=-1),
-        Wall(axis=0, low_m=d, high_m=d + outer, start_m=-outer, end_m=w + outer, openings=north, outside=1),
-        Wall(axis=1, low_m=-outer, high_m=0, start_m=0, end_m=d, openings=west, outside=-1),
-        Wall(axis=1, low_m=w, high_m=w + outer, start_m=0, end_m=d, openings=east, outside=1),
-        across(0, 4.6, 0, w, _door(1.2, kind="passage", width=1.8, top=2.35), _door(5.0), _door(7.0), _door(10.9)),
+        around(0, -outer, -outer, w + outer, south, -1),
+        around(0, d, -outer, w + outer, north, 1),
+        around(1, -outer, 0, d, west, -1),
+        around(1, w, 0, d, east, 1),
+        across(0, 4.6, 0, w, wide, _door(5.0), _door(7.0), _door(10.9)),
         across(1, 6.2, 0, 4.6),
         across(1, 9.9, 0, 4.6),
         across(1, 4.4, 4.72, d, _door(7.0, kind="passage")),
@@ -99,7 +107,7 @@ _CLAUSES = {
 
 
 def build(seed: int = 0) -> World:
-    """The apartment of a seed: its layout (one of four mirrorings), colours, pictures and things."""
+    """The apartment of a seed: its layout (one of four mirrorings), colours, pictures, things."""
     mirror = (bool(seed & 1), bool(seed & 2))
     house = House(size_m=(_WIDTH_M, _DEPTH_M), height_m=_HEIGHT_M, mirror=mirror)
     style = Style(house, seed)
@@ -127,7 +135,7 @@ def build(seed: int = 0) -> World:
         light="late afternoon sun through tall windows, warm lamps",
         places=places,
         lighting=Lighting(
-            to_sun=tuple(map(float, to_sun / np.linalg.norm(to_sun))),
+            to_sun=(float(to_sun[0]), float(to_sun[1]), float(to_sun[2])),
             sun_rgb=(5.2, 4.1, 2.75),
             zenith_rgb=(0.75, 1.15, 1.9),
             horizon_rgb=(1.9, 2.0, 2.1),

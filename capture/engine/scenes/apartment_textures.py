@@ -34,7 +34,7 @@ def _blend(a, b, t: np.ndarray) -> np.ndarray:
 
 
 def paint(color: Color, seed: int, *, size: int = 256) -> np.ndarray:
-    """Rolled wall paint: nearly even, with the faint mottle that tells a wall from a flat colour."""
+    """Rolled wall paint: nearly even, with the mottle that tells a wall from a flat colour."""
     mottle = noise(size, seed, cells=4, octaves=7, gain=0.75)
     return encode(np.asarray(color, dtype=np.float32) * (0.955 + 0.09 * mottle[..., None]))
 

@@ -167,7 +167,7 @@ def plant(house: House, at, pot: int, soil: int, leaf: int, rng, *, kind="leafy"
 
 
 def _blade(length: float, width: float, *, droop: float, lift: float) -> Mesh:
-    """A leaf from the origin toward +x: `lift` is its first angle up, `droop` how far it bends down."""
+    """A leaf from the origin toward +x: `lift` is its first angle up, `droop` its bend down."""
     t = np.linspace(0, 1, 7)
     angle = lift - droop * t**1.5
     step = np.stack([np.cos(angle), np.sin(angle)], 1) * length / 6

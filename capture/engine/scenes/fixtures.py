@@ -98,8 +98,11 @@ def stove(house: House, at, steel: int, black: int):
     obj = house.object("stove", "stove")
     house.add(obj, box(0.6, 0.6, 0.91).at(0, 0.3).moved(at), steel)
     house.add(obj, box(0.58, 0.56, 0.008).at(0, 0.3, 0.91).moved(at), black)
-    rings = [lathe([(r, 0), (r, 0.006), (r - 0.012, 0.006), (r - 0.012, 0)], sides=20).at(x, y, 0.918)
-             for x, y, r in ((-0.14, 0.18, 0.09), (0.14, 0.18, 0.07), (-0.14, 0.42, 0.07), (0.14, 0.42, 0.09))]  # fmt: skip
+    plates = ((-0.14, 0.18, 0.09), (0.14, 0.18, 0.07), (-0.14, 0.42, 0.07), (0.14, 0.42, 0.09))
+    rings = []
+    for x, y, r in plates:
+        rim = [(r, 0), (r, 0.006), (r - 0.012, 0.006), (r - 0.012, 0)]
+        rings.append(lathe(rim, sides=20).at(x, y, 0.918))
     knobs = [
         cylinder(0.018, 0.025, sides=12).tilted(about_x_deg=-90).at(x, 0.6, 0.84)
         for x in np.linspace(-0.22, 0.22, 5)

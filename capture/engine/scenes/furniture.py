@@ -21,6 +21,9 @@ from capture.engine.meshes import (
 )
 from capture.engine.scenes.building import House
 
+# Turns of things that stand against the walls at y0 (facing +y), x1, y1, x0.
+FROM_Y0, FROM_X1, FROM_Y1, FROM_X0 = 0.0, 90.0, 180.0, -90.0
+
 
 def standing(x_m: float, y_m: float, turn_deg: float = 0.0, z_m: float = 0.0) -> np.ndarray:
     """Transform [4, 4] of a piece whose back is at a plan point; turn 0 faces +y, 90 faces -x."""
@@ -117,8 +120,9 @@ def round_table(
     """A round table on one foot; its centre is at local (0, 0)."""
     obj = house.object(kind, kind.replace("_", " "))
     r = radius
-    profile = [(0, height - 0.03), (r, height - 0.03), (r, height - 0.03), (r + 0.008, height - 0.015),
-               (r, height), (r, height), (0, height)]  # fmt: skip
+    low = height - 0.03
+    rim = [(r + 0.008, height - 0.015), (r, height), (r, height)]
+    profile = [(0, low), (r, low), (r, low), *rim, (0, height)]
     house.add(obj, lathe(profile, sides=32).moved(at), top)
     base = [
         (0, 0),
