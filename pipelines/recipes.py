@@ -78,18 +78,18 @@ class DatasetRecipe:
 
 def demo() -> DatasetRecipe:
     """Two apartments and a town, small pictures: a few minutes on two cores."""
-    revisits = (
-        PlanGroup(generator="roam", count=4, num_frames=161),
-        PlanGroup(generator="loop", count=3, num_frames=161),
-        PlanGroup(generator="out_and_back", count=3, num_frames=161),
-        PlanGroup(generator="look_around", count=4, num_frames=81),
+    home = (
+        PlanGroup(generator="roam", count=3, num_frames=161),
+        PlanGroup(generator="loop", count=2, num_frames=161),
+        PlanGroup(generator="out_and_back", count=2, num_frames=161),
+        PlanGroup(generator="look_around", count=3, num_frames=81),
+        PlanGroup(generator="moves", count=42, num_frames=81),
     )
-    home = (*revisits, PlanGroup(generator="moves", count=48, num_frames=81))
     few = (
-        PlanGroup(generator="roam", count=2, num_frames=161),
+        PlanGroup(generator="roam", count=1, num_frames=161),
         PlanGroup(generator="loop", count=1, num_frames=161),
         PlanGroup(generator="out_and_back", count=1, num_frames=161),
-        PlanGroup(generator="moves", count=2, num_frames=81),
+        PlanGroup(generator="moves", count=1, num_frames=81),
     )
     return DatasetRecipe(
         name="demo",
