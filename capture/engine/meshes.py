@@ -266,8 +266,11 @@ def sheet(positions_m: np.ndarray) -> Mesh:
     Texture coordinates follow the lengths along the first row and column.
     """
     grid = np.asarray(positions_m, dtype=np.float64)
-    normals = np.cross(np.gradient(grid, axis=0), np.gradient(grid, axis=1))
-    normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
+    normals = _unit(np.cross(np.gradient(grid, axis=0), np.gradient(grid, axis=1)))
+    # A corner that is pinched to a point has no slope of its own: it takes its row's.
+    pinched = ~normals.any(axis=-1)
+    rows = np.broadcast_to(_unit(normals.sum(axis=1, keepdims=True)), normals.shape)
+    normals[pinched] = rows[pinched]
     down = np.linalg.norm(np.diff(grid[:, 0], axis=0), axis=-1)
     across = np.linalg.norm(np.diff(grid[0], axis=0), axis=-1)
     v = np.concatenate([[0.0], np.cumsum(down)])[:, None]
@@ -305,3 +308,8 @@ def _strip(positions, normals, uv, outward: int = -1) -> Mesh:
         uv_m=np.ascontiguousarray(uv, dtype=np.float64).reshape(-1, 2),
         faces=faces[:, ::outward],
     )
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors [..., 3] of length one; those without length stay as they are."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
