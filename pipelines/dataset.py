@@ -176,8 +176,8 @@ def build(recipe: DatasetRecipe, dataset: Dataset, spec: EngineSpec) -> Path:
         plan(recipe, dataset)
         capture(dataset, spec)
         clips = curate(dataset)
-        page = audit(dataset)
         published = shard(dataset)
+        page = audit(dataset)
     say(f"Clips: {clips}\nAudit: {page}\nShards: {published}")
     return published
 

@@ -32,8 +32,8 @@ def run(out: Path, spec: EngineSpec) -> Path:
         clock("plan", lambda: stages.plan(recipe, dataset))
         clock("capture", lambda: stages.capture(dataset, spec))
         clock("curate", lambda: stages.curate(dataset))
-        clock("audit", lambda: stages.audit(dataset))
         clock("shard", lambda: stages.shard(dataset))
+        clock("audit", lambda: stages.audit(dataset))
     clock("train", lambda: launch.train("teacher", "tiny", dataset.path, training))
     clock(
         "evaluate",

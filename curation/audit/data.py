@@ -61,7 +61,7 @@ class Report:
         routes: The measured trajectories, by scene, generator and id.
         problems: Episode or plan id -> what is wrong with it, in words.
         notes: Clip id -> what a person noted.
-        shards: Rows of the shard table: name, split, samples, bytes.
+        shards: Rows of the shard table: shard, split, bytes, sha256, samples.
     """
 
     path: Path
@@ -161,5 +161,4 @@ def _shards(folder: Path) -> list[dict]:
     if not (folder / "manifest.json").is_file():
         return []
     manifest = json.loads((folder / "manifest.json").read_text())
-    name = manifest.get("tables", {}).get("shards", "shards.parquet")
-    return pq.read_table(folder / name).to_pylist() if (folder / str(name)).is_file() else []
+    return pq.read_table(folder / manifest["tables"]["shards"]["file"]).to_pylist()

@@ -43,7 +43,7 @@ def of(report: Report) -> dict:
             for route in report.routes
         ],
         "shards": [
-            {name: row[name] for name in ("name", "split", "samples", "bytes") if name in row}
+            {name: row[name] for name in ("shard", "split", "samples", "bytes")}
             for row in report.shards
         ],
     }

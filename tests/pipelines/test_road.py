@@ -29,8 +29,8 @@ def road(tmp_path_factory) -> Path:
             ["plan", "toy", "--data", data],
             ["capture", data, "--engine", "embedded:2"],
             ["curate", data],
-            ["audit", data],
             ["shard", data],
+            ["audit", data],
             ["check", data],
             ["train", "teacher", "tiny", "--data", data, "--run", run, "--steps", "4"],
             ["evaluate", run, "--num-starts", "2", "--engine", "embedded"],
@@ -85,7 +85,15 @@ def test_the_run_is_complete(road):
 def test_sample_writes_a_video(road, tmp_path):
     run, image = road / "runs" / "toy", road / "data" / "toy" / "scenes" / "apartment-0.jpg"
     out = tmp_path / "pan.mp4"
-    wanted = ["--image", str(image), "--actions", "pan_left", "dolly_in*2+pan_right", "--out", str(out)]
+    wanted = [
+        "--image",
+        str(image),
+        "--actions",
+        "pan_left",
+        "dolly_in*2+pan_right",
+        "--out",
+        str(out),
+    ]
     assert main(["sample", str(run), *wanted]) == 0
     frames = video.read_rgb(out)
     assert frames.shape == (1 + 4 + 4, 64, 112, 3)
@@ -101,6 +109,8 @@ def test_the_pages_stand_alone(road):
         text = page.read_text()
         assert "http://" not in text.replace("http://www.w3.org", "") and "https://" not in text
         assert "apartment-0" in text and "data:image/jpeg" in text
+        for tar in (data / "shards").glob("*.tar"):
+            assert tar.stem in text
     assert text.count("data:video/mp4") == 4
 
 
@@ -114,7 +124,7 @@ def test_everything_again_changes_nothing(road):
 
     before, data = digests(), str(road / "data" / "toy")
     with runner.cluster():
-        for verb in ("capture", "curate", "audit", "shard"):
+        for verb in ("capture", "curate", "shard", "audit"):
             assert main([verb, data]) == 0
     assert digests() == before
 
