@@ -9,7 +9,7 @@ from capture.camera import Intrinsics, pose_from_angles
 from capture.engine import scenes
 from capture.engine.materials import Material, plain
 from capture.engine.raster import Renderer
-from capture.engine.scenes.town_parts import polygon, reveal, wall
+from capture.engine.scenes.parts.site import polygon, reveal, wall
 from capture.engine.world import World, WorldBuilder
 from capture.navigation import free_space, sample_triangles
 

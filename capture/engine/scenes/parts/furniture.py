@@ -19,7 +19,7 @@ from capture.engine.meshes import (
     transform,
     tube,
 )
-from capture.engine.scenes.building import House
+from capture.engine.scenes.parts.building import House
 
 # Turns of things that stand against the walls at y0 (facing +y), x1, y1, x0.
 FROM_Y0, FROM_X1, FROM_Y1, FROM_X0 = 0.0, 90.0, 180.0, -90.0

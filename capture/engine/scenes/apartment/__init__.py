@@ -18,9 +18,10 @@ from __future__ import annotations
 import numpy as np
 
 from capture.engine.meshes import box
-from capture.engine.scenes import apartment_rooms, garden
-from capture.engine.scenes.apartment_style import Style
-from capture.engine.scenes.building import House, Opening, Room, Wall
+from capture.engine.scenes.apartment import garden
+from capture.engine.scenes.apartment.rooms import furnish
+from capture.engine.scenes.apartment.style import Style
+from capture.engine.scenes.parts.building import House, Opening, Room, Wall
 from capture.engine.world import Lighting, World
 from capture.scene import Place
 
@@ -112,7 +113,7 @@ def build(seed: int = 0) -> World:
     house = House(size_m=(_WIDTH_M, _DEPTH_M), height_m=_HEIGHT_M, mirror=mirror)
     style = Style(house, seed)
     rooms = _raise_shell(house, style)
-    apartment_rooms.furnish(house, style)
+    furnish(house, style)
     garden.plant_garden(house, style, (_WIDTH_M, _DEPTH_M))
     to_sun = house.direction(np.array([-0.42, -0.70, 0.50]))
     heading = house.direction((-0.76, -0.5, 0.0))

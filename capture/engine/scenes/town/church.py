@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from capture.engine.meshes import Mesh, box, join, tube
-from capture.engine.scenes import town_textures as textures
-from capture.engine.scenes.town_parts import Site, polygon, rectangle, slab, wall
+from capture.engine.scenes.parts import masonry as textures
+from capture.engine.scenes.parts.site import Site, polygon, rectangle, slab, wall
 
 WIDTH_M = 12.0
 _DEPTH_M = 17.0

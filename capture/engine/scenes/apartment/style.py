@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from capture.engine.materials import DISPLAY_GAMMA, Material, plain
-from capture.engine.scenes import apartment_textures as tex
-from capture.engine.scenes.building import House
+from capture.engine.scenes.parts import interiors as tex
+from capture.engine.scenes.parts.building import House
 
 # Display colours that suit walls; every room gets another one.
 _WALLS = (

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from capture.engine.meshes import cylinder, transform
-from capture.engine.scenes import decor, fixtures, furniture
-from capture.engine.scenes.apartment_style import Style
-from capture.engine.scenes.building import House
-from capture.engine.scenes.furniture import FROM_X0, FROM_X1, FROM_Y0, FROM_Y1, standing
+from capture.engine.scenes.apartment.style import Style
+from capture.engine.scenes.parts import decor, fixtures, furniture
+from capture.engine.scenes.parts.building import House
+from capture.engine.scenes.parts.furniture import FROM_X0, FROM_X1, FROM_Y0, FROM_Y1, standing
 
 
 def bedroom(house: House, s: Style, rng) -> None:

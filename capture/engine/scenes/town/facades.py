@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from capture.engine.meshes import box, join
-from capture.engine.scenes import town_textures as textures
-from capture.engine.scenes.town_parts import (
+from capture.engine.scenes.parts import masonry as textures
+from capture.engine.scenes.parts.plants import foliage
+from capture.engine.scenes.parts.site import (
     Color,
     Opening,
     Site,
@@ -18,7 +19,6 @@ from capture.engine.scenes.town_parts import (
     slab,
     wall,
 )
-from capture.engine.scenes.town_plants import foliage
 
 _REVEAL_M = 0.17
 _BAR_M = 0.055

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 
 from capture.engine.meshes import box, cylinder, join, tube
-from capture.engine.scenes import town_textures as textures
-from capture.engine.scenes.town_facades import ROOFS, House, build_window, masonry_of
-from capture.engine.scenes.town_parts import Opening, Site, polygon, wall
+from capture.engine.scenes.parts import masonry as textures
+from capture.engine.scenes.parts.site import Opening, Site, polygon, wall
+from capture.engine.scenes.town.facades import ROOFS, House, build_window, masonry_of
 
 
 def gable_roof(site: Site, obj: int, house: House) -> None:

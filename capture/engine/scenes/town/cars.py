@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capture.engine.meshes import Mesh, box, join, lathe, rounded_box, sheet, tube
-from capture.engine.scenes.town_parts import Color, Site
+from capture.engine.scenes.parts.site import Color, Site
 
 COLORS: dict[str, Color] = {
     "dark blue": (0.16, 0.24, 0.38),

@@ -20,7 +20,7 @@ from capture.engine.meshes import (
     transform,
     tube,
 )
-from capture.engine.scenes.building import House
+from capture.engine.scenes.parts.building import House
 
 
 def books(

@@ -40,7 +40,7 @@ class Paints:
         """A material with the texture `make(*arguments)`, tinted by a display colour.
 
         Args:
-            make: A function of `town_textures`.
+            make: A function of `parts.masonry`.
             arguments: Its arguments.
             color: Display-encoded tint in 0..1; None for none.
             look: Further fields of `Material`.

@@ -11,12 +11,13 @@ import itertools
 import numpy as np
 
 from capture.engine.meshes import box
-from capture.engine.scenes import town_church, town_plants, town_street
-from capture.engine.scenes import town_textures as textures
-from capture.engine.scenes.town_cars import COLORS, SHAPES, build_car
-from capture.engine.scenes.town_facades import DOORS, ROOFS, WALLS, House, Shop
-from capture.engine.scenes.town_houses import build_house
-from capture.engine.scenes.town_parts import Paints, Site, polygon
+from capture.engine.scenes.parts import masonry as textures
+from capture.engine.scenes.parts import plants, street
+from capture.engine.scenes.parts.site import Paints, Site, polygon
+from capture.engine.scenes.town import church
+from capture.engine.scenes.town.cars import COLORS, SHAPES, build_car
+from capture.engine.scenes.town.facades import DOORS, ROOFS, WALLS, House, Shop
+from capture.engine.scenes.town.houses import build_house
 from capture.engine.world import Lighting, World, WorldBuilder
 from capture.scene import Place
 
@@ -126,7 +127,7 @@ def build(seed: int = 0) -> World:
     site = Site(builder, Paints(builder))
     _ground(site)
     _houses(site, rng)
-    town_church.build_church(site.at(-40.0, -6.0, _KERB_M, turn_deg=90))
+    church.build_church(site.at(-40.0, -6.0, _KERB_M, turn_deg=90))
     _square(site, rng)
     _streets(site, rng)
     _cars(site, rng)
@@ -195,7 +196,7 @@ def _marks(site: Site) -> None:
         (-10.4, 10.5, 90), (14.0, 10.5, 90), (-18.0, -8.6, 0), (-18.0, 8.6, 0), (15.5, -8.6, 0),
         (15.5, 8.6, 0),
     ):  # fmt: skip
-        town_street.zebra(site.at(x, y, turn_deg=turn), obj, 6.0, white)
+        street.zebra(site.at(x, y, turn_deg=turn), obj, 6.0, white)
     lines = [
         (-38.0, -13.5, 0, 4), (-8.0, -13.5, 0, 5), (-38.0, 13.5, 0, 4), (-8.0, 13.5, 0, 5),
         (-15.0, -6.0, 90, 3), (18.5, -6.0, 90, 3), (-15.0, 20.0, 90, 4), (18.5, -36.0, 90, 4),
@@ -300,18 +301,16 @@ def _square(site: Site, rng: np.random.Generator) -> None:
         flat = [part.with_uv(part.positions_m[:, :2].copy()) for part in fan]
         for part in flat:
             ground.add(paving, part, site.paints(make, color=color, repeat_m=1.5))
-    town_street.build_fountain(ground.at(-29.0, 0.0))
-    kind = _pick(rng, town_plants.GREENS)
+    street.build_fountain(ground.at(-29.0, 0.0))
+    kind = _pick(rng, plants.GREENS)
     for k, x in enumerate((-36.2, -31.4, -26.6, -21.8)):
         for y in (-8.6, 8.6):
             seed = int(rng.integers(1 << 30))
-            town_plants.build_tree(ground.at(x, y), kind, seed, height_m=6.4 + 0.5 * (k % 2))
+            plants.build_tree(ground.at(x, y), kind, seed, height_m=6.4 + 0.5 * (k % 2))
     for angle in (35, 90, 145, 215, 270, 325):
-        town_street.build_bench(
-            ground.at(-29.0, 0.0, turn_deg=angle + 90).at(0.0, -4.5, turn_deg=180)
-        )
+        street.build_bench(ground.at(-29.0, 0.0, turn_deg=angle + 90).at(0.0, -4.5, turn_deg=180))
     for x, y in ((-24.2, 5.6), (-33.8, -5.6), (-25.6, -6.6)):
-        town_street.build_bin(ground.at(x, y))
+        street.build_bin(ground.at(x, y))
     name, cloth = (
         ("white", (0.90, 0.87, 0.80)),
         ("green", (0.36, 0.52, 0.42)),
@@ -319,46 +318,46 @@ def _square(site: Site, rng: np.random.Generator) -> None:
     )[rng.integers(3)]
     for k, (x, y) in enumerate(((-20.6, 4.6), (-20.9, 1.6), (-20.5, -1.6), (-22.9, 3.2))):
         table = ground.at(x, y, turn_deg=float(rng.uniform(0, 360)))
-        town_street.build_cafe_table(table, name, cloth, parasol=k % 2 == 0)
+        street.build_cafe_table(table, name, cloth, parasol=k % 2 == 0)
     for y in np.arange(-9.0, 9.1, 1.8):
         if abs(y) > 1.0:
-            town_street.build_bollard(ground.at(-18.4, float(y)))
+            street.build_bollard(ground.at(-18.4, float(y)))
     for x, y in ((-37.4, -4.2), (-37.4, 4.2), (-31.2, -10.0), (-26.8, 10.0)):
         _planter(ground.at(x, y), rng)
-    town_street.build_post_box(ground.at(-19.2, -9.7))
+    street.build_post_box(ground.at(-19.2, -9.7))
 
 
 def _planter(site: Site, rng: np.random.Generator) -> None:
     blooms = {"red": (0.80, 0.17, 0.15), "yellow": (0.93, 0.78, 0.25), "white": (0.93, 0.92, 0.88),
               "violet": (0.52, 0.36, 0.68)}  # fmt: skip
     name = _pick(rng, blooms)
-    town_plants.build_planter(site, name, blooms[name], int(rng.integers(1 << 30)))
+    plants.build_planter(site, name, blooms[name], int(rng.integers(1 << 30)))
 
 
 def _streets(site: Site, rng: np.random.Generator) -> None:
     """Lamps, trees, bins, benches, signs and flags along the streets."""
     ground = site.at(0, 0, _KERB_M)
     for x, y in _LAMPS:
-        town_street.build_lamp(ground.at(x, y))
-    kind = _pick(rng, town_plants.GREENS)
+        street.build_lamp(ground.at(x, y))
+    kind = _pick(rng, plants.GREENS)
     for y in (-13.0, -7.2, -1.6, 4.0, 9.4):
-        town_plants.build_tree(ground.at(22.25, y), kind, int(rng.integers(1 << 30)), height_m=5.6)
+        plants.build_tree(ground.at(22.25, y), kind, int(rng.integers(1 << 30)), height_m=5.6)
     for x, y in ((-30.0, 17.2), (0.5, 17.2), (32.0, 17.2), (-11.6, 29.0), (22.2, -28.0)):
-        town_plants.build_tree(ground.at(x, y), kind, int(rng.integers(1 << 30)), height_m=5.4)
+        plants.build_tree(ground.at(x, y), kind, int(rng.integers(1 << 30)), height_m=5.4)
     for x, y in _BINS:
-        town_street.build_bin(ground.at(x, y))
+        street.build_bin(ground.at(x, y))
     for x, y, turn in ((6.0, 17.3, 0), (-26.5, 17.3, 0), (22.5, -4.4, -90), (-14.0, -17.3, 180)):
-        town_street.build_bench(ground.at(x, y, turn_deg=turn))
+        street.build_bench(ground.at(x, y, turn_deg=turn))
     for x in (-9.2, -0.2, 3.9, 12.6):
         for y in (-8.45, 8.45):
             _planter(ground.at(x, y), rng)
     for x, y, turn in ((-37.0, -17.2, 4), (-2.5, 17.4, 3), (14.2, 3.2, 92), (2.8, 4.4, 88)):
         color = _pick(rng, COLORS)
-        town_street.build_bicycle(ground.at(x, y, turn_deg=turn), color, COLORS[color])
+        street.build_bicycle(ground.at(x, y, turn_deg=turn), color, COLORS[color])
     for x, y, turn, name in _SIGNS:
-        town_street.street_sign(ground.at(x, y, turn_deg=turn), name)
+        street.street_sign(ground.at(x, y, turn_deg=turn), name)
     for y in (-5.0, -1.5, 2.0, 5.5):
-        town_street.bunting(ground.at(0.2, y), 3.2, 4.6)
+        street.bunting(ground.at(0.2, y), 3.2, 4.6)
 
 
 def _cars(site: Site, rng: np.random.Generator) -> None:

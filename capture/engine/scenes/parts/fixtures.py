@@ -15,7 +15,7 @@ from capture.engine.meshes import (
     sheet,
     tube,
 )
-from capture.engine.scenes.building import House
+from capture.engine.scenes.parts.building import House
 
 
 def counter(

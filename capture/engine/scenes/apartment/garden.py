@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from capture.engine.meshes import Mesh, rounded_box, sphere, tube
-from capture.engine.scenes.apartment_style import Style
-from capture.engine.scenes.building import House
+from capture.engine.scenes.apartment.style import Style
+from capture.engine.scenes.parts.building import House
 
 
 def plant_garden(house: House, style: Style, size_m: tuple[float, float]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from capture.engine.meshes import Mesh, cylinder, join, lathe, sphere, tube
-from capture.engine.scenes import town_textures as textures
-from capture.engine.scenes.town_parts import Color, Site
+from capture.engine.scenes.parts import masonry as textures
+from capture.engine.scenes.parts.site import Color, Site
 
 GREENS: dict[str, Color] = {
     "linden": (0.90, 0.92, 0.74),

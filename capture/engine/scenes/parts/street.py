@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from capture.engine.meshes import Mesh, box, cylinder, join, lathe, rounded_box, sphere, tube
-from capture.engine.scenes import town_textures as textures
-from capture.engine.scenes.town_parts import Color, Site, polygon, rectangle, slab
+from capture.engine.scenes.parts import masonry as textures
+from capture.engine.scenes.parts.site import Color, Site, polygon, rectangle, slab
 
 _IRON: Color = (0.13, 0.16, 0.15)
 

@@ -1,0 +1,1 @@
+"""Parts that the scenes share: buildings, furniture, street furniture, plants, textures."""
