@@ -24,7 +24,7 @@ from capture.scene import Plan, Scene
 Observer = Callable[[np.ndarray, np.ndarray], Mapping[str, float]]
 
 _DEPTH_AHEAD = 2  # groups on their way; more would only fill buffers
-_MAX_WARM_UP = 12
+MAX_WARM_UP = 12
 _SETTLED = 0.25  # mean absolute difference of 8-bit levels between two captures of one pose
 # UnrealCV prints three decimals and rounds arguments to 32-bit floats.
 _POSITION_TOLERANCE_CM = 0.002
@@ -130,7 +130,7 @@ def record(
     started = time.monotonic()
     _set_camera(stage, plan)
     poses = plan.trajectory.cam_to_world
-    warm_up = _settle(stage, poses[0])
+    warm_up = settle(stage, poses[0])
     engine = {
         **stage.engine,
         "warm_up_captures": warm_up,
@@ -224,18 +224,26 @@ def _set_camera(stage: Stage, plan: Plan) -> None:
     stage.client.request([f"{base}/size {k.width_px} {k.height_px}", f"{base}/fov {k.fov_deg:.6f}"])
 
 
-def _settle(stage: Stage, pose: np.ndarray) -> int:
-    """Capture the first pose until two pictures agree (exposure, streaming, temporal filters)."""
+def settle(stage: Stage, pose: np.ndarray) -> int:
+    """Capture a pose until two pictures agree (exposure, streaming, temporal filters).
+
+    Args:
+        stage: From `prepare`.
+        pose: cam_to_world, float64 [4, 4].
+
+    Returns:
+        How many captures it took; `MAX_WARM_UP` also where the pictures never agreed.
+    """
     width, height = (
         int(x) for x in stage.client.ask(f"vget /camera/{stage.camera_id}/size").split()
     )
     last = _lit(stage, pose, width, height)
-    for count in range(2, _MAX_WARM_UP + 1):
+    for count in range(2, MAX_WARM_UP + 1):
         current = _lit(stage, pose, width, height)
         if np.abs(current.astype(int) - last).mean() < _SETTLED:
             return count
         last = current
-    return _MAX_WARM_UP
+    return MAX_WARM_UP
 
 
 def _lit(stage: Stage, pose: np.ndarray, width: int, height: int) -> np.ndarray:

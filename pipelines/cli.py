@@ -62,6 +62,15 @@ def serve(
     verbs.serve(scene, seed, host, port, unix_socket, threads, ue_depth)
 
 
+def doctor(*, engine: _ENGINE = "127.0.0.1:9000") -> None:
+    """Probe an engine: what it is, what it lacks, its depth, its speed, what to set.
+
+    Args:
+        engine: What to examine.
+    """
+    verbs.doctor(engine)
+
+
 def scenes() -> None:
     """List the built-in scenes."""
     verbs.scenes()
@@ -223,7 +232,8 @@ def evaluate(
 
 
 _VERBS = (
-    demo, serve, scenes, plan, capture, curate, audit, shard, build, check, train, sample, evaluate
+    demo, serve, doctor, scenes, plan, capture, curate, audit, shard, build, check, train, sample,
+    evaluate,
 )  # fmt: skip
 
 

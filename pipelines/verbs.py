@@ -46,6 +46,23 @@ def serve(
     )
 
 
+def doctor(engine: str) -> None:
+    """See `relickit doctor`."""
+    from capture.launcher import open_engine, start_embedded
+    from pipelines.doctor import examine
+
+    spec = parse_engine(engine)
+    with start_embedded("apartment", 0) if spec.kind == "embedded" else open_engine(spec) as opened:
+        bad = 0
+        for finding in examine(opened):
+            bad += finding.verdict == "bad"
+            say(f"{finding.verdict:<5} {finding.topic:<11} {finding.found}")
+            if finding.advice:
+                say(f"{'':<17} -> {finding.advice}")
+    if bad:
+        raise ValueError(f"{opened.address} is not ready for capture: {bad} bad, see above")
+
+
 def scenes() -> None:
     """See `relickit scenes`."""
     from capture.engine.scenes import NAMES, build
