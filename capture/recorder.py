@@ -23,7 +23,8 @@ from capture.scene import Plan, Scene
 # Called with colour uint8 [H, W, 3] and depth float32 [H, W] in metres of every raw frame.
 Observer = Callable[[np.ndarray, np.ndarray], Mapping[str, float]]
 
-_DEPTH_AHEAD = 2  # groups on their way; more would only fill buffers
+# Groups on their way: four of eight messages (`vbatch` and seven) fill one tick of the plugin.
+DEPTH_AHEAD = 4
 MAX_WARM_UP = 12
 _SETTLED = 0.25  # mean absolute difference of 8-bit levels between two captures of one pose
 # UnrealCV prints three decimals and rounds arguments to 32-bit floats.
@@ -171,7 +172,7 @@ def frames(
     ahead: list[Group] = []
     sent = 0
     for index in range(len(poses)):
-        while sent < len(poses) and len(ahead) < _DEPTH_AHEAD:
+        while sent < len(poses) and len(ahead) < DEPTH_AHEAD:
             ahead.append(
                 stage.client.send(_frame_commands(stage, location_cm[sent], rotation_deg[sent]))
             )
