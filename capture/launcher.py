@@ -37,7 +37,7 @@ class EngineSpec:
 
 
 def parse_engine(text: str) -> EngineSpec:
-    """`embedded`, `embedded:N`, `unreal:/path/to/Binary.sh`, `HOST:PORT` or `unix:PATH`.
+    """`embedded[:N]`, `unreal:[N:]/path/to/Binary.sh`, `HOST:PORT` or `unix:PATH`.
 
     Raises:
         ValueError: If the text has none of these forms.
@@ -46,14 +46,18 @@ def parse_engine(text: str) -> EngineSpec:
     if head == "embedded" and (not tail or tail.isdigit()) and tail != "0":
         return EngineSpec(kind="embedded", count=int(tail or 1))
     if head == "unreal" and tail:
-        if not Path(tail).is_file():
-            raise ValueError(f"no Unreal binary at {tail!r}; give the path of the packaged project")
-        return EngineSpec(kind="unreal", target=tail)
+        number, colon, rest = tail.partition(":")
+        count, binary = (int(number), rest) if colon and number.isdigit() else (1, tail)
+        if count < 1 or not Path(binary).is_file():
+            raise ValueError(
+                f"no Unreal binary at {binary!r}; give the path of the packaged project"
+            )
+        return EngineSpec(kind="unreal", count=count, target=binary)
     if (head == "unix" and tail) or (head and tail.isdigit() and int(tail) <= 65535):
         return EngineSpec(kind="address", target=text)
     raise ValueError(
         f"cannot read the engine {text!r}; it is embedded[:N], HOST:PORT, unix:PATH "
-        "or unreal:/path/to/Binary.sh"
+        "or unreal:[N:]/path/to/Binary.sh"
     )
 
 
@@ -64,6 +68,7 @@ class Engine:
         addresses: Where it may answer, the first choice first.
         process: What we started, leading its own process group.
         patience_s: How long to wait for the first connection.
+        log: What the process prints; its last line explains an early end.
     """
 
     def __init__(
@@ -71,8 +76,10 @@ class Engine:
         addresses: tuple[str, ...],
         process: subprocess.Popen | None = None,
         patience_s: float = 0.0,
+        log: IO[str] | None = None,
     ):
         self._addresses, self._process, self._patience_s = addresses, process, patience_s
+        self._log = log
 
     def __enter__(self) -> Engine:
         return self
@@ -93,19 +100,23 @@ class Engine:
     def connect(self, timeout_s: float = 60.0) -> Client:
         """A new connection, at the first address that greets.
 
+        A Unix socket that is there goes first: on Linux the plugin makes it when its first TCP
+        client leaves, and from then on lets TCP clients wait for ever.
+
         Raises:
             EngineLost: If none does, or the process ended.
         """
         deadline = time.monotonic() + self._patience_s
         while True:
             failures = []
-            for address in self._addresses:
+            for address in sorted(self._addresses, key=_is_no_socket_file):
                 try:
                     return Client(address, timeout_s=timeout_s)
                 except EngineLost as error:
                     failures.append(str(error))
             if self._process is not None and self._process.poll() is not None:
-                raise EngineLost(f"the engine ended with code {self._process.returncode}")
+                last = f": {_last_line(self._log)}" if self._log else ""
+                raise EngineLost(f"the engine ended with code {self._process.returncode}{last}")
             if time.monotonic() > deadline:
                 raise EngineLost("; ".join(failures))
             time.sleep(1.0)
@@ -119,18 +130,29 @@ class Engine:
         self._process.wait()
         if self._process.stdout:
             self._process.stdout.close()
+        if self._log:
+            self._log.close()
 
 
-def open_engine(spec: EngineSpec) -> Engine:
+def open_engine(spec: EngineSpec, *, index: int = 0) -> Engine:
     """The engine that shows whatever it shows: one that runs already, or an Unreal binary.
+
+    Args:
+        spec: Which engine.
+        index: Of this engine in a fleet; several Unreal binaries take turns over the GPUs.
 
     Raises:
         ValueError: For the embedded engine, which needs to be told the scene.
     """
     if spec.kind == "unreal":
-        return start_unreal(Path(spec.target))
+        gpus = _num_gpus()
+        return start_unreal(Path(spec.target), gpu=index % gpus if gpus > 1 else None)
     if spec.kind == "address":
-        return Engine((spec.target,))
+        host, _, port = spec.target.rpartition(":")
+        local = host in ("127.0.0.1", "localhost")
+        return Engine(
+            (spec.target, f"unix:{plugin_socket(int(port))}") if local else (spec.target,)
+        )
     raise ValueError("the embedded engine plans from its own scenes; leave --engine away")
 
 
@@ -169,9 +191,14 @@ def _announced_port(process: subprocess.Popen, log: IO[str]) -> int:
         return int(json.loads(line)["port"])
     except (json.JSONDecodeError, KeyError) as error:
         process.wait(timeout=10)
-        log.seek(0)
-        last = log.read().strip().splitlines()[-1:] or [line.strip() or "it printed nothing"]
-        raise EngineLost(f"the embedded engine did not start: {last[0]}") from error
+        raise EngineLost(
+            f"the embedded engine did not start: {_last_line(log) or line.strip()}"
+        ) from error
+
+
+def _last_line(log: IO[str]) -> str:
+    log.seek(0)
+    return (log.read().strip().splitlines() or [""])[-1]
 
 
 def start_unreal(binary: Path, *, gpu: int | None = None) -> Engine:
@@ -187,11 +214,27 @@ def start_unreal(binary: Path, *, gpu: int | None = None) -> Engine:
     port = _free_port()
     command = [str(binary), "-RenderOffScreen", "-Unattended", "-NoSound", f"-UnrealCVPort={port}"]
     command += [f"-graphicsadapter={gpu}"] if gpu is not None else []
+    log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - the engine closes it
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
     )
-    addresses = (f"127.0.0.1:{port}", f"unix:/tmp/unrealcv_{port}.socket")
-    return Engine(addresses, process, _UNREAL_START_S)
+    addresses = (f"127.0.0.1:{port}", f"unix:{plugin_socket(port)}")
+    return Engine(addresses, process, _UNREAL_START_S, log)
+
+
+def plugin_socket(port: int) -> Path:
+    """Where the plugin puts its Unix socket; it ignores TMPDIR."""
+    return Path("/", "tmp", f"unrealcv_{port}.socket")
+
+
+def _is_no_socket_file(address: str) -> bool:
+    return not (address.startswith("unix:") and Path(address.removeprefix("unix:")).exists())
+
+
+def _num_gpus() -> int:
+    """NVIDIA GPUs that the driver lists; 0 where there is none."""
+    listed = Path("/proc/driver/nvidia/gpus")
+    return len(list(listed.iterdir())) if listed.is_dir() else 0
 
 
 def _free_port() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ from tyro.conf import Positional
 from capture.client import EngineError, EngineLost
 from capture.recorder import WrongPose
 from pipelines import verbs
-from pipelines.console import err, fail
+from pipelines.console import err, fail, sentence
 from pipelines.runner import StageFailed
 
 _ADDRESS = Annotated[
@@ -23,7 +22,7 @@ _ADDRESS = Annotated[
 _ENGINE = Annotated[
     str,
     tyro.conf.arg(
-        help="embedded[:N], HOST:PORT, unix:PATH or unreal:/path/to/Binary.sh", metavar="ENGINE"
+        help="embedded[:N], HOST:PORT, unix:PATH or unreal:[N:]/path/to/Binary.sh", metavar="ENGINE"
     ),
 ]
 
@@ -256,7 +255,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError, EngineError, EngineLost, WrongPose, StageFailed) as error:
         if verbose:
             err.print_exception()
-        fail(_sentence(error))
+        fail(sentence(error))
         return 1
     except ModuleNotFoundError as error:
         if verbose or error.name not in ("torch", "diffusers", "accelerate", "safetensors"):
@@ -264,10 +263,3 @@ def main(arguments: list[str] | None = None) -> int:
         fail(f"this needs {error.name}; install the training extra: pip install 'relickit[train]'")
         return 1
     return 0
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        where = f" ({error.filename})" if error.filename else ""
-        return f"the disk is full{where}; free some space and run the same command again"
-    return str(error)

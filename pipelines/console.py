@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +24,20 @@ def say(text: str) -> None:
 def fail(text: str) -> None:
     """The one sentence about what went wrong."""
     err.print(f"relickit: {text}", markup=False, style="red" if err.is_terminal else None)
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether a write failed for want of space; every other write there would fail as well."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def sentence(error: BaseException) -> str:
+    """What a user is told about an error."""
+    if is_disk_full(error):
+        name = getattr(error, "filename", None)
+        where = f" ({name})" if name else ""
+        return f"the disk is full{where}; free some space and run the same command again"
+    return str(error)
 
 
 class Bar:

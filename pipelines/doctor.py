@@ -20,8 +20,7 @@ import numpy as np
 from capture import camera, recorder, survey
 from capture.camera import Intrinsics
 from capture.client import Client, EngineError, decode_bmp, decode_depth_npy
-from capture.engine.server import plugin_socket
-from capture.launcher import Engine
+from capture.launcher import Engine, plugin_socket
 from capture.recorder import Stage, WrongPose
 from capture.scene import Plan
 from capture.trajectory import Trajectory
@@ -161,12 +160,11 @@ def connection(client: Client) -> Finding:
     here = host in ("127.0.0.1", "localhost") and sys.platform == "linux"
     if not here or "relickit" in client.greeting:
         return Finding(topic="connection", verdict="ok", found=client.address)
-    socket_path = plugin_socket(int(port))
     return Finding(
         topic="connection",
         verdict="note",
-        found=f"{client.address}; the plugin serves TCP once on Linux",
-        advice=f"from now on use --engine unix:{socket_path}, or restart the engine",
+        found=f"{client.address}; on Linux the plugin serves TCP once",
+        advice=f"later clients of other programs must use {plugin_socket(int(port))}; ours do",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from capture.recorder import Stage, prepare, record, scene_card
 from capture.scene import Plan, Scene
 from curation.exposure import FrameObserver
 from pipelines import runner
-from pipelines.console import Bar, bar
+from pipelines.console import Bar, bar, is_disk_full
 from pipelines.runner import StageFailed
 
 _ATTEMPTS = 3
@@ -34,8 +35,8 @@ class EngineUnusable(RuntimeError):
 class EngineOwner:
     """Owns one engine, shows the wanted scene on it, and records plans. Runs as a Ray actor."""
 
-    def __init__(self, spec: EngineSpec, threads: int):
-        self._spec, self._threads = spec, threads
+    def __init__(self, spec: EngineSpec, threads: int, index: int):
+        self._spec, self._threads, self._index = spec, threads, index
         self._engine: Engine | None = None
         self._stage: Stage | None = None
 
@@ -55,7 +56,7 @@ class EngineOwner:
         if self._spec.kind == "embedded":
             self._engine = launcher.start_embedded(scene.name, scene.seed, threads=self._threads)
         else:
-            self._engine = launcher.open_engine(self._spec)
+            self._engine = launcher.open_engine(self._spec, index=self._index)
         try:
             client = self._engine.connect()
         except EngineLost as error:
@@ -118,12 +119,14 @@ def capture(
         title: Of the progress bar.
 
     Raises:
-        StageFailed: If plans were given up, all others being finished; or, at once, if no engine
-            answers at an address or it shows another scene.
+        StageFailed: If plans were given up, all others being finished; or, at once, if the disk is
+            full, no engine answers at an address, or it shows another scene.
     """
     todo = [_Job(p) for p in plans if not (root / p.id / "episode.json").is_file()]
     root.mkdir(parents=True, exist_ok=True)
     files.sweep(root)
+    for plan in plans:
+        (failed / f"{plan.id}.json").unlink(missing_ok=True)
     total = sum(len(p.trajectory) for p in plans)
     already = total - sum(len(job.plan.trajectory) for job in todo)
     if not todo:
@@ -159,22 +162,28 @@ class _Fleet:
             self._queues.setdefault(job.plan.scene_id, []).append(job)
         self._scenes, self._root, self._spec = scenes, root, spec
         self._progress, self._done = progress, done
+        self._actors: list[Any] = []
         self._idle: list[tuple[Any, str]] = []  # an actor and the scene that it shows
         self._busy: dict[Any, _Busy] = {}
         self._given_up: list[_Job] = []
+        self._numbers = itertools.count()
 
     def run(self) -> list[_Job]:
         """Work until every job is done or given up; returns those given up."""
         count = min(self._spec.count, sum(map(len, self._queues.values())))
         self._idle = [(self._new_actor(), "") for _ in range(count)]
         self._note("starting engines (the first start on a machine compiles the renderer)")
-        while any(self._queues.values()) or self._busy:
-            self._hand_out()
-            finished, _ = ray.wait(list(self._busy), timeout=_WAIT_S)
-            for reference in finished:
-                self._settle(reference)
-            self._take_from_the_stuck()
-            self._note()
+        try:
+            while any(self._queues.values()) or self._busy:
+                self._hand_out()
+                finished, _ = ray.wait(list(self._busy), timeout=_WAIT_S)
+                for reference in finished:
+                    self._settle(reference)
+                self._take_from_the_stuck()
+                self._note()
+        finally:
+            for actor in self._actors:
+                ray.kill(actor)  # an engine ends with its owner
         return self._given_up
 
     def _note(self, text: str = "") -> None:
@@ -185,7 +194,7 @@ class _Fleet:
         cores = int(ray.cluster_resources().get("CPU", 1))
         threads = max(cores // self._spec.count, 1)
         owner = ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(EngineOwner)
-        return owner.remote(self._spec, threads)
+        return owner.remote(self._spec, threads, next(self._numbers))
 
     def _hand_out(self) -> None:
         while self._idle and any(self._queues.values()):
@@ -204,8 +213,9 @@ class _Fleet:
             self._done += int(ray.get(reference))  # pyright: ignore[reportArgumentType]
             self._idle.append((busy.actor, busy.job.plan.scene_id))
         except RayError as error:
-            if isinstance(error, RayTaskError) and isinstance(error.cause, EngineUnusable):
-                raise StageFailed(str(error.cause)) from error
+            cause = error.cause if isinstance(error, RayTaskError) else None
+            if isinstance(cause, EngineUnusable) or is_disk_full(cause):
+                raise StageFailed(runner.reason(error)) from error
             self._failed(busy, runner.reason(error))
 
     def _take_from_the_stuck(self) -> None:
@@ -216,6 +226,7 @@ class _Fleet:
 
     def _failed(self, busy: _Busy, why: str) -> None:
         ray.kill(busy.actor)
+        self._actors.remove(busy.actor)
         self._idle.append((self._new_actor(), ""))
         busy.job.failures.append(why)
         if len(busy.job.failures) < _ATTEMPTS:

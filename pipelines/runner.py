@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from pipelines.console import bar, say
+from pipelines.console import bar, say, sentence
 
 Item = TypeVar("Item")
 _WAIT_S = 1.0
@@ -97,5 +97,5 @@ def _apply(function: Callable[[Item], Any], item: Item) -> Any:
 def reason(error: RayError) -> str:
     """The sentence behind Ray's wrapping of an error."""
     if isinstance(error, RayTaskError):
-        return f"{error.cause}" if error.cause else str(error).splitlines()[-1]
+        return sentence(error.cause) if error.cause else str(error).splitlines()[-1]
     return str(error).splitlines()[0]

@@ -209,7 +209,7 @@ def serve(
         world: What is rendered.
         host: Address to bind.
         port: TCP port; 0 takes a free one.
-        unix_socket: Path of a Unix socket to listen on as well; see `plugin_socket`.
+        unix_socket: Path of a Unix socket to listen on as well.
         threads: Threads of the renderer; all cores by default.
         options: Image size, depth quantisation, working folder.
         on_listening: Called once with the TCP port.
@@ -228,8 +228,3 @@ def serve(
         _log.info("interrupted")
     finally:
         server.close()
-
-
-def plugin_socket(port: int) -> Path:
-    """Where the plugin puts its Unix socket; it ignores TMPDIR."""
-    return Path("/", "tmp", f"unrealcv_{port}.socket")
