@@ -194,7 +194,9 @@ class _Fleet:
         cores = int(ray.cluster_resources().get("CPU", 1))
         threads = max(cores // self._spec.count, 1)
         owner = ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(EngineOwner)
-        return owner.remote(self._spec, threads, next(self._numbers))
+        actor = owner.remote(self._spec, threads, next(self._numbers))
+        self._actors.append(actor)
+        return actor
 
     def _hand_out(self) -> None:
         while self._idle and any(self._queues.values()):
