@@ -14,7 +14,8 @@ import signal
 import sys
 from pathlib import Path
 
-from capture.engine import scenes
+from capture.engine import faults, scenes
+from capture.engine.faults import Faults
 from capture.engine.server import serve
 from capture.engine.state import Options
 
@@ -42,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
                 ue_depth=options.ue_depth,
                 folder=options.folder,
             ),
+            faults=_faults(options),
             on_listening=lambda port: _announce(port, options),
         )
     except ValueError as error:
@@ -64,9 +66,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, help="of the renderer; all cores by default")
     parser.add_argument("--folder", type=Path, default=Path(), help="where image files may go")
     parser.add_argument(
+        "--fault", default="", metavar="NAME[=NUMBER],...", help="what goes wrong on purpose"
+    )
+    parser.add_argument("--fault-seed", type=int, default=0, help="of what is left to chance")
+    parser.add_argument(
         "--die-with-parent", action="store_true", help="end when the starting thread ends (Linux)"
     )
     return parser
+
+
+def _faults(options: argparse.Namespace) -> Faults | None:
+    return Faults(faults.parse(options.fault), options.fault_seed) if options.fault else None
 
 
 def _announce(port: int, options: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from capture.engine.commands import CommandError, dispatcher
+from capture.engine.faults import Faults
 from capture.engine.protocol import Buffer, ProtocolError, parse_request, read_frame, write_frame
 from capture.engine.raster import Renderer
 from capture.engine.state import Engine, Options
@@ -38,6 +39,7 @@ class Server:
         host: Address to bind; the protocol has no authentication, so keep it local.
         port: TCP port; 0 takes a free one.
         unix_socket: Path of a Unix socket to listen on as well.
+        faults: What goes wrong on purpose; nothing by default.
 
     Raises:
         ValueError: If the address cannot be bound.
@@ -50,8 +52,9 @@ class Server:
         host: str = "127.0.0.1",
         port: int = 9000,
         unix_socket: Path | None = None,
+        faults: Faults | None = None,
     ):
-        self._engine = engine
+        self._engine, self._faults = engine, faults
         self._dispatcher = dispatcher()
         self._listeners = [_listen_tcp(host, port)]
         self.port: int = self._listeners[0].getsockname()[1]
@@ -84,6 +87,8 @@ class Server:
         """Stop listening, drop the client, and let `run` return. May be called from any thread."""
         self._wake_sender.send(b"x")
         self._acceptor.join()
+        if self._faults is not None:
+            self._faults.release()
         for listener in self._listeners:
             listener.close()
         if self._unix_socket is not None:
@@ -107,7 +112,10 @@ class Server:
     def _admit(self, connection: socket.socket) -> None:
         """Queue a connection, or close it while another client is being served."""
         with self._lock:
-            if self._current is not None and not _has_left(self._current):
+            busy = self._current is not None and not _has_left(self._current)
+            if self._faults is not None and self._faults.ignores(connection, busy=busy):
+                return
+            if busy:
                 _log.info("a second client was refused")
                 connection.close()
                 return
@@ -135,8 +143,18 @@ class Server:
             missing = max(missing - 1, 0)
             if not missing:
                 for held_id, held_command in held:
-                    write_frame(connection, [b"%d:" % held_id, *self.execute(held_command)])
+                    body = self._answer(held_command)
+                    if body is not None:
+                        write_frame(connection, [b"%d:" % held_id, *body])
                 held.clear()
+                if self._faults is not None:
+                    self._faults.end_tick(self.execute)
+
+    def _answer(self, command: str) -> list[Buffer] | None:
+        """What is sent for a command; None if a fault loses it."""
+        if self._faults is None:
+            return self.execute(command)
+        return self._faults.answer(command, self.execute)
 
     def execute(self, command: str) -> list[Buffer]:
         """Run one command; the parts of its reply's body. Never raises for what a client sends."""
@@ -199,6 +217,7 @@ def serve(
     unix_socket: Path | None = None,
     threads: int | None = None,
     options: Options | None = None,
+    faults: Faults | None = None,
     on_listening: Callable[[int], None] | None = None,
 ) -> None:
     """Serve a world until interrupted.
@@ -212,6 +231,7 @@ def serve(
         unix_socket: Path of a Unix socket to listen on as well.
         threads: Threads of the renderer; all cores by default.
         options: Image size, depth quantisation, working folder.
+        faults: What goes wrong on purpose; nothing by default.
         on_listening: Called once with the TCP port.
 
     Raises:
@@ -219,7 +239,7 @@ def serve(
     """
     engine = Engine(world, Renderer(world, threads=threads), options)
     engine.warm_up()
-    server = Server(engine, host=host, port=port, unix_socket=unix_socket)
+    server = Server(engine, host=host, port=port, unix_socket=unix_socket, faults=faults)
     try:
         if on_listening is not None:
             on_listening(server.port)
