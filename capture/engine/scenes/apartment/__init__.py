@@ -19,7 +19,9 @@ import numpy as np
 
 from capture.engine.meshes import box
 from capture.engine.scenes.apartment import garden
-from capture.engine.scenes.apartment.rooms import furnish
+from capture.engine.scenes.apartment.furnishing import place
+from capture.engine.scenes.apartment.private import BATHROOM, BEDROOM, CHILDS_ROOM
+from capture.engine.scenes.apartment.rooms import HALL, KITCHEN, LIVING_ROOM, STUDY
 from capture.engine.scenes.apartment.style import Style
 from capture.engine.scenes.parts.building import House, Opening, Room, Wall
 from capture.engine.world import Lighting, World
@@ -113,7 +115,8 @@ def build(seed: int = 0) -> World:
     house = House(size_m=(_WIDTH_M, _DEPTH_M), height_m=_HEIGHT_M, mirror=mirror)
     style = Style(house, seed)
     rooms = _raise_shell(house, style)
-    furnish(house, style)
+    for pieces in (LIVING_ROOM, KITCHEN, STUDY, HALL, BEDROOM, CHILDS_ROOM, BATHROOM):
+        place(house, style, pieces)
     garden.plant_garden(house, style, (_WIDTH_M, _DEPTH_M))
     to_sun = house.direction(np.array([-0.42, -0.70, 0.50]))
     heading = house.direction((-0.76, -0.5, 0.0))

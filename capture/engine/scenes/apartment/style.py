@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from capture.engine.materials import DISPLAY_GAMMA, Material, plain
@@ -29,6 +31,7 @@ _RUGS = (
     ((0.38, 0.43, 0.32), (0.85, 0.80, 0.68), (0.66, 0.45, 0.30), (0.22, 0.24, 0.20)),
     ((0.72, 0.53, 0.42), (0.90, 0.85, 0.76), (0.42, 0.30, 0.30), (0.33, 0.45, 0.47)),
 )  # fmt: skip
+_LEAVES = ((0.22, 0.38, 0.17), (0.33, 0.46, 0.22), (0.25, 0.40, 0.28))
 
 
 class Style:
@@ -42,7 +45,13 @@ class Style:
         self._woods(house)
         self._soft()
         self._hard()
+        self._small()
         self._flat_art()
+
+    @functools.cached_property
+    def front(self) -> int:
+        """The kitchen's fronts, chosen when the kitchen is built."""
+        return self.lacquer[1 + int(self.rng.integers(3))]
 
     def _make(self, texture: np.ndarray, color=(1.0, 1.0, 1.0), **options) -> int:
         """A material whose texture is tinted by a display colour."""
@@ -145,12 +154,16 @@ class Style:
         self.steel = self._make(one, (0.66, 0.66, 0.65), gloss=0.55, shininess=60)
         self.brass = self._make(one, (0.72, 0.58, 0.34), gloss=0.6, shininess=50)
         self.black = self._make(one, (0.13, 0.13, 0.14), gloss=0.3, shininess=60)
+        self.mirror = self._make(tex.mirror(glaze, hexes, seed + 26), gloss=0.3, shininess=90)
         self.enamel = self._make(one, (0.94, 0.94, 0.92), gloss=0.4, shininess=80)
         self.paper = self._make(one, (0.90, 0.87, 0.78))
         self.wax = self._make(one, (0.92, 0.88, 0.80), glow=0.1)
         self.flame = self._make(one, (1.0, 0.72, 0.35), glow=6.0)
         self.bulb = self._make(one, (1.0, 0.86, 0.62), glow=5.0)
         self.glass = self._make(one, (0.25, 0.36, 0.28), gloss=0.5, shininess=90)
+
+    def _small(self) -> None:
+        one = plain(1, 1, 1)
         self.ceramics = [
             self._make(one, c, gloss=0.25)
             for c in (
@@ -176,12 +189,14 @@ class Style:
             )
         ]
         self.terracotta = self._make(
-            tex.paint((0.70, 0.45, 0.33), seed + 24, size=64), repeat_m=0.5
+            tex.paint((0.70, 0.45, 0.33), self._seed + 24, size=64), repeat_m=0.5
         )
         self.soil = self._make(one, (0.22, 0.17, 0.13))
         self.leaves = [
-            self._make(tex.leaf(seed + 25 + k, c), two_sided=True, translucency=0.35, gloss=0.06)
-            for k, c in enumerate(((0.22, 0.38, 0.17), (0.33, 0.46, 0.22), (0.25, 0.40, 0.28)))
+            self._make(
+                tex.leaf(self._seed + 25 + k, c), two_sided=True, translucency=0.35, gloss=0.06
+            )
+            for k, c in enumerate(_LEAVES)
         ]
 
     def _flat_art(self) -> None:

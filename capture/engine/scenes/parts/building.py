@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -81,6 +82,22 @@ class Room:
     wall: int
     floor: int
     floor_label: str
+
+
+class Ground(Protocol):
+    """What furniture is added to: a `House` or a `site.Site`."""
+
+    def object(self, kind: str, label: str | None = None) -> int:
+        """Begin an object; see `WorldBuilder.object`."""
+        ...
+
+    def add(self, obj: int, mesh: Mesh, material: int) -> None:
+        """Add a mesh of this frame to an object."""
+        ...
+
+    def lamp(self, position_m, rgb: tuple[float, float, float], reach_m: float = 6.0) -> None:
+        """Add a baked light of this frame."""
+        ...
 
 
 class House:

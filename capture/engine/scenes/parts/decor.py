@@ -15,16 +15,17 @@ from capture.engine.meshes import (
     lathe,
     quad,
     rounded_box,
-    sheet,
     sphere,
     transform,
     tube,
 )
-from capture.engine.scenes.parts.building import House
+from capture.engine.scenes.parts.building import Ground
+from capture.engine.scenes.parts.furniture import cushion, shelf
+from capture.engine.scenes.parts.houseplants import plant
 
 
 def books(
-    house: House, at, covers: list[int], paper: int, rng, *, width=0.8, depth=0.2, tallest=0.3
+    house: Ground, at, covers: list[int], paper: int, rng, *, width=0.8, depth=0.2, tallest=0.3
 ):
     """A row of upright books along local x from 0 to about `width`, with gaps."""
     obj = house.object("books", "row of books")
@@ -44,7 +45,33 @@ def books(
         x += thick
 
 
-def book_pile(house: House, at, covers: list[int], paper: int, rng, *, count=3):
+def bookcase(
+    house: Ground, at, wood: int, covers: list[int], paper: int, ceramics: list[int], soil: int,
+    leaf: int, rng, *, size=(0.9, 0.3, 2.0), levels=5,
+):  # fmt: skip
+    """A shelf full of books, with a vase, a plant or a pile here and there."""
+    width, depth, _ = size
+    boards = shelf(house, at, wood, size=size, levels=levels)
+    for k, z in enumerate(boards):
+        left = at @ transform(-width / 2 + 0.03, 0.03, z)
+        share = rng.choice([0.95, 0.7, 0.55]) if k else 0.95
+        row = {"width": share * (width - 0.06), "depth": depth - 0.07}
+        books(house, left, covers, paper, rng, **row)
+        if share > 0.9:
+            continue
+        spot = at @ transform(width / 2 - (1 - share) * width / 2 - 0.02, depth / 2, z)
+        choice = int(rng.integers(3))
+        if choice == 2:
+            book_pile(house, spot, covers, paper, rng)
+            continue
+        pot = ceramics[int(rng.integers(5))]
+        if choice == 0:
+            vase(house, spot, pot, rng, height=0.2)
+        else:
+            plant(house, spot, pot, soil, leaf, rng, kind="leafy", size=0.16)
+
+
+def book_pile(house: Ground, at, covers: list[int], paper: int, rng, *, count=3):
     """Books that lie on each other."""
     obj = house.object("book_pile", "pile of books")
     z = 0.0
@@ -59,7 +86,7 @@ def book_pile(house: House, at, covers: list[int], paper: int, rng, *, count=3):
         z += thick
 
 
-def vase(house: House, at, material: int, rng, *, height=0.28, kind="vase"):
+def vase(house: Ground, at, material: int, rng, *, height=0.28, kind="vase"):
     """A thrown vase of a random outline."""
     t = np.linspace(0, 1, 13)
     belly, neck = rng.uniform(0.28, 0.4), rng.uniform(0.1, 0.2)
@@ -75,114 +102,7 @@ def vase(house: House, at, material: int, rng, *, height=0.28, kind="vase"):
     return obj
 
 
-def branches(house: House, at, bark: int, blossom: int, rng, *, count=6, height=0.5):
-    """Blossoming twigs that stand in a vase."""
-    obj = house.object("twigs", "blossoming twigs")
-    for _ in range(count):
-        a, lean = rng.uniform(0, 6.28), rng.uniform(0.1, 0.42)
-        t = np.linspace(0, 1, 6)[:, None]
-        tip = np.array([np.cos(a) * lean, np.sin(a) * lean, 1.0]) * height * rng.uniform(0.7, 1.1)
-        path = t * tip + 0.02 * np.sin(6 * t + a) * np.array([[1, 0.5, 0]])
-        house.add(obj, tube(path, np.linspace(0.005, 0.002, 6), sides=5).moved(at), bark)
-        flowers = [
-            sphere(rng.uniform(0.009, 0.018), sides=6).at(
-                *(path[rng.integers(2, 6)] + rng.normal(0, 0.018, 3))
-            )
-            for _ in range(9)
-        ]
-        house.add(obj, join(flowers).moved(at), blossom)
-
-
-def plant(house: House, at, pot: int, soil: int, leaf: int, rng, *, kind="leafy", size=1.0):
-    """A potted plant.
-
-    Args:
-        house: The house.
-        at: Where.
-        pot: Material.
-        soil: Material.
-        leaf: Two-sided material.
-        rng: Of its growth.
-        kind: "leafy" (broad leaves on stems), "palm" (long arching leaves) or "sword" (upright).
-        size: Height in metres, about.
-    """
-    obj = house.object(
-        "plant",
-        {"leafy": "broad-leaved plant", "palm": "potted palm", "sword": "snake plant"}[kind],
-    )
-    r = 0.15 * size**0.5 + 0.02
-    tall = r * 1.7
-    profile = [
-        (0, 0),
-        (r * 0.72, 0),
-        (r * 0.72, 0),
-        (r, tall),
-        (r, tall),
-        (r * 0.9, tall),
-        (r * 0.88, tall - 0.03),
-    ]
-    house.add(obj, lathe(profile, sides=24).moved(at), pot)
-    house.add(obj, cylinder(r * 0.89, 0.01, sides=16).at(0, 0, tall - 0.04).moved(at), soil)
-    count = {"leafy": 30, "palm": 22, "sword": 13}[kind]
-    leaves = []
-    for k in range(count):
-        a = k * 2.399963 + rng.uniform(-0.3, 0.3)
-        up = rng.uniform(0.5, 1.0)
-        if kind == "leafy":
-            stem = size * up * 0.75
-            reach = 0.12 * size + 0.25 * size * (1.15 - up) + rng.uniform(0, 0.06)
-            foot = np.array([reach * np.cos(a), reach * np.sin(a), tall + stem - 0.08])
-            path = np.stack(
-                [[0, 0, tall - 0.05], [foot[0] * 0.4, foot[1] * 0.4, tall + stem * 0.6], foot]
-            )
-            house.add(obj, tube(path, 0.005 * size**0.5, sides=4).moved(at), leaf)
-            blade = _blade(
-                0.3 * size**0.7,
-                0.19 * size**0.7,
-                droop=rng.uniform(0.5, 1.3),
-                lift=rng.uniform(-0.2, 0.5),
-            )
-            leaves.append(blade.moved(transform(*foot, turn_deg=np.degrees(a))))
-        elif kind == "palm":
-            blade = _blade(
-                size * rng.uniform(0.7, 1.0),
-                0.07 * size,
-                droop=rng.uniform(0.9, 1.7),
-                lift=rng.uniform(0.9, 1.35),
-            )
-            leaves.append(blade.moved(transform(0, 0, tall - 0.05, turn_deg=np.degrees(a))))
-        else:
-            blade = _blade(
-                size * up * 0.85, 0.085 * size**0.5, droop=0.12, lift=rng.uniform(1.3, 1.52)
-            )
-            spot = rng.uniform(0, 0.5) * r
-            leaves.append(
-                blade.moved(
-                    transform(
-                        spot * np.cos(a), spot * np.sin(a), tall - 0.05, turn_deg=np.degrees(a)
-                    )
-                )
-            )
-    house.add(obj, join(leaves).moved(at), leaf)
-
-
-def _blade(length: float, width: float, *, droop: float, lift: float) -> Mesh:
-    """A leaf from the origin toward +x: `lift` is its first angle up, `droop` its bend down."""
-    t = np.linspace(0, 1, 7)
-    angle = lift - droop * t**1.5
-    step = np.stack([np.cos(angle), np.sin(angle)], 1) * length / 6
-    spine = np.vstack([[0, 0], np.cumsum(step[:-1], axis=0)])
-    half = width / 2 * np.sin(np.pi * np.clip(0.06 + 0.94 * t, 0, 1)) ** 0.75
-    half[-1] = 0.001
-    side = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
-    x = np.broadcast_to(spine[:, 0:1], (7, 5))
-    z = spine[:, 1:2] + 0.18 * np.abs(side) * half[:, None]
-    blade = sheet(np.stack([x, half[:, None] * side, z], -1))
-    uv = np.stack(np.broadcast_arrays(t[:, None], (side + 1) / 2), -1).reshape(-1, 2)
-    return blade.with_uv(uv)
-
-
-def floor_lamp(house: House, at, shade: int, metal: int, light=(0.9, 0.62, 0.34)):
+def floor_lamp(house: Ground, at, shade: int, metal: int, light=(0.9, 0.62, 0.34)):
     """A standing lamp with a cloth shade, lit."""
     obj = house.object("floor_lamp", "floor lamp")
     base = [cylinder(0.15, 0.02, sides=24), tube([(0, 0, 0.02), (0, 0, 1.5)], 0.011, sides=8)]
@@ -191,7 +111,7 @@ def floor_lamp(house: House, at, shade: int, metal: int, light=(0.9, 0.62, 0.34)
     house.lamp((at @ (0, 0, 1.55, 1))[:3], light, 4.5)
 
 
-def table_lamp(house: House, at, shade: int, foot: int, rng, light=(0.5, 0.33, 0.17)):
+def table_lamp(house: Ground, at, shade: int, foot: int, rng, light=(0.5, 0.33, 0.17)):
     """A small lamp with a ceramic foot, lit."""
     obj = vase(house, at, foot, rng, height=0.26, kind="table_lamp")
     house.add(obj, _shade(0.14, 0.09, 0.19).at(0, 0, 0.27).moved(at), shade)
@@ -199,7 +119,7 @@ def table_lamp(house: House, at, shade: int, foot: int, rng, light=(0.5, 0.33, 0
 
 
 def pendant(
-    house: House,
+    house: Ground,
     at,
     shade: int,
     metal: int,
@@ -223,12 +143,19 @@ def pendant(
     house.lamp((at @ (0, 0, -drop - 0.02, 1))[:3], light, 4.5)
 
 
+def ceiling_light(house: Ground, at, shade: int, *, radius=0.13, light=(0.8, 0.6, 0.4)):
+    """A flat round lamp under a ceiling, lit; local z = 0 is the ceiling."""
+    obj = house.object("ceiling_light", "ceiling light")
+    house.add(obj, cylinder(radius, 0.05, sides=20).at(z_m=-0.05).moved(at), shade)
+    house.lamp((at @ (0, 0, -0.1, 1))[:3], light, 5.0)
+
+
 def _shade(low: float, high: float, tall: float) -> Mesh:
     """A lamp shade, open above and below; give it a two-sided material."""
     return lathe([(low, 0), (high, tall)], sides=28)
 
 
-def bowl(house: House, at, material: int, fruit: list[int], rng, *, radius=0.15):
+def bowl(house: Ground, at, material: int, fruit: list[int], rng, *, radius=0.15):
     """A bowl of fruit."""
     t = np.linspace(0, 1, 8)
     outer = np.stack([radius * (0.3 + 0.7 * np.sin(t * np.pi / 2)), radius * 0.55 * t**1.6], 1)
@@ -244,7 +171,7 @@ def bowl(house: House, at, material: int, fruit: list[int], rng, *, radius=0.15)
         house.add(obj, ball.moved(at), fruit[k % len(fruit)])
 
 
-def mug(house: House, at, material: int, *, height=0.09):
+def mug(house: Ground, at, material: int, *, height=0.09):
     """A cup with a handle."""
     obj = house.object("mug", "mug")
     profile = [
@@ -261,14 +188,14 @@ def mug(house: House, at, material: int, *, height=0.09):
     house.add(obj, join([lathe(profile, sides=18), tube(ear, 0.005, sides=6)]).moved(at), material)
 
 
-def plate(house: House, at, material: int, *, radius=0.13):
+def plate(house: Ground, at, material: int, *, radius=0.13):
     """A dinner plate."""
     r = radius
     profile = [(0, 0), (r * 0.6, 0), (r, 0.018), (r, 0.022), (r * 0.62, 0.008), (0, 0.008)]
     house.add(house.object("plate", "plate"), lathe(profile, sides=28).moved(at), material)
 
 
-def bottle(house: House, at, material: int, *, height=0.26, radius=0.036):
+def bottle(house: Ground, at, material: int, *, height=0.26, radius=0.036):
     """A bottle."""
     r, h = radius, height
     profile = [
@@ -284,7 +211,7 @@ def bottle(house: House, at, material: int, *, height=0.26, radius=0.036):
     house.add(house.object("bottle", "bottle"), lathe(profile, sides=16).moved(at), material)
 
 
-def candle(house: House, at, wax: int, flame: int, *, height=0.12):
+def candle(house: Ground, at, wax: int, flame: int, *, height=0.12):
     """A lit candle."""
     obj = house.object("candle", "candle")
     house.add(obj, cylinder(0.03, height, sides=16).moved(at), wax)
@@ -294,7 +221,7 @@ def candle(house: House, at, wax: int, flame: int, *, height=0.12):
     house.add(obj, fire.moved(at), flame)
 
 
-def laptop(house: House, at, body: int, screen: int):
+def laptop(house: Ground, at, body: int, screen: int):
     """An open laptop; its screen faces local +y."""
     obj = house.object("laptop", "laptop")
     house.add(obj, rounded_box(0.34, 0.24, 0.016, 0.006, steps=1).moved(at), body)
@@ -305,7 +232,7 @@ def laptop(house: House, at, body: int, screen: int):
 
 
 def screen(
-    house: House, at, body: int, image: int, *, size=(0.6, 0.36), kind="monitor", stand=True
+    house: Ground, at, body: int, image: int, *, size=(0.6, 0.36), kind="monitor", stand=True
 ):
     """A flat screen that faces local +y."""
     obj = house.object(kind, kind.replace("_", " "))
@@ -319,7 +246,7 @@ def screen(
     house.add(obj, face.moved(at), image)
 
 
-def clock(house: House, at, face: int, rim: int, *, radius=0.16):
+def clock(house: Ground, at, face: int, rim: int, *, radius=0.16):
     """A wall clock; local y = 0 is the wall, z = 0 its middle."""
     obj = house.object("clock", "wall clock")
     disc = cylinder(radius, 0.03, sides=32).tilted(about_x_deg=-90)
@@ -342,7 +269,7 @@ def _about_y(angle_deg: float) -> np.ndarray:
     return np.array([[c, 0, s, 0], [0, 1, 0, 0], [-s, 0, c, 0], [0, 0, 0, 1.0]])
 
 
-def basket(house: House, at, material: int, *, radius=0.2, height=0.28):
+def basket(house: Ground, at, material: int, *, radius=0.2, height=0.28):
     """A wicker basket."""
     r = radius
     t = np.linspace(0, 1, 7)
@@ -351,25 +278,27 @@ def basket(house: House, at, material: int, *, radius=0.2, height=0.28):
     house.add(house.object("basket", "basket"), lathe(profile, sides=24).moved(at), material)
 
 
-def toy_blocks(house: House, at, colors: list[int], rng, *, count=9):
-    """Wooden blocks, strewn."""
+def toy_blocks(house: Ground, at, colors: list[int], rng, *, count=9, spread=0.16):
+    """Wooden blocks, strewn over about `spread` metres; every fifth lies on the one before."""
     obj = house.object("toy_blocks", "toy blocks")
+    spot = (0.0, 0.0)
     for k in range(count):
-        x, y = rng.normal(0, 0.16, 2)
-        cube = rounded_box(0.06, 0.06, 0.06, 0.006, steps=1).at(
-            x, y, 0.06 * (k % 5 == 4), turn_deg=rng.uniform(0, 90)
-        )
+        stacked = k % 5 == 4
+        spot = spot if stacked else tuple(rng.normal(0, spread, 2).clip(-2 * spread, 2 * spread))
+        cube = rounded_box(0.06, 0.06, 0.06, 0.006, steps=1)
+        turn_deg = rng.uniform(0, 90)
+        cube = cube.at(*spot, 0.06 * stacked, turn_deg=turn_deg)
         house.add(obj, cube.moved(at), colors[k % len(colors)])
 
 
-def ball(house: House, at, material: int, *, radius=0.11):
+def ball(house: Ground, at, material: int, *, radius=0.11):
     """A ball."""
     house.add(
         house.object("ball", "ball"), sphere(radius, sides=24).at(0, 0, radius).moved(at), material
     )
 
 
-def teddy(house: House, at, fur: int, dark: int):
+def teddy(house: Ground, at, fur: int, dark: int):
     """A sitting teddy bear that looks toward +y."""
     obj = house.object("teddy", "teddy bear")
     body = [
@@ -386,3 +315,25 @@ def teddy(house: House, at, fur: int, dark: int):
     house.add(obj, join(body).moved(at), fur)
     eyes = [sphere(0.012, sides=8).at(s * 0.04, 0.105, 0.385) for s in (-1, 1)]
     house.add(obj, join([*eyes, sphere(0.016, sides=8).at(0, 0.142, 0.35)]).moved(at), dark)
+
+
+def bunting(house: Ground, at, colors: list[int], *, length=2.9, count=9, sag=0.35):
+    """A sagging row of small flags along local x; they hang from local z = 0."""
+    obj = house.object("bunting", "bunting")
+    for k in range(count):
+        t = (k + 0.5) / count
+        flag = cylinder(0.09, 0.16, top_radius_m=0.001, sides=3).scaled(1, 0.06, -1)
+        low = -sag * (1 - (2 * t - 1) ** 2)
+        house.add(obj, flag.at(t * length, 0, low).moved(at), colors[k % len(colors)])
+
+
+def coat_rack(house: Ground, at, wood: int, metal: int, coats: list[int | None]):
+    """A rail with four hooks at 1.7 m, and a coat on each that has a material."""
+    rail = house.object("coat_rack", "coat rack")
+    house.add(rail, box(1.1, 0.02, 0.12).at(0, 0.01, 1.66).moved(at), wood)
+    hook = cylinder(0.012, 0.07, sides=8).tilted(about_x_deg=-90)
+    coat = cushion(0.34, 0.16).scaled(1.0, 1.0, 2.6)
+    for x, cloth in zip((-0.4, -0.15, 0.12, 0.38), coats, strict=True):
+        house.add(rail, hook.at(x, 0.02, 1.71).moved(at), metal)
+        if cloth is not None:
+            house.add(house.object("coat", "coat"), coat.at(x, 0.12, 0.82).moved(at), cloth)

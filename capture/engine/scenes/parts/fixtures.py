@@ -15,11 +15,11 @@ from capture.engine.meshes import (
     sheet,
     tube,
 )
-from capture.engine.scenes.parts.building import House
+from capture.engine.scenes.parts.building import Ground
 
 
 def counter(
-    house: House,
+    house: Ground,
     at,
     body: int,
     front: int,
@@ -74,7 +74,7 @@ def counter(
         )
 
 
-def wall_units(house: House, at, body: int, front: int, metal: int, *, units=3):
+def wall_units(house: Ground, at, body: int, front: int, metal: int, *, units=3):
     """Upper cupboards of 0.6 m; local z = 0 is their underside."""
     obj = house.object("wall_cupboard", "wall cupboard")
     width = 0.6 * units
@@ -93,7 +93,13 @@ def wall_units(house: House, at, body: int, front: int, metal: int, *, units=3):
     house.add(obj, join(bars).moved(at), metal)
 
 
-def stove(house: House, at, steel: int, black: int):
+def splashback(house: Ground, at, tile: int, *, size=(1.8, 0.6)):
+    """Tiles on the wall behind a worktop; local z = 0 is their lower edge."""
+    obj = house.object("splashback", "tiled splashback")
+    house.add(obj, box(size[0], 0.012, size[1]).at(0, 0.006).moved(at), tile)
+
+
+def stove(house: Ground, at, steel: int, black: int):
     """A free-standing stove with hob, oven door and knobs."""
     obj = house.object("stove", "stove")
     house.add(obj, box(0.6, 0.6, 0.91).at(0, 0.3).moved(at), steel)
@@ -124,7 +130,7 @@ def stove(house: House, at, steel: int, black: int):
     house.add(pot, join([lathe(profile, sides=24), *ears]).at(-0.14, 0.2, 0.925).moved(at), steel)
 
 
-def hood(house: House, at, steel: int, *, top_m=2.7):
+def hood(house: Ground, at, steel: int, *, top_m=2.7):
     """An extractor hood over a stove, up to the ceiling."""
     obj = house.object("hood", "cooker hood")
     low, high = (
@@ -143,7 +149,7 @@ def hood(house: House, at, steel: int, *, top_m=2.7):
     house.add(obj, box(0.26, 0.26, top_m - 1.86).at(0, 0.13, 1.86).moved(at), steel)
 
 
-def fridge(house: House, at, body: int, metal: int):
+def fridge(house: Ground, at, body: int, metal: int):
     """A tall fridge-freezer."""
     obj = house.object("fridge", "fridge")
     house.add(obj, rounded_box(0.6, 0.6, 1.85, 0.02).at(0, 0.31, 0.02).moved(at), body)
@@ -158,7 +164,7 @@ def fridge(house: House, at, body: int, metal: int):
     house.add(obj, join(bars).moved(at), metal)
 
 
-def bathtub(house: House, at, enamel: int, metal: int, *, length=1.7):
+def bathtub(house: Ground, at, enamel: int, metal: int, *, length=1.7):
     """A bathtub along local x."""
     obj = house.object("bathtub", "bathtub")
     w, d, h, rim = length, 0.75, 0.57, 0.07
@@ -191,7 +197,7 @@ def bathtub(house: House, at, enamel: int, metal: int, *, length=1.7):
     house.add(obj, join(tap).moved(at), metal)
 
 
-def toilet(house: House, at, enamel: int):
+def toilet(house: Ground, at, enamel: int):
     """A toilet with cistern."""
     obj = house.object("toilet", "toilet")
     house.add(obj, rounded_box(0.38, 0.17, 0.38, 0.04).at(0, 0.09, 0.4).moved(at), enamel)
@@ -203,7 +209,7 @@ def toilet(house: House, at, enamel: int):
     house.add(obj, box(0.22, 0.25, 0.4).at(0, 0.2).moved(at), enamel)
 
 
-def washstand(house: House, at, body: int, front: int, enamel: int, metal: int):
+def washstand(house: Ground, at, body: int, front: int, enamel: int, metal: int):
     """A vanity unit with basin and tap."""
     obj = house.object("washstand", "washstand")
     house.add(obj, box(0.9, 0.46, 0.56).at(0, 0.23, 0.22).moved(at), body)
@@ -225,7 +231,7 @@ def washstand(house: House, at, body: int, front: int, enamel: int, metal: int):
     house.add(obj, tap.moved(at), metal)
 
 
-def towel(house: House, at, cloth: int, metal: int, *, width=0.5, length=0.7):
+def towel(house: Ground, at, cloth: int, metal: int, *, width=0.5, length=0.7):
     """A towel over a rail; local y = 0 is the wall, z = 0 the rail."""
     obj = house.object("towel", "towel")
     u, v = np.meshgrid(np.linspace(0, 1, 17), np.linspace(0, 1, 25), indexing="ij")

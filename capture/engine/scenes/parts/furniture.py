@@ -19,7 +19,7 @@ from capture.engine.meshes import (
     transform,
     tube,
 )
-from capture.engine.scenes.parts.building import House
+from capture.engine.scenes.parts.building import Ground
 
 # Turns of things that stand against the walls at y0 (facing +y), x1, y1, x0.
 FROM_Y0, FROM_X1, FROM_Y1, FROM_X0 = 0.0, 90.0, 180.0, -90.0
@@ -30,7 +30,7 @@ def standing(x_m: float, y_m: float, turn_deg: float = 0.0, z_m: float = 0.0) ->
     return transform(x_m, y_m, z_m, turn_deg=turn_deg)
 
 
-def sofa(house: House, at, cloth: int, leg: int, pillows: list[int], *, width=2.1, label="sofa"):
+def sofa(house: Ground, at, cloth: int, leg: int, pillows: list[int], *, width=2.1, label="sofa"):
     """A sofa with seat and back cushions and loose pillows."""
     obj = house.object("sofa", label)
     arm, depth = 0.2, 0.92
@@ -75,7 +75,7 @@ def cushion(size_m: float, thick_m: float = 0.15) -> Mesh:
     )
 
 
-def armchair(house: House, at, cloth: int, leg: int, *, label="armchair"):
+def armchair(house: Ground, at, cloth: int, leg: int, *, label="armchair"):
     """A lounge chair on four splayed legs."""
     obj = house.object("armchair", label)
     soft = [
@@ -89,8 +89,9 @@ def armchair(house: House, at, cloth: int, leg: int, *, label="armchair"):
 
 
 def table(
-    house: House, at, top: int, leg: int, *, size=(1.6, 0.9, 0.74), kind="table", label="table"
-):
+    house: Ground, at, top: int, leg: int, *, size=(1.6, 0.9, 0.74), kind="table",
+    label: str | None = None,
+):  # fmt: skip
     """A table with square legs; its centre is at local (0, 0)."""
     width, depth, height = size
     obj = house.object(kind, label)
@@ -115,7 +116,7 @@ def table(
 
 
 def round_table(
-    house: House, at, top: int, foot: int, *, radius=0.3, height=0.48, kind="side_table"
+    house: Ground, at, top: int, foot: int, *, radius=0.3, height=0.48, kind="side_table"
 ):
     """A round table on one foot; its centre is at local (0, 0)."""
     obj = house.object(kind, kind.replace("_", " "))
@@ -135,7 +136,7 @@ def round_table(
     house.add(obj, lathe(base, sides=20).moved(at), foot)
 
 
-def chair(house: House, at, frame: int, seat: int, *, label="chair"):
+def chair(house: Ground, at, frame: int, seat: int, *, label="chair"):
     """A dining chair with a slatted back; its centre is at local (0, 0), its front toward +y."""
     obj = house.object("chair", label)
     parts = [_legs(0.38, 0.38, 0.44, 0.017)]
@@ -149,7 +150,7 @@ def chair(house: House, at, frame: int, seat: int, *, label="chair"):
     house.add(obj, rounded_box(0.44, 0.43, 0.05, 0.022).at(0, 0, 0.43).moved(at), seat)
 
 
-def stool(house: House, at, seat: int, leg: int, *, height=0.65):
+def stool(house: Ground, at, seat: int, leg: int, *, height=0.65):
     """A bar stool; its centre is at local (0, 0)."""
     obj = house.object("stool", "bar stool")
     profile = [
@@ -171,7 +172,7 @@ def stool(house: House, at, seat: int, leg: int, *, height=0.65):
 
 
 def bed(
-    house: House, at, frame: int, linen: int, cover: int, pillow: int, *, width=1.6, label="bed"
+    house: Ground, at, frame: int, linen: int, cover: int, pillow: int, *, width=1.6, label="bed"
 ):
     """A bed with headboard, a folded-back cover and pillows."""
     obj = house.object("bed", label)
@@ -212,8 +213,8 @@ def bed(
 
 
 def cabinet(
-    house: House, at, body: int, front: int, knob: int, *, size=(1.6, 0.45, 0.6), doors=3, rows=1,
-    kind="cabinet", label="cabinet", lift=0.1,
+    house: Ground, at, body: int, front: int, knob: int, *, size=(1.6, 0.45, 0.6), doors=3, rows=1,
+    kind="cabinet", label: str | None = None, lift=0.1,
 ):  # fmt: skip
     """A chest with `rows` x `doors` fronts: sideboards, wardrobes, drawers."""
     width, depth, height = size
@@ -243,7 +244,7 @@ def cabinet(
 
 
 def shelf(
-    house: House,
+    house: Ground,
     at,
     wood: int,
     *,
@@ -265,7 +266,7 @@ def shelf(
     return [float(z) + thick for z in boards[:-1]]
 
 
-def desk(house: House, at, top: int, leg: int, front: int, *, width=1.4):
+def desk(house: Ground, at, top: int, leg: int, front: int, *, width=1.4):
     """A desk with a drawer unit; its back is at local y = 0."""
     obj = house.object("desk", "desk")
     house.add(obj, rounded_box(width, 0.7, 0.03, 0.01, steps=1).at(0, 0.35, 0.71).moved(at), top)
@@ -279,7 +280,7 @@ def desk(house: House, at, top: int, leg: int, front: int, *, width=1.4):
     house.add(obj, join(drawers).moved(at), front)
 
 
-def office_chair(house: House, at, cloth: int, metal: int):
+def office_chair(house: Ground, at, cloth: int, metal: int):
     """A swivel chair; its centre is at local (0, 0)."""
     obj = house.object("office_chair", "office chair")
     soft = [
@@ -300,7 +301,7 @@ def office_chair(house: House, at, cloth: int, metal: int):
     house.add(obj, join(parts).moved(at), metal)
 
 
-def rug(house: House, at, material: int, *, size=(2.4, 1.7), label="rug"):
+def rug(house: Ground, at, material: int, *, size=(2.4, 1.7), label="rug"):
     """A rug with its texture once over it; its centre is at local (0, 0)."""
     obj = house.object("rug", label)
     width, depth = size
@@ -314,7 +315,7 @@ def rug(house: House, at, material: int, *, size=(2.4, 1.7), label="rug"):
     house.add(obj, face.moved(at), material)
 
 
-def round_rug(house: House, at, material: int, *, radius=0.9, label="round rug"):
+def round_rug(house: Ground, at, material: int, *, radius=0.9, label="round rug"):
     """A round rug; its centre is at local (0, 0)."""
     obj = house.object("rug", label)
     r, a = np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 2 * np.pi, 41), indexing="ij")
@@ -327,9 +328,18 @@ def round_rug(house: House, at, material: int, *, radius=0.9, label="round rug")
     house.add(obj, rim.with_uv(np.full_like(rim.uv_m, 0.02)).moved(at), material)
 
 
-def picture(house: House, at, canvas: int, frame: int, *, size=(0.7, 0.5), mat: int | None = None):
+def picture(
+    house: Ground,
+    at,
+    canvas: int,
+    frame: int,
+    mat: int | None = None,
+    *,
+    size=(0.7, 0.5),
+    label="framed picture",
+):
     """A framed picture on a wall; local y = 0 is the wall, z = 0 the picture's middle."""
-    obj = house.object("picture", "framed picture")
+    obj = house.object("picture", label)
     w, h = size
     bars = [box(w + 0.05, 0.03, 0.025).at(0, 0.015, z) for z in (-h / 2 - 0.025, h / 2)]
     bars += [box(0.025, 0.03, h).at(x * (w / 2 + 0.0125), 0.015, -h / 2) for x in (-1, 1)]
@@ -343,7 +353,7 @@ def picture(house: House, at, canvas: int, frame: int, *, size=(0.7, 0.5), mat: 
 
 
 def curtain(
-    house: House, at, material: int, rod: int, *, width=1.0, height=2.3, spread=0.35, seed=0
+    house: Ground, at, material: int, rod: int, *, width=1.0, height=2.3, spread=0.35, seed=0
 ):
     """A pair of curtains left and right of a window; local y = 0 is the wall, centred in x."""
     obj = house.object("curtain", "curtains")
@@ -366,7 +376,7 @@ def curtain(
     house.add(bar, join([rail, *knobs]).moved(at), rod)
 
 
-def radiator(house: House, at, material: int, *, width=1.0):
+def radiator(house: Ground, at, material: int, *, width=1.0):
     """A ribbed radiator under a window; local y = 0 is the wall."""
     obj = house.object("radiator", "radiator")
     n = max(int(width / 0.06), 2)

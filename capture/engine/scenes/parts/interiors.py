@@ -258,6 +258,25 @@ def _leaves(rng, palette, size, seed) -> np.ndarray:
     return image
 
 
+def mirror(wall: Color, floor: Color, seed: int, *, size: int = 256) -> np.ndarray:
+    """What a bathroom's mirror shows: the wall behind one, an open door, a towel, out of focus."""
+    rng = np.random.default_rng(seed)
+    y, x = _grid(size)
+    image = _blend(np.asarray(floor) * 0.8, wall, (y - 0.06) * 12)
+    image = _blend(image, (0.93, 0.92, 0.90), (y - 0.86) * 20)
+    door = 0.52 + 0.1 * rng.random()
+    soft = 40.0
+    for left, right, low, high, color in (
+        (door, door + 0.3, 0.04, 0.76, (0.86, 0.85, 0.82)),
+        (door + 0.03, door + 0.27, 0.07, 0.73, (0.58, 0.53, 0.46)),
+        (0.12, 0.3, 0.3, 0.62, (0.55, 0.60, 0.64)),
+    ):
+        inside = np.minimum(np.minimum(x - left, right - x), np.minimum(y - low, high - y))
+        image = _blend(image, color, 0.5 + inside * soft)
+    glint = np.exp(-(((x + y * 0.6 - 0.55) / 0.09) ** 2))
+    return encode(0.92 * image + 0.10 * glint[..., None])
+
+
 def leaf(seed: int, color: Color, *, size: int = 128) -> np.ndarray:
     """A leaf's surface: midrib along x, paler veins."""
     y, x = _grid(size)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from capture.engine.materials import DISPLAY_GAMMA, Material, plain
 from capture.engine.meshes import Mesh, box, transform
-from capture.engine.world import WorldBuilder
+from capture.engine.world import Lamp, WorldBuilder
 
 # x0, x1, z0, z1 of an opening in a wall, in metres.
 Opening = tuple[float, float, float, float]
@@ -78,6 +78,15 @@ class Site:
         """A site within this one."""
         frame = self.frame @ transform(x_m, y_m, z_m, turn_deg=turn_deg)
         return Site(self.builder, self.paints, frame)
+
+    def object(self, kind: str, label: str | None = None) -> int:
+        """Begin an object; see `WorldBuilder.object`."""
+        return self.builder.object(kind, label)
+
+    def lamp(self, position_m, rgb: tuple[float, float, float], reach_m: float = 6.0) -> None:
+        """Add a baked light of this frame."""
+        x, y, z = map(float, (self.frame @ (*position_m, 1.0))[:3])
+        self.builder.lamp(Lamp(position_m=(x, y, z), rgb=rgb, reach_m=reach_m))
 
     def add(self, obj: int, mesh: Mesh, material: int) -> None:
         """Add a mesh of this frame to an object."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from capture.engine.scenes.parts.site import Site, wall
+from capture.engine.scenes.parts.site import Site, polygon, wall
 from capture.engine.scenes.town.facades import House, build_facade, masonry_of
 from capture.engine.scenes.town.roofs import chimneys, gable_roof, hip_roof
 
@@ -25,6 +25,11 @@ def build_house(site: Site, house: House) -> None:
             build_facade(side, obj, house, length, rng, front=False)
         else:
             side.add(obj, wall((0, length), (0, house.eaves_m)), masonry_of(site, house))
+    # Maps cut the houses open at two metres and show this instead of a dark inside.
+    fill = site.paints.plain((0.70, 0.63, 0.57))
+    inset, top = 0.25, 1.7
+    ends = ((inset, inset), (width - inset, inset), (width - inset, depth - inset))
+    site.add(obj, polygon([(x, y, top) for x, y in (*ends, (inset, depth - inset))]), fill)
     hipped = house.sides[0] or house.sides[1]
     (hip_roof if hipped else gable_roof)(site, obj, house)
     chimneys(site, obj, house, rng)
