@@ -20,7 +20,7 @@ from capture import files
 from capture.engine import bvh
 from capture.engine.bvh import trace
 from capture.engine.materials import TWO_SIDED
-from capture.engine.shading import GROUND, HORIZON, SUN_R, SUN_X, ZENITH, sun_share
+from capture.engine.sun import GROUND, HORIZON, SUN_R, SUN_X, ZENITH, sun_share
 from capture.engine.world import LIGHT, MAPPED, MATERIAL, World
 
 _log = logging.getLogger(__name__)

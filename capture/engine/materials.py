@@ -11,6 +11,8 @@ TEXTURE, TINT, GLOW, GLOSS, SHININESS, TRANSLUCENCY, TWO_SIDED, REPEAT, COLUMNS 
     0, 1, 4, 5, 6, 7, 8, 9, 10,
 )  # fmt: skip
 DISPLAY_GAMMA = 2.2
+# Texels hold square roots of linear light: fine steps in the dark, and decoded by one product.
+CHANNEL_BITS = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +62,8 @@ class MaterialTable:
 
     Attributes:
         values: float32 [M, COLUMNS].
-        texels: All mip levels of all textures, 0xBBGGRR display-encoded, uint32 [N].
+        texels: All mip levels of all textures, int32 [N]: square roots of linear red, green
+            and blue, ten bits each from the lowest.
         levels: Start of each mip level in `texels`, int64 [T, L]; unused levels repeat the last.
         sizes: Side of level 0, int64 [T].
         albedo: Mean linear colour of each material, float32 [M, 3].
@@ -116,16 +119,20 @@ def plain(r: float, g: float, b: float) -> np.ndarray:
     return (np.array([[[r, g, b]]]) * 255 + 0.5).astype(np.uint8)
 
 
+_LINEAR = (np.arange(256, dtype=np.float32) / 255) ** np.float32(DISPLAY_GAMMA)
+
+
 def _decode(image: np.ndarray) -> np.ndarray:
-    return (image.astype(np.float32) / 255) ** np.float32(DISPLAY_GAMMA)
+    return _LINEAR[image]
 
 
 def _mip_chain(image: np.ndarray) -> list[np.ndarray]:
-    """Levels from the full size to one texel, averaged in linear light, packed uint32."""
+    """Levels from the full size to one texel, averaged in linear light, packed int32."""
     linear, chain = _decode(image), []
     while True:
-        encoded = (linear ** np.float32(1 / DISPLAY_GAMMA) * 255 + 0.5).astype(np.uint32)
-        chain.append((encoded[..., 0] | encoded[..., 1] << 8 | encoded[..., 2] << 16).ravel())
+        root = (np.sqrt(linear) * ((1 << CHANNEL_BITS) - 1) + np.float32(0.5)).astype(np.int32)
+        packed = root[..., 0] | root[..., 1] << CHANNEL_BITS | root[..., 2] << 2 * CHANNEL_BITS
+        chain.append(packed.ravel())
         if len(linear) == 1:
             return chain
         half = len(linear) // 2

@@ -11,7 +11,7 @@ import numpy as np
 from numba.core import config
 
 from capture.camera import Intrinsics, invert
-from capture.engine import light, shading, visibility
+from capture.engine import light, shading, sun, visibility
 from capture.engine.materials import TWO_SIDED
 from capture.engine.textures import noise
 from capture.engine.world import World
@@ -130,9 +130,9 @@ class Renderer:
 
     def _cast_shadow(self) -> None:
         """Shadow map of the drawn clusters seen from the sun, in a square around them."""
-        sun = self._world.lighting
-        size = sun.shadow_px
-        toward = np.array(sun.to_sun) / np.linalg.norm(sun.to_sun)
+        lighting = self._world.lighting
+        size = lighting.shadow_px
+        toward = np.array(lighting.to_sun) / np.linalg.norm(lighting.to_sun)
         side = np.cross(toward, (0.0, 0.0, 1.0) if abs(toward[2]) < 0.9 else (1.0, 0.0, 0.0))
         side /= np.linalg.norm(side)
         axes = np.stack([side, np.cross(toward, side), toward])
@@ -150,6 +150,9 @@ class Renderer:
         slots = np.empty((size, 1, size), dtype=np.int32)
         self._draw(self._drawn, to_shadow, (size, size), 0.0, False, False, height, slots)
         self._shadow = height[:, 0]
+        cells = -(-size // sun.BOUNDS_CELL)
+        self._shadow_bounds = np.empty((cells, cells, 2), dtype=np.float32)
+        sun.shadow_bounds(self._shadow, self._shadow_bounds)
 
     def _draw(self, order, projection, size, near_m, perspective, cull, key, seen) -> None:
         """Set up and rasterize clusters in the given order."""
@@ -195,27 +198,30 @@ class Renderer:
         """Colour from the visibility buffer."""
         rgb = np.empty((intrinsics.height_px, intrinsics.width_px, 3), dtype=np.uint8)
         w, m = self._world, self._world.materials
+        to_shadow, rays, eye, light_vector = map(
+            np.float32,
+            (self._to_shadow, _rays(pose, intrinsics), pose[:3, 3], self._light_vector()),
+        )
         shading.shade_image(
             self._seen, self._planes, self._boxes, self._slot_face, near_m >= SECTION_NEAR_M,
             w.faces, w.vertices, m.values, m.texels, m.levels, m.sizes, self._atlas, self._shadow,
-            self._to_shadow, _rays(pose, intrinsics), pose[:3, 3].copy(), self._light_vector(),
-            self._clouds, rgb,
+            self._shadow_bounds, to_shadow, rays, eye, light_vector, self._clouds, rgb,
         )  # fmt: skip
         self._keep(lit=rgb)
 
     def _light_vector(self) -> np.ndarray:
         """`Lighting` in the layout of the shader."""
-        sun = self._world.lighting
-        out = np.zeros(shading.LIGHT_FIELDS)
-        out[shading.SUN_X : shading.SUN_R] = np.array(sun.to_sun) / np.linalg.norm(sun.to_sun)
-        out[shading.SUN_R : shading.ZENITH] = sun.sun_rgb
-        out[shading.ZENITH : shading.HORIZON] = sun.zenith_rgb
-        out[shading.HORIZON : shading.GROUND] = sun.horizon_rgb
-        out[shading.GROUND : shading.CLOUDINESS] = sun.ground_rgb
-        out[shading.CLOUDINESS] = sun.cloudiness
-        out[shading.HAZE] = 1.0 / sun.haze_m
-        out[shading.SHADOW_BIAS] = _SHADOW_BIAS_TEXELS * self._texel_m
-        out[shading.EXPOSURE] = sun.exposure
+        lighting = self._world.lighting
+        out = np.zeros(sun.LIGHT_FIELDS)
+        out[sun.SUN_X : sun.SUN_R] = np.array(lighting.to_sun) / np.linalg.norm(lighting.to_sun)
+        out[sun.SUN_R : sun.ZENITH] = lighting.sun_rgb
+        out[sun.ZENITH : sun.HORIZON] = lighting.zenith_rgb
+        out[sun.HORIZON : sun.GROUND] = lighting.horizon_rgb
+        out[sun.GROUND : sun.CLOUDINESS] = lighting.ground_rgb
+        out[sun.CLOUDINESS] = lighting.cloudiness
+        out[sun.HAZE] = 1.0 / lighting.haze_m
+        out[sun.SHADOW_BIAS] = _SHADOW_BIAS_TEXELS * self._texel_m
+        out[sun.EXPOSURE] = lighting.exposure
         return out
 
     def _keep(self, **outputs: np.ndarray) -> None:

@@ -1,4 +1,8 @@
-"""Colour of every pixel: textures, baked light, sun with soft shadow, sky, haze, tone curve."""
+"""Colour of every pixel: textures, baked light, sun with soft shadow, sky, haze, tone curve.
+
+A row's points are shaded in chunks, step by step. What follows pointers (texels, shadow map) is a
+plain loop; all arithmetic between stands in loops that become vector instructions, see `points`.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +11,63 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from capture.engine.materials import DISPLAY_GAMMA
-from capture.engine.visibility import BACK, NUM_SAMPLES, SAMPLE_X, SAMPLE_Y
+from capture.engine.filtering import NUM_TEXELS, fetch, multiply_texture
+from capture.engine.materials import CHANNEL_BITS, DISPLAY_GAMMA, SHININESS
+from capture.engine.points import (
+    BLUE,
+    CHUNK,
+    DEPTH,
+    GLOSS_FIELD,
+    GLOW_FIELD,
+    GREEN,
+    LIGHT_R,
+    NUM_FIELDS,
+    NX,
+    NY,
+    NZ,
+    RED,
+    SHADOW_KEY,
+    SHADOW_U,
+    SHADOW_V,
+    SHEEN,
+    SHINE,
+    SKY_POINT,
+    SUN,
+    THROUGH,
+    X,
+    Y,
+    collect,
+    set_points,
+)
+from capture.engine.sky import sky_color
+from capture.engine.sun import (
+    BOUNDS_CELL,
+    EXPOSURE,
+    HAZE,
+    HORIZON,
+    SHADOW_BIAS,
+    SUN_R,
+    SUN_X,
+    SUN_Y,
+    SUN_Z,
+    share_at,
+)
+from capture.engine.visibility import NUM_SAMPLES
 
-_LINEAR = ((np.arange(256) / 255) ** DISPLAY_GAMMA).astype(np.float32)
-_TONE_MAX = 16.0
-# Fields of the `light` vector handed to `shade_image`.
-(
-    SUN_X, SUN_Y, SUN_Z, SUN_R, SUN_G, SUN_B, ZENITH, HORIZON, GROUND, CLOUDINESS, HAZE,
-    SHADOW_BIAS, EXPOSURE, LIGHT_FIELDS,
-) = (0, 1, 2, 3, 4, 5, 6, 9, 12, 15, 16, 17, 18, 19)  # fmt: skip
 _SECTION = (0.10, 0.095, 0.09)
+_TONE_SIZE, _TONE_MAX = 4096, 16.0
+_ZERO, _HALF, _ONE, _TINY = (np.float32(x) for x in (0.0, 0.5, 1.0, 1e-30))
+_SHEEN_FLOOR, _SHEEN_GAIN = np.float32(0.04), np.float32(0.6)
+_EIGHTH, _SIXTH = np.float32(1 / 8), np.float32(1 / 6)
+_TONE_STEPS, _TONE_TOP = np.float32((_TONE_SIZE - 1) ** 2 / _TONE_MAX), np.float32(_TONE_SIZE - 1)
 
 
 def tone_curve() -> np.ndarray:
-    """Scene light to display values, float32 [4096], indexed by sqrt(light / 16).
+    """Scene light to display values 0..1, float32 [4096], indexed by sqrt(light / 16).
 
     Hable's filmic curve (Uncharted 2), which keeps the shadows open and rolls off the highlights.
     """
-    light = np.linspace(0.0, 1.0, 4096) ** 2 * _TONE_MAX
+    light = np.linspace(0.0, 1.0, _TONE_SIZE) ** 2 * _TONE_MAX
 
     def hable(x):
         a, b, c, d, e, f = 0.22, 0.30, 0.10, 0.20, 0.01, 0.30
@@ -35,244 +77,187 @@ def tone_curve() -> np.ndarray:
     return (mapped ** (1 / DISPLAY_GAMMA)).astype(np.float32)
 
 
-_TONE = tone_curve()
-
-
-@njit(cache=True, error_model="numpy", nogil=True, inline="always")
-def _tone(value):
-    i = math.sqrt(min(max(value, 0.0), 15.99) / 16.0) * 4095.0
-    k = int(i)
-    return _TONE[k] + (_TONE[k + 1] - _TONE[k]) * (i - k)
+_TONE = tone_curve() * np.float32(255 / (NUM_SAMPLES - 1))
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def sky_color(dx, dy, dz, light, clouds, out):
-    """Linear colour of the sky in a direction (need not be unit) into `out` [3]."""
-    inverse = 1.0 / math.sqrt(dx * dx + dy * dy + dz * dz)
-    dx, dy, dz = dx * inverse, dy * inverse, dz * inverse
-    up = max(dz, 0.0)
-    blend = 1.0 - (1.0 - up) * (1.0 - up) * (1.0 - up)
-    near_sun = max(dx * light[SUN_X] + dy * light[SUN_Y] + dz * light[SUN_Z], 0.0)
-    glow = 0.25 * near_sun**8.0 + 0.6 * near_sun**256.0
-    cover = 0.0
-    if dz > 0.01:
-        n = clouds.shape[0]
-        u = (dx / (dz + 0.08) * 0.06 + 0.31) * n
-        v = (dy / (dz + 0.08) * 0.06 + 0.17) * n
-        iu, iv = math.floor(u), math.floor(v)
-        fu, fv = u - iu, v - iv
-        a, b = clouds[iv % n, iu % n], clouds[iv % n, (iu + 1) % n]
-        c, d = clouds[(iv + 1) % n, iu % n], clouds[(iv + 1) % n, (iu + 1) % n]
-        density = (a + (b - a) * fu) * (1 - fv) + (c + (d - c) * fu) * fv
-        edge = 1.0 - light[CLOUDINESS]
-        cover = min(max((density - edge) * 3.5, 0.0), 1.0) * min(dz * 6.0, 1.0)
-        cover = cover * cover * (3.0 - 2.0 * cover) * 0.85
-    below = min(max(-dz * 8.0, 0.0), 1.0)
-    for k in range(3):
-        value = light[HORIZON + k] + (light[ZENITH + k] - light[HORIZON + k]) * blend
-        value += glow * light[SUN_R + k] * 0.4
-        white = 0.55 * light[HORIZON + k] + 0.16 * light[SUN_R + k] * (1.0 + near_sun)
-        value += (white - value) * cover
-        out[k] = value + (light[GROUND + k] - value) * below
-
-
-@njit(cache=True, error_model="numpy", nogil=True, inline="always")
-def _texel(texels, start, size, u, v):
-    """Bilinear texel of one mip level in linear light."""
-    u, v = (u - math.floor(u)) * size - 0.5, (v - math.floor(v)) * size - 0.5
-    iu, iv = math.floor(u), math.floor(v)
-    fu, fv = u - iu, v - iv
-    last = size - 1
-    x0, x1 = iu & last, (iu + 1) & last
-    y0, y1 = start + (iv & last) * size, start + ((iv + 1) & last) * size
-    a, b, c, d = texels[y0 + x0], texels[y0 + x1], texels[y1 + x0], texels[y1 + x1]
-    wa, wb, wc, wd = (1 - fu) * (1 - fv), fu * (1 - fv), (1 - fu) * fv, fu * fv
-    return (
-        _LINEAR[a & 255] * wa + _LINEAR[b & 255] * wb
-        + _LINEAR[c & 255] * wc + _LINEAR[d & 255] * wd,
-        _LINEAR[a >> 8 & 255] * wa + _LINEAR[b >> 8 & 255] * wb
-        + _LINEAR[c >> 8 & 255] * wc + _LINEAR[d >> 8 & 255] * wd,
-        _LINEAR[a >> 16 & 255] * wa + _LINEAR[b >> 16 & 255] * wb
-        + _LINEAR[c >> 16 & 255] * wc + _LINEAR[d >> 16 & 255] * wd,
+def _face_sun(count, rays, eye, light, to_shadow, work):
+    """Unit normals, sheen, sunlight without shadow, and where to look it up in the shadow map."""
+    r0, r1, r2 = rays[0], rays[1], rays[2]
+    s0, s1, s2 = to_shadow[0], to_shadow[1], to_shadow[2]
+    xa, xb, xc, ya, yb, yc, za, zb, zc = (
+        r0[0], r0[1], r0[2], r1[0], r1[1], r1[2], r2[0], r2[1], r2[2],
     )  # fmt: skip
+    ua, ub, uc, ud, va, vb, vc, vd, ka, kb, kc, kd = (
+        s0[0], s0[1], s0[2], s0[3] - _HALF, s1[0], s1[1], s1[2], s1[3] - _HALF,
+        s2[0], s2[1], s2[2], s2[3],
+    )  # fmt: skip
+    sx, sy, sz, bias = light[SUN_X], light[SUN_Y], light[SUN_Z], light[SHADOW_BIAS]
+    ex, ey, ez = eye[0] + sx * bias, eye[1] + sy * bias, eye[2] + sz * bias
+    for i in range(np.uint64(count)):
+        px, py, depth = work[X + i], work[Y + i], work[DEPTH + i]
+        dx, dy, dz = xa * px + xb * py + xc, ya * px + yb * py + yc, za * px + zb * py + zc
+        nx, ny, nz = work[NX + i], work[NY + i], work[NZ + i]
+        scale = _ONE / math.sqrt(nx * nx + ny * ny + nz * nz + _TINY)
+        nx, ny, nz = nx * scale, ny * scale, nz * scale
+        facing = -(nx * dx + ny * dy + nz * dz) / math.sqrt(dx * dx + dy * dy + dz * dz)
+        grazing = _ONE - max(facing, _ZERO)
+        fourth = grazing * grazing * grazing * grazing
+        work[SHEEN + i] = work[GLOSS_FIELD + i] * (_SHEEN_FLOOR + _SHEEN_GAIN * fourth * grazing)
+        sun = nx * sx + ny * sy + nz * sz
+        side = bias if sun > _ZERO else -bias
+        x, y, z = (
+            ex + depth * dx + nx * side,
+            ey + depth * dy + ny * side,
+            ez + depth * dz + nz * side,
+        )
+        work[NX + i], work[NY + i], work[NZ + i] = nx, ny, nz
+        work[SHADOW_U + i] = ua * x + ub * y + uc * z + ud
+        work[SHADOW_V + i] = va * x + vb * y + vc * z + vd
+        work[SHADOW_KEY + i] = ka * x + kb * y + kc * z + kd
+        work[SUN + i] = max(sun, -sun * work[THROUGH + i])
+        work[SHINE + i] = work[GLOSS_FIELD + i] if sun > _ZERO else _ZERO
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def sun_share(shadow, to_shadow, x, y, z):
-    """Share of the sun's disc that a point sees, 0..1: 3x3 bilinear percentage-closer filtering."""
-    size = shadow.shape[0]
-    u = to_shadow[0, 0] * x + to_shadow[0, 1] * y + to_shadow[0, 2] * z + to_shadow[0, 3] - 0.5
-    v = to_shadow[1, 0] * x + to_shadow[1, 1] * y + to_shadow[1, 2] * z + to_shadow[1, 3] - 0.5
-    key = to_shadow[2, 0] * x + to_shadow[2, 1] * y + to_shadow[2, 2] * z + to_shadow[2, 3]
-    iu, iv = math.floor(u), math.floor(v)
-    if iu < 1 or iv < 1 or iu > size - 4 or iv > size - 4:
-        return 1.0
-    fu, fv = u - iu, v - iv
-    lit = 0.0
-    for j in range(4):
-        wv = 1.0 - fv if j == 0 else (fv if j == 3 else 1.0)
-        row = shadow[iv - 1 + j]
-        part = (1.0 - fu) * (row[iu - 1] <= key) + (row[iu] <= key)
-        lit += wv * (part + (row[iu + 1] <= key) + fu * (row[iu + 2] <= key))
-    return lit / 9.0
-
-
-@njit(cache=True, error_model="numpy", nogil=True, inline="always")
-def _light_map(atlas, u, v, out):
-    """Bilinear light at texel coordinates into `out` [3]."""
-    iu = min(max(int(u), 0), atlas.shape[1] - 2)
-    iv = min(max(int(v), 0), atlas.shape[0] - 2)
-    fu, fv = u - iu, v - iv
-    for k in range(3):
-        top = atlas[iv, iu, k] + (atlas[iv, iu + 1, k] - atlas[iv, iu, k]) * fu
-        low = atlas[iv + 1, iu, k] + (atlas[iv + 1, iu + 1, k] - atlas[iv + 1, iu, k]) * fu
-        out[k] = top + (low - top) * fv
-
-
-@njit(cache=True, error_model="numpy", nogil=True, inline="always")
-def _shade(
-    slot, px, py, planes, boxes, slot_face, faces, vertices, materials, texels, levels, sizes,
-    atlas, shadow, to_shadow, rays, eye, light, baked, out,
-):  # fmt: skip
-    """Linear colour of a triangle at an image point into `out` [3]; `baked` [3] is scratch."""
-    p, f = planes[slot], slot_face[slot]
-    w0 = p[0] * px + p[1] * py + p[2]
-    w1 = p[3] * px + p[4] * py + p[5]
-    w2 = p[6] * px + p[7] * py + p[8]
-    depth = 1.0 / (w0 + w1 + w2)
-    b1, b2 = w1 * depth, w2 * depth
-    b0 = 1.0 - b1 - b2
-    v0, v1, v2 = vertices[faces[f, 0]], vertices[faces[f, 1]], vertices[faces[f, 2]]
-    m = materials[faces[f, 3]]
-    # Texture coordinates here and one pixel to the right and below give the mip level.
-    u10, u20, t10, t20 = v1[6] - v0[6], v2[6] - v0[6], v1[7] - v0[7], v2[7] - v0[7]
-    right, below = 1.0 / (w0 + w1 + w2 + p[9]), 1.0 / (w0 + w1 + w2 + p[10])
-    d1, d2 = (w1 + p[3]) * right - b1, (w2 + p[6]) * right - b2
-    ux, tx = d1 * u10 + d2 * u20, d1 * t10 + d2 * t20
-    d1, d2 = (w1 + p[4]) * below - b1, (w2 + p[7]) * below - b2
-    uy, ty = d1 * u10 + d2 * u20, d1 * t10 + d2 * t20
-    texture = int(m[0])
-    size = sizes[texture]
-    texels_per_unit = m[9] * size
-    gx, gy = math.sqrt(ux * ux + tx * tx), math.sqrt(uy * uy + ty * ty)
-    # Between the larger footprint (blurs) and the mean one (shimmers): a poor man's anisotropy.
-    footprint = max(math.sqrt(gx * gy), 0.4 * max(gx, gy)) * texels_per_unit
-    level, blend = 0, 0.0
-    if footprint > 1.0:
-        lod = min(math.log2(footprint), levels.shape[1] - 1.001)
-        level = int(lod)
-        blend = lod - level
-    u = (v0[6] + b1 * u10 + b2 * u20) * m[9]
-    t = (v0[7] + b1 * t10 + b2 * t20) * m[9]
-    r, g, b = _texel(texels, levels[texture, level], max(size >> level, 1), u, t)
-    if blend > 0.0:
-        r2, g2, bb2 = _texel(texels, levels[texture, level + 1], max(size >> (level + 1), 1), u, t)
-        r, g, b = r + (r2 - r) * blend, g + (g2 - g) * blend, b + (bb2 - b) * blend
-    r, g, b = r * m[1], g * m[2], b * m[3]
+def _highlight(i, shininess, rays, light, work):
+    """Blinn-Phong highlight of the sun at a point, without shadow."""
+    px, py = work[X + i], work[Y + i]
     dx = rays[0, 0] * px + rays[0, 1] * py + rays[0, 2]
     dy = rays[1, 0] * px + rays[1, 1] * py + rays[1, 2]
     dz = rays[2, 0] * px + rays[2, 1] * py + rays[2, 2]
-    nx = b0 * v0[3] + b1 * v1[3] + b2 * v2[3]
-    ny = b0 * v0[4] + b1 * v1[4] + b2 * v2[4]
-    nz = b0 * v0[5] + b1 * v1[5] + b2 * v2[5]
-    scale = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-60)
-    facing = -(nx * dx + ny * dy + nz * dz) / math.sqrt(dx * dx + dy * dy + dz * dz) * scale
-    if boxes[slot, BACK]:
-        scale, facing = -scale, -facing
-    facing = max(facing, 0.0)
-    nx, ny, nz = nx * scale, ny * scale, nz * scale
-    if faces[f, 5]:
-        lu = v0[8] + b1 * (v1[8] - v0[8]) + b2 * (v2[8] - v0[8])
-        lv = v0[9] + b1 * (v1[9] - v0[9]) + b2 * (v2[9] - v0[9])
-        _light_map(atlas, lu, lv, baked)
-    else:
-        for k in range(3):
-            baked[k] = b0 * v0[8 + k] + b1 * v1[8 + k] + b2 * v2[8 + k]
-    x, y, z = eye[0] + depth * dx, eye[1] + depth * dy, eye[2] + depth * dz
-    sun = nx * light[SUN_X] + ny * light[SUN_Y] + nz * light[SUN_Z]
-    shine = 0.0
-    if sun < 0.0:
-        sun = -sun * m[7]
-        side = -light[SHADOW_BIAS]
-    else:
-        side = light[SHADOW_BIAS]
-    if sun > 0.0:
-        share = sun_share(
-            shadow,
-            to_shadow,
-            x + nx * side + light[SUN_X] * light[SHADOW_BIAS],
-            y + ny * side + light[SUN_Y] * light[SHADOW_BIAS],
-            z + nz * side + light[SUN_Z] * light[SHADOW_BIAS],
-        )
-        sun *= share
-        if share > 0.0 and m[5] > 0.0 and side > 0.0:
-            length = 1.0 / math.sqrt(dx * dx + dy * dy + dz * dz)
-            hx, hy = light[SUN_X] - dx * length, light[SUN_Y] - dy * length
-            hz = light[SUN_Z] - dz * length
-            half = (nx * hx + ny * hy + nz * hz) / math.sqrt(hx * hx + hy * hy + hz * hz)
-            shine = share * m[5] * max(half, 0.0) ** m[6]
-    grazing = (1.0 - facing) * (1.0 - facing)
-    sheen = m[5] * (0.04 + 0.6 * grazing * grazing * (1.0 - facing))
-    haze = 1.0 - math.exp(-depth * light[HAZE]) if light[HAZE] > 0.0 else 0.0
-    for k in range(3):
-        color = r if k == 0 else (g if k == 1 else b)
-        value = color * (baked[k] + light[SUN_R + k] * sun + m[4])
-        value += shine * light[SUN_R + k] + sheen * baked[k]
-        out[k] = value + (light[HORIZON + k] - value) * haze
+    inverse = _ONE / math.sqrt(dx * dx + dy * dy + dz * dz)
+    hx, hy, hz = (
+        light[SUN_X] - dx * inverse,
+        light[SUN_Y] - dy * inverse,
+        light[SUN_Z] - dz * inverse,
+    )
+    half = work[NX + i] * hx + work[NY + i] * hy + work[NZ + i] * hz
+    half = half / math.sqrt(hx * hx + hy * hy + hz * hz)
+    return max(half, _ZERO) ** shininess
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _cast_shadow(count, kinds, materials, shadow, bounds, rays, light, work):
+    """Dim the sunlight of a chunk by the shadow map and add the highlights."""
+    size = shadow.shape[0]
+    for i in range(np.uint64(count)):
+        if work[SUN + i] <= _ZERO:
+            work[SHINE + i] = _ZERO
+            continue
+        u, v, key = work[SHADOW_U + i], work[SHADOW_V + i], work[SHADOW_KEY + i]
+        share = _ONE
+        if 1.0 <= u < size - 3 and 1.0 <= v < size - 3:
+            cell = bounds[int(v) // BOUNDS_CELL, int(u) // BOUNDS_CELL]
+            if key < cell[0]:
+                share = _ZERO
+            elif key < cell[1]:
+                share = np.float32(share_at(shadow, u, v, key))
+        work[SUN + i] *= share
+        work[SHINE + i] *= share
+        if work[SHINE + i] > _ZERO:
+            work[SHINE + i] *= _highlight(i, materials[kinds[i], SHININESS], rays, light, work)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _combine(count, color, baked, sun_rgb, haze_rgb, haze, work):
+    """Light toward the camera from texture, baked light, sun and haze: one channel of a chunk."""
+    for i in range(np.uint64(count)):
+        under = work[baked + i]
+        value = work[color + i] * (under + sun_rgb * work[SUN + i] + work[GLOW_FIELD + i])
+        value += sun_rgb * work[SHINE + i] + work[SHEEN + i] * under
+        # exp(-8 t), good to 1e-3 at any distance.
+        t = work[DEPTH + i] * haze * _EIGHTH
+        clear = _ONE / (_ONE + t + t * t * _HALF + t * t * t * _SIXTH)
+        clear *= clear
+        clear *= clear
+        clear *= clear
+        work[color + i] = haze_rgb + (value - haze_rgb) * clear
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _paint_rest(count, kinds, rays, light, clouds, work):
+    """Colours of a chunk's points that lie on no lit surface: the sky, cut solids."""
+    out = np.empty(3)
+    for i in range(np.uint64(count)):
+        if kinds[i] >= 0:
+            continue
+        out[0], out[1], out[2] = _SECTION
+        if kinds[i] == SKY_POINT:
+            px, py = work[X + i], work[Y + i]
+            sky_color(
+                rays[0, 0] * px + rays[0, 1] * py + rays[0, 2],
+                rays[1, 0] * px + rays[1, 1] * py + rays[1, 2],
+                rays[2, 0] * px + rays[2, 1] * py + rays[2, 2],
+                light, clouds, out,
+            )  # fmt: skip
+        work[RED + i], work[GREEN + i], work[BLUE + i] = out[0], out[1], out[2]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _tone(count, field, exposure, work, index):
+    """Positions in the tone curve of one channel of a chunk."""
+    scale = exposure * _TONE_STEPS
+    for i in range(np.uint64(count)):
+        root = math.sqrt(max(work[field + i], _ZERO) * scale) + _HALF
+        index[field - RED + i] = np.int32(min(root, _TONE_TOP))
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def _shade_row(
     y,
     seen, planes, boxes, slot_face, section, faces, vertices, materials, texels, levels, sizes,
-    atlas, shadow, to_shadow, rays, eye, light, clouds, rgb,
+    atlas, shadow, bounds, to_shadow, rays, eye, light, clouds, rgb,
 ):  # fmt: skip
     """One row of `shade_image`; apart from it because parallel code compiles slowly."""
-    out, baked = np.empty(3), np.empty(3)
+    most = rgb.shape[1] * (NUM_SAMPLES - 1)
+    slots, columns = np.empty(most, np.int32), np.empty(most, np.int32)
+    weights = np.empty(most, np.int32)
+    xs, ys = np.empty(most, np.float32), np.empty(most, np.float32)
+    total = collect(y, seen, slots, columns, weights, xs, ys)
+    work, corners = (
+        np.empty(NUM_FIELDS * CHUNK, np.float32),
+        np.empty(NUM_TEXELS * CHUNK, np.int32),
+    )
+    footprint, kinds = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.int32)
+    bits, index = footprint.view(np.int32), np.empty(3 * CHUNK, np.int32)
+    row = np.zeros((rgb.shape[1], 3), np.float32)
+    for first in range(0, total, CHUNK):
+        count = min(CHUNK, total - first)
+        set_points(
+            first, count, slots, xs, ys, section, planes, boxes, slot_face, faces, vertices,
+            materials, sizes, atlas, kinds, footprint, work,
+        )  # fmt: skip
+        fetch(count, kinds, bits, materials, texels, levels, sizes, work, corners)
+        _face_sun(count, rays, eye, light, to_shadow, work)
+        _cast_shadow(count, kinds, materials, shadow, bounds, rays, light, work)
+        for k in range(3):
+            field = np.uint64(k * CHUNK)
+            multiply_texture(count, RED + field, np.int32(k * CHANNEL_BITS), corners, work)
+            _combine(
+                count, RED + field, LIGHT_R + field, light[SUN_R + k], light[HORIZON + k],
+                light[HAZE], work,
+            )  # fmt: skip
+        _paint_rest(count, kinds, rays, light, clouds, work)
+        for k in range(3):
+            _tone(count, RED + np.uint64(k * CHUNK), light[EXPOSURE], work, index)
+        for i in range(count):
+            x, weight = columns[first + i], np.float32(weights[first + i])
+            for k in range(3):
+                row[x, k] += weight * _TONE[index[k * CHUNK + i]]
     for x in range(rgb.shape[1]):
-        total0 = total1 = total2 = 0.0
-        shaded, c0, c1, c2 = -2, 0.0, 0.0, 0.0
-        centre = seen[y, 0, x]
-        for s in range(1, NUM_SAMPLES):
-            slot = seen[y, s, x]
-            if slot != shaded:
-                at_centre = slot == centre
-                px = x + 0.5 + (0.0 if at_centre else SAMPLE_X[s])
-                py = y + 0.5 + (0.0 if at_centre else SAMPLE_Y[s])
-                if slot < 0:
-                    sky_color(
-                        rays[0, 0] * px + rays[0, 1] * py + rays[0, 2],
-                        rays[1, 0] * px + rays[1, 1] * py + rays[1, 2],
-                        rays[2, 0] * px + rays[2, 1] * py + rays[2, 2],
-                        light, clouds, out,
-                    )  # fmt: skip
-                elif (
-                    section and boxes[slot, BACK] and materials[faces[slot_face[slot], 3], 8] == 0.0
-                ):
-                    out[0], out[1], out[2] = _SECTION
-                else:
-                    _shade(
-                        slot, px, py, planes, boxes, slot_face, faces, vertices, materials, texels,
-                        levels, sizes, atlas, shadow, to_shadow, rays, eye, light, baked, out,
-                    )  # fmt: skip
-                c0 = _tone(out[0] * light[EXPOSURE])
-                c1 = _tone(out[1] * light[EXPOSURE])
-                c2 = _tone(out[2] * light[EXPOSURE])
-                shaded = slot
-            total0, total1, total2 = total0 + c0, total1 + c1, total2 + c2
-        rgb[y, x, 0] = int(total0 * 63.75 + 0.5)
-        rgb[y, x, 1] = int(total1 * 63.75 + 0.5)
-        rgb[y, x, 2] = int(total2 * 63.75 + 0.5)
+        for k in range(3):
+            rgb[y, x, k] = np.uint8(row[x, k] + _HALF)
 
 
 @njit(parallel=True, cache=True, error_model="numpy", nogil=True)
 def shade_image(
     seen, planes, boxes, slot_face, section, faces, vertices, materials, texels, levels, sizes,
-    atlas, shadow, to_shadow, rays, eye, light, clouds, rgb,
+    atlas, shadow, bounds, to_shadow, rays, eye, light, clouds, rgb,
 ):  # fmt: skip
     """Colour image: the mean of the tone-mapped samples 1..4 of each pixel.
 
-    A triangle that covers the pixel's centre is shaded once, there, for all samples that see it.
+    Every triangle that a pixel sees is shaded once, at the pixel's centre if it covers that.
 
     Args:
         seen: From `visibility.rasterize` with all samples, int32 [H, 5, W].
@@ -283,15 +268,16 @@ def shade_image(
         faces: int32 [F, 6].
         vertices: float32 [V, 12].
         materials: float32 [M, 10].
-        texels: uint32 [N].
+        texels: int32 [N].
         levels: int64 [T, L].
         sizes: int64 [T].
         atlas: Light map, float32 [AH, AW, 3].
         shadow: Height toward the sun of the nearest surface, float32 [S, S].
-        to_shadow: World to shadow map, float64 [3, 4].
-        rays: Pixel coordinates to world directions of depth 1, float64 [3, 3].
-        eye: Camera position, float64 [3].
-        light: Sun, sky, haze and exposure, float64 [LIGHT_FIELDS].
+        bounds: From `sun.shadow_bounds`.
+        to_shadow: World to shadow map, float32 [3, 4].
+        rays: Pixel coordinates to world directions of depth 1, float32 [3, 3].
+        eye: Camera position, float32 [3].
+        light: Sun, sky, haze and exposure, float32 [LIGHT_FIELDS].
         clouds: float32 [N, N], tiling.
         rgb: Out, uint8 [H, W, 3].
     """
@@ -299,5 +285,5 @@ def shade_image(
         _shade_row(
             np.int64(y),
             seen, planes, boxes, slot_face, section, faces, vertices, materials, texels, levels,
-            sizes, atlas, shadow, to_shadow, rays, eye, light, clouds, rgb,
+            sizes, atlas, shadow, bounds, to_shadow, rays, eye, light, clouds, rgb,
         )  # fmt: skip
