@@ -8,6 +8,7 @@ cannot be trusted, so the connection is closed and never used again.
 from __future__ import annotations
 
 import re
+import secrets
 import socket
 import struct
 import time
@@ -49,17 +50,23 @@ class Client:
         address: `HOST:PORT` or `unix:PATH`.
         timeout_s: Longest wait for the connection with its greeting, and for any reply.
 
+    Attributes:
+        closed: Whether the connection is gone.
+
     Raises:
         ValueError: If the address has another form.
         EngineLost: If nobody answers there.
     """
 
     def __init__(self, address: str, *, timeout_s: float = 60.0):
-        self.address, self._timeout_s = address, timeout_s
-        self._next_id, self._early = 1, {}
+        self.address, self.timeout_s = address, timeout_s
+        self.closed = False
+        # Random, so that a reply to an earlier client is never taken for one to this.
+        self._next_id, self._early = secrets.randbelow(2**30) + 1, {}
+        deadline = time.monotonic() + timeout_s
         self._socket = _connect(address, timeout_s)
         try:
-            self.greeting = self._read_frame(time.monotonic() + timeout_s).decode(errors="replace")
+            self.greeting = self._read_frame(deadline).decode(errors="replace")
         except EngineLost as error:
             self.close()
             raise EngineLost(
@@ -69,6 +76,7 @@ class Client:
         if not self.greeting.startswith("connected"):
             self.close()
             raise EngineLost(f"{address} is no UnrealCV server: it greets {self.greeting[:60]!r}")
+        self._end_old_batch(deadline)
 
     def __enter__(self) -> Client:
         return self
@@ -78,6 +86,7 @@ class Client:
 
     def close(self) -> None:
         """Hang up; harmless when already done."""
+        self.closed = True
         self._socket.close()
 
     def send(self, commands: Sequence[str]) -> Group:
@@ -86,15 +95,29 @@ class Client:
         numbered = [f"{self._next_id}:vbatch {len(commands)}"] if len(commands) > 1 else []
         numbered += [f"{group.first_id + k}:{command}" for k, command in enumerate(commands)]
         self._next_id = group.first_id + len(commands)
+        self._write(numbered)
+        return group
+
+    def _write(self, numbered: Sequence[str]) -> None:
         payloads = [text.encode() for text in numbered]
         data = b"".join(_HEADER.pack(_MAGIC, len(p)) + p for p in payloads)
         try:
-            self._socket.settimeout(self._timeout_s)
+            self._socket.settimeout(self.timeout_s)
             self._socket.sendall(data)
         except OSError as error:
             self.close()
             raise EngineLost(f"{self.address} hung up while a group was sent ({error})") from error
-        return group
+
+    def _end_old_batch(self, deadline: float) -> None:
+        """Finish a `vbatch` that an earlier client left open: the plugin keeps it.
+
+        A new `vbatch` resets its counter. What it held runs now, and those replies are for nobody.
+        """
+        last = self._next_id + 1
+        self._write([f"{self._next_id}:vbatch 1", f"{last}:vget /unrealcv/version"])
+        self._next_id = last + 1
+        while not self._read_frame(deadline).startswith(b"%d:" % last):
+            pass
 
     def receive(self, group: Group) -> list[bytes]:
         """The replies of a group, in the order of its commands.
@@ -103,7 +126,7 @@ class Client:
             EngineError: If a command failed; the other replies have been read, the stream is sound.
             EngineLost: If a reply did not come in time.
         """
-        deadline = time.monotonic() + self._timeout_s
+        deadline = time.monotonic() + self.timeout_s
         wanted = range(group.first_id, group.first_id + len(group.commands))
         while any(i not in self._early for i in wanted):
             number, reply = self._read_reply(deadline)

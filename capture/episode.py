@@ -6,7 +6,7 @@
   mask.mkv          index into `mask_names`, uint16; 0 is the background
   frames.parquet    per frame: time, commanded and reported pose, action, what observers measured
   episode.json      everything else, with the size and SHA-256 of the files above
-  timing.json       how long it took; the only file that differs between two runs
+  timing.json       how it went: seconds, retakes; the only file that differs between two runs
 """
 
 from __future__ import annotations
@@ -203,9 +203,9 @@ class EpisodeWriter:
         for name, value in row.items():
             self._columns.setdefault(name, []).append(value)
 
-    def time(self, **seconds: float) -> None:
-        """Note how long something took, in seconds, for timing.json."""
-        self._timing.update(seconds)
+    def time(self, **facts: float) -> None:
+        """Note how it went, for timing.json: seconds, captures that warmed up, retakes."""
+        self._timing.update(facts)
 
     def note(self, **facts: object) -> None:
         """Add to what is recorded of the engine."""

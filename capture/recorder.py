@@ -1,24 +1,28 @@
 """Record: a plan through an engine into an episode, never a frame under the wrong pose.
 
 Every frame is one group: set the pose, take colour, depth and mask, read the pose back. The next
-group is already on its way while the last one is measured, encoded and written.
+groups are already on their way while the last one is measured, encoded and written. Before the
+first frame the picture must have settled and must follow the camera; after the last frame the first
+one must come out again. What does not hold is taken again, or the plan fails.
 """
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from capture import camera
-from capture.client import Client, EngineError, Group, decode_bmp, decode_depth_npy
+from capture.camera import Intrinsics
+from capture.client import EngineLost, Group, decode_bmp, decode_depth_npy
 from capture.episode import Episode, EpisodeWriter
-from capture.scene import Plan, Scene
+from capture.scene import Plan
+from capture.stage import RETAKES, BadFrame, Stage, mask_values, prepare
+
+__all__ = ["BadFrame", "Stage", "WrongPose", "frames", "prepare", "record", "settle"]
 
 # Called with colour uint8 [H, W, 3] and depth float32 [H, W] in metres of every raw frame.
 Observer = Callable[[np.ndarray, np.ndarray], Mapping[str, float]]
@@ -26,83 +30,35 @@ Observer = Callable[[np.ndarray, np.ndarray], Mapping[str, float]]
 # Groups on their way: four of eight messages (`vbatch` and seven) fill one tick of the plugin.
 DEPTH_AHEAD = 4
 MAX_WARM_UP = 12
-_SETTLED = 0.25  # mean absolute difference of 8-bit levels between two captures of one pose
+# Two captures of one pose agree: mean absolute difference of 8-bit levels, and share of pixels
+# whose depth differs by more than a hundredth or whose object differs.
+_SETTLED_LEVELS, _SETTLED_SHARE = 0.25, 0.002
+# The same, over an episode: exposure, streaming and moving things.
+_DRIFT_LEVELS, _DRIFT_SHARE = 2.0, 0.02
 # UnrealCV prints three decimals and rounds arguments to 32-bit floats.
 _POSITION_TOLERANCE_CM = 0.002
 _ANGLE_TOLERANCE_DEG = 0.003
-_COLOR = re.compile(r"R=(\d+),G=(\d+),B=(\d+)")
+_HALF_TURN = np.diag([-1.0, 1.0, -1.0, 1.0])  # about the camera's own vertical axis
 
 
-class WrongPose(RuntimeError):
+class WrongPose(BadFrame):
     """The engine rendered from another pose than the commanded one."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """An engine that is ready to record.
+class Frame(NamedTuple):
+    """What one group brings.
 
     Attributes:
-        client: The connection.
-        camera_id: A spawned camera; the player's camera 0 lags one frame in real Unreal.
-        scene: What the engine shows.
-        mask_names: Object ids by mask value; 0 is the background.
-        engine: Name, version and settings, for the episode.
+        rgb: Colour, uint8 [H, W, 3].
+        depth_m: Planar depth, float32 [H, W]; infinity where nothing is.
+        mask: Index into the stage's `mask_names`, uint16 [H, W].
+        reported_cm_deg: The engine's own x y z pitch yaw roll, float64 [6], Unreal units.
     """
 
-    client: Client
-    camera_id: int
-    scene: Scene
-    mask_names: list[str]
-    engine: dict[str, object]
-    palette: np.ndarray  # sorted colours as 0xBBGGRR, uint32 [N]
-    values: np.ndarray  # mask value of each palette entry, uint16 [N]
-
-
-def prepare(client: Client, scene: Scene | None = None) -> Stage:
-    """Spawn a camera, fix its exposure, and learn the objects' mask colours.
-
-    Args:
-        client: A connection to the engine.
-        scene: What it shows; by default the engine's own scene card.
-
-    Raises:
-        EngineError: If the engine lacks a command that capture needs.
-    """
-    camera_id = _own_camera(client)
-    settings = {}
-    for name, value in (("exposure_method", "manual"), ("motion_blur", "0.0 0.0 0.0 0")):
-        try:
-            client.ask(f"vset /camera/{camera_id}/{name} {value}")
-            settings[name] = value
-        except EngineError:
-            settings[name] = "not supported"
-    names = sorted(client.ask("vget /objects").split())
-    colors = [
-        reply.decode() for reply in _in_groups(client, [f"vget /object/{n}/color" for n in names])
-    ]
-    palette, values = _palette(colors)
-    return Stage(
-        client=client,
-        camera_id=camera_id,
-        scene=scene or scene_card(client),
-        mask_names=["background", *names],
-        engine={
-            "name": client.greeting.removeprefix("connected to").strip(),
-            "version": client.ask("vget /unrealcv/version"),
-            "settings": settings,
-        },
-        palette=palette,
-        values=values,
-    )
-
-
-def scene_card(client: Client) -> Scene:
-    """The scene that the engine describes, or just the level's name where it cannot."""
-    try:
-        return Scene.from_json(json.loads(client.ask("vget /scene/card")))
-    except EngineError:
-        name = re.sub(r"[^A-Za-z0-9_]", "_", client.ask("vget /level/name"))
-        return Scene(name=name, bounds_m=(-1e4,) * 3 + (1e4,) * 3)
+    rgb: np.ndarray
+    depth_m: np.ndarray
+    mask: np.ndarray
+    reported_cm_deg: np.ndarray
 
 
 def record(
@@ -124,71 +80,149 @@ def record(
 
     Raises:
         EngineLost: If the engine is gone; nothing is left behind.
-        WrongPose: If it renders from another pose than commanded.
+        BadFrame: If it renders from another pose than commanded, does not settle, or shows
+            something else at the end than at the beginning.
     """
     if (root / plan.id / "episode.json").is_file():
         return Episode.load(root / plan.id)
-    started = time.monotonic()
-    _set_camera(stage, plan)
-    poses = plan.trajectory.cam_to_world
-    warm_up = settle(stage, poses[0])
-    engine = {
-        **stage.engine,
-        "warm_up_captures": warm_up,
-        "depth_unit": "cm",
-        "camera_id": stage.camera_id,
-    }
+    try:
+        return _record_once(stage, plan, root, observers, on_frame)
+    except Drifted:
+        # What was not settled at the beginning (streaming, shaders) may well be so by now.
+        return _record_once(stage, plan, root, observers, on_frame)
+
+
+class Drifted(BadFrame):
+    """The first pose looks different after the last frame."""
+
+
+def _record_once(
+    stage: Stage,
+    plan: Plan,
+    root: Path,
+    observers: Sequence[Callable[[], Observer]],
+    on_frame: Callable[[int], None] | None,
+) -> Episode:
+    started, retakes = time.monotonic(), stage.num_retakes
+    first_pose = plan.trajectory.cam_to_world[0]
+    stage.insist(lambda: stage.look(plan.intrinsics))
+    warm_up = settle(stage, first_pose)
+    if warm_up == MAX_WARM_UP:
+        raise BadFrame(
+            f"two pictures of one pose still differ after {warm_up} captures; pause the game, fix "
+            "its exposure, or let it load before"
+        )
+    if not stage.follows:
+        _check_that_pictures_follow(stage, first_pose)
+    engine = {**stage.engine, "depth_unit": "cm", "camera_id": stage.camera_id}
     with EpisodeWriter(
         root, plan=plan, scene=stage.scene, mask_names=stage.mask_names, engine=engine
     ) as writer:
         watch = [make() for make in observers]
-        first_rgb = None
-        for index, (rgb, depth_m, mask, reported) in enumerate(frames(stage, plan)):
-            first_rgb = rgb if first_rgb is None else first_rgb
-            measured = {k: v for observe in watch for k, v in observe(rgb, depth_m).items()}
+        first = None
+        for index, frame in enumerate(frames(stage, plan)):
+            first = first or frame
             writer.add(
-                rgb=rgb, depth_m=depth_m, mask=mask, reported_cm_deg=reported, measured=measured
+                rgb=frame.rgb,
+                depth_m=frame.depth_m,
+                mask=frame.mask,
+                reported_cm_deg=frame.reported_cm_deg,
+                measured={
+                    k: v for look in watch for k, v in look(frame.rgb, frame.depth_m).items()
+                },
             )
             if on_frame:
                 on_frame(index + 1)
-        again = _lit(stage, poses[0], plan.intrinsics.width_px, plan.intrinsics.height_px)
-        writer.note(drift_levels=float(np.abs(again.astype(int) - first_rgb).mean()))
-        writer.time(wall_s=time.monotonic() - started)
+        assert first is not None
+        writer.note(drift_levels=_drift(first, _take(stage, first_pose)))
+        writer.time(
+            wall_s=time.monotonic() - started,
+            warm_up_captures=warm_up,
+            retakes=stage.num_retakes - retakes,
+        )
     return Episode.load(root / plan.id)
 
 
-def frames(
-    stage: Stage, plan: Plan
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """Colour, depth in metres, mask and reported pose of each frame of a plan.
+def frames(stage: Stage, plan: Plan) -> Iterator[Frame]:
+    """The frames of a plan; one that is lost or bad is taken again.
 
     Raises:
-        WrongPose: If the engine reports another pose than the commanded one.
+        EngineLost: If the engine stays lost.
+        BadFrame: If a frame stays bad, such as `WrongPose`.
     """
-    _set_camera(stage, plan)
+    stage.insist(lambda: stage.look(plan.intrinsics))
     poses = plan.trajectory.cam_to_world
-    location_cm, rotation_deg = camera.to_unreal(poses)
-    size = (plan.intrinsics.width_px, plan.intrinsics.height_px)
+    done = failures = 0
+    while done < len(poses):
+        try:
+            if failures:
+                stage.num_retakes += 1
+                stage.renew()
+                settle(stage, poses[done])
+            for frame in _stream(stage, poses, plan.intrinsics, done):
+                yield frame
+                done, failures = done + 1, 0
+        except (EngineLost, BadFrame):
+            failures += 1
+            if failures > RETAKES:
+                raise
+
+
+def settle(stage: Stage, pose: np.ndarray) -> int:
+    """Capture a pose until two captures agree (exposure, streaming, temporal filters).
+
+    Args:
+        stage: From `prepare`, its view set.
+        pose: cam_to_world, float64 [4, 4].
+
+    Returns:
+        How many captures it took; `MAX_WARM_UP` if no two agreed.
+    """
+    last = _take(stage, pose)
+    for count in range(2, MAX_WARM_UP + 1):
+        current = _take(stage, pose)
+        if _agree(last, current, _SETTLED_LEVELS, _SETTLED_SHARE):
+            return count
+        last = current
+    return MAX_WARM_UP
+
+
+def _stream(stage: Stage, poses: np.ndarray, view: Intrinsics, start: int) -> Iterator[Frame]:
+    """Frames from `start` on, with groups sent ahead."""
+    commanded = list(zip(*camera.to_unreal(poses), strict=True))
     ahead: list[Group] = []
-    sent = 0
-    for index in range(len(poses)):
+    sent = start
+    for index in range(start, len(poses)):
         while sent < len(poses) and len(ahead) < DEPTH_AHEAD:
-            ahead.append(
-                stage.client.send(_frame_commands(stage, location_cm[sent], rotation_deg[sent]))
-            )
+            ahead.append(stage.client.send(_commands(stage, *commanded[sent])))
             sent += 1
         replies = stage.client.receive(ahead.pop(0))
-        reported = np.array([float(x) for r in replies[5:7] for x in r.split()])
-        _check_pose(index, location_cm[index], rotation_deg[index], reported)
-        rgb = np.ascontiguousarray(decode_bmp(replies[2], *size)[..., 2::-1])
-        depth_m = decode_depth_npy(replies[3], *size) / np.float32(camera.CM_PER_M)
-        yield rgb, depth_m, _mask(stage, decode_bmp(replies[4], *size)), reported
+        try:
+            frame = _decode(stage, replies, view, f"frame {index}", *commanded[index])
+        except BadFrame:
+            for group in ahead:  # the stream itself is sound
+                stage.client.receive(group)
+            raise
+        yield frame
 
 
-def _frame_commands(stage: Stage, location_cm: np.ndarray, rotation_deg: np.ndarray) -> list[str]:
+def _take(stage: Stage, pose: np.ndarray) -> Frame:
+    """One capture, taken again if it is lost or bad."""
+    location_cm, rotation_deg = camera.to_unreal(pose)
+
+    def ask() -> Frame:
+        assert stage.view is not None
+        replies = stage.client.request(_commands(stage, location_cm, rotation_deg))
+        return _decode(stage, replies, stage.view, "warm-up", location_cm, rotation_deg)
+
+    return stage.insist(ask)
+
+
+def _commands(stage: Stage, location_cm: np.ndarray, rotation_deg: np.ndarray) -> list[str]:
     base = f"/camera/{stage.camera_id}"
     return [
-        *_pose_commands(stage, location_cm, rotation_deg),
+        f"vset {base}/location " + " ".join(f"{x:.6f}" for x in location_cm),
+        f"vset {base}/rotation " + " ".join(f"{x:.6f}" for x in rotation_deg),
         f"vget {base}/lit bmp",
         f"vget {base}/depth npy",
         f"vget {base}/object_mask bmp",
@@ -197,90 +231,82 @@ def _frame_commands(stage: Stage, location_cm: np.ndarray, rotation_deg: np.ndar
     ]
 
 
-def _pose_commands(stage: Stage, location_cm: np.ndarray, rotation_deg: np.ndarray) -> list[str]:
-    base = f"vset /camera/{stage.camera_id}"
-    return [
-        f"{base}/location " + " ".join(f"{x:.6f}" for x in location_cm),
-        f"{base}/rotation " + " ".join(f"{x:.6f}" for x in rotation_deg),
-    ]
+def _decode(
+    stage: Stage,
+    replies: list[bytes],
+    view: Intrinsics,
+    name: str,
+    location_cm: np.ndarray,
+    rotation_deg: np.ndarray,
+) -> Frame:
+    try:
+        reported = np.array([float(x) for reply in replies[5:7] for x in reply.split()])
+        lit, mask = (decode_bmp(replies[k], view.width_px, view.height_px) for k in (2, 4))
+        depth_cm = decode_depth_npy(replies[3], view.width_px, view.height_px)
+    except ValueError as error:
+        raise BadFrame(f"{name}: {error}") from error
+    _check_pose(name, location_cm, rotation_deg, reported)
+    return Frame(
+        rgb=np.ascontiguousarray(lit[..., 2::-1]),
+        depth_m=depth_cm / np.float32(camera.CM_PER_M),
+        mask=mask_values(stage, mask),
+        reported_cm_deg=reported,
+    )
 
 
 def _check_pose(
-    index: int, location_cm: np.ndarray, rotation_deg: np.ndarray, reported: np.ndarray
+    name: str, location_cm: np.ndarray, rotation_deg: np.ndarray, reported: np.ndarray
 ) -> None:
+    if reported.shape != (6,):
+        raise BadFrame(f"{name}: expected a pose of 6 numbers, got {reported.tolist()}")
     off_cm = np.abs(reported[:3] - location_cm).max()
     # Far from the origin a 32-bit float is coarser than the printed decimals.
     allowed_cm = max(_POSITION_TOLERANCE_CM, 1.5e-7 * np.abs(location_cm).max())
     axes = camera.unreal_axes(*rotation_deg), camera.unreal_axes(*reported[3:])
     off_deg = float(camera.rotation_angle_deg(*axes))
-    if off_cm > allowed_cm or off_deg > _ANGLE_TOLERANCE_DEG:
+    # Written so that a NaN fails.
+    if not (off_cm <= allowed_cm and off_deg <= _ANGLE_TOLERANCE_DEG):
         raise WrongPose(
-            f"frame {index}: commanded {location_cm.round(3).tolist()} cm, "
+            f"{name}: commanded {location_cm.round(3).tolist()} cm, "
             f"{rotation_deg.round(3).tolist()} deg, but the engine reports {reported.tolist()}"
         )
 
 
-def _set_camera(stage: Stage, plan: Plan) -> None:
-    k, base = plan.intrinsics, f"vset /camera/{stage.camera_id}"
-    stage.client.request([f"{base}/size {k.width_px} {k.height_px}", f"{base}/fov {k.fov_deg:.6f}"])
+def _check_that_pictures_follow(stage: Stage, pose: np.ndarray) -> None:
+    """Turn round and back: the picture must be there again, not one capture later."""
+    here = _take(stage, pose)
+    behind = _take(stage, pose @ _HALF_TURN)
+    again = _take(stage, pose)
+    if _levels(here, again) > _levels(here, behind):
+        raise BadFrame(
+            "pictures lag behind the camera: after a turn there and back the last view is still "
+            "shown; switch off 'Use Less CPU when in Background' and frame pacing"
+        )
+    stage.follows = True
 
 
-def settle(stage: Stage, pose: np.ndarray) -> int:
-    """Capture a pose until two pictures agree (exposure, streaming, temporal filters).
+def _drift(first: Frame, again: Frame) -> float:
+    """Mean difference of levels between the first frame and its repetition at the end."""
+    levels = _levels(first, again)
+    if not _agree(first, again, _DRIFT_LEVELS, _DRIFT_SHARE):
+        raise Drifted(
+            f"the first pose looks different after the last frame (by {levels:.1f} levels of 255): "
+            "exposure or streaming had not settled, or something moves; pause the game"
+        )
+    return levels
 
-    Args:
-        stage: From `prepare`.
-        pose: cam_to_world, float64 [4, 4].
 
-    Returns:
-        How many captures it took; `MAX_WARM_UP` also where the pictures never agreed.
-    """
-    width, height = (
-        int(x) for x in stage.client.ask(f"vget /camera/{stage.camera_id}/size").split()
+def _levels(one: Frame, other: Frame) -> float:
+    return float(np.abs(one.rgb.astype(np.int16) - other.rgb).mean())
+
+
+def _agree(one: Frame, other: Frame, levels: float, share: float) -> bool:
+    # Where both are infinite the comparison is with NaN, and false.
+    with np.errstate(invalid="ignore"):
+        depth_off = np.abs(one.depth_m - other.depth_m) > 0.01 * one.depth_m
+    depth_off |= np.isinf(one.depth_m) != np.isinf(other.depth_m)
+    return bool(
+        _levels(one, other) < levels
+        and depth_off.mean() < share
+        and (one.mask != other.mask).mean() < share
     )
-    last = _lit(stage, pose, width, height)
-    for count in range(2, MAX_WARM_UP + 1):
-        current = _lit(stage, pose, width, height)
-        if np.abs(current.astype(int) - last).mean() < _SETTLED:
-            return count
-        last = current
-    return MAX_WARM_UP
-
-
-def _lit(stage: Stage, pose: np.ndarray, width: int, height: int) -> np.ndarray:
-    commands = _pose_commands(stage, *camera.to_unreal(pose))
-    replies = stage.client.request([*commands, f"vget /camera/{stage.camera_id}/lit bmp"])
-    return decode_bmp(replies[2], width, height)[..., 2::-1]
-
-
-def _own_camera(client: Client) -> int:
-    if len(client.ask("vget /cameras").split()) < 2:
-        client.ask("vset /cameras/spawn")
-    return len(client.ask("vget /cameras").split()) - 1
-
-
-def _in_groups(client: Client, commands: list[str], size: int = 30) -> list[bytes]:
-    """Many commands, a tick's worth at a time."""
-    chunks = (commands[k : k + size] for k in range(0, len(commands), size))
-    return [reply for chunk in chunks for reply in client.request(chunk)]
-
-
-def _palette(colors: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted colours 0xBBGGRR and the mask value of each, from `(R=..,G=..,B=..,A=..)` texts."""
-    packed = np.zeros(len(colors) + 1, np.uint32)
-    for value, text in enumerate(colors, 1):
-        found = _COLOR.search(text)
-        if found:
-            r, g, b = (int(x) for x in found.groups())
-            packed[value] = r | g << 8 | b << 16
-    order = np.argsort(packed, kind="stable")
-    return packed[order], order.astype(np.uint16)
-
-
-def _mask(stage: Stage, bgra: np.ndarray) -> np.ndarray:
-    """Mask values uint16 [H, W] of mask colours [H, W, 4]; unknown colours are background."""
-    packed = bgra[..., 2].astype(np.uint32)
-    packed |= bgra[..., 1].astype(np.uint32) << 8
-    packed |= bgra[..., 0].astype(np.uint32) << 16
-    slot = np.searchsorted(stage.palette, packed).clip(max=len(stage.palette) - 1)
-    return np.where(stage.palette[slot] == packed, stage.values[slot], 0).astype(np.uint16)

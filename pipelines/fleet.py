@@ -14,8 +14,9 @@ from ray.exceptions import RayError, RayTaskError
 from capture import files, launcher
 from capture.client import EngineLost
 from capture.launcher import Engine, EngineSpec
-from capture.recorder import Stage, prepare, record, scene_card
+from capture.recorder import record
 from capture.scene import Plan, Scene
+from capture.stage import Stage, prepare
 from curation.exposure import FrameObserver
 from pipelines import runner
 from pipelines.console import Bar, bar, is_disk_full
@@ -63,14 +64,15 @@ class EngineOwner:
             if self._spec.kind == "address":
                 raise EngineUnusable(str(error)) from error
             raise
-        shown = scene_card(client)
-        if shown.id != scene.id:
-            client.close()
+        self._stage = prepare(client, connect=self._engine.connect)
+        if self._stage.scene.id != scene.id:
+            shown = self._stage.scene.id
+            self._close()
             raise EngineUnusable(
-                f"the engine shows {shown.id}, but the plans are for {scene.id}; load that level, "
+                f"the engine shows {shown}, but the plans are for {scene.id}; load that level, "
                 "or plan on this engine"
             )
-        self._stage = prepare(client, scene)
+        self._stage.scene = scene
 
     def _close(self) -> None:
         if self._stage is not None:

@@ -72,22 +72,22 @@ def test_what_was_rendered_before_does_not_matter(stage, address, tmp_path):
 
 
 def test_a_frame_under_the_wrong_pose_is_never_kept(stage, tmp_path, monkeypatch):
-    def lagging(receive):
-        last = {}
+    receive = stage.client.receive
 
-        def receive_late(group):
-            replies = receive(group)
-            if len(replies) == 7:
-                late = last.get("pose", replies[5])
-                last["pose"] = replies[5]
-                replies[5] = late
-            return replies
+    def stuck(group):
+        replies = receive(group)
+        if len(replies) == 7 and stage.num_frames_seen > 3:
+            replies[5] = b"1.000 2.000 3.000"
+        return replies
 
-        return receive_late
+    stage.num_frames_seen = 0
 
-    monkeypatch.setattr(stage.client, "receive", lagging(stage.client.receive))
-    with pytest.raises(WrongPose, match="frame 1: commanded"):
-        record(stage, tiny_plan(), tmp_path)
+    def count(number):
+        stage.num_frames_seen = number
+
+    monkeypatch.setattr(stage.client, "receive", stuck)
+    with pytest.raises(WrongPose, match=r"commanded .* but the engine reports \[1.0, 2.0, 3.0"):
+        record(stage, tiny_plan(num_frames=9), tmp_path, on_frame=count)
     assert list(tmp_path.iterdir()) == []
 
 
