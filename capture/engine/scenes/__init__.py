@@ -6,7 +6,7 @@ import importlib
 
 from capture.engine.world import World
 
-NAMES = ("apartment", "town")
+NAMES = ("apartment", "town", "courtyard")
 
 
 def build(name: str, seed: int = 0) -> World:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from capture.engine.scenes.parts.facades import House, build_facade, masonry_of
+from capture.engine.scenes.parts.roofs import chimneys, gable_roof, hip_roof
 from capture.engine.scenes.parts.site import Site, polygon, wall
-from capture.engine.scenes.town.facades import House, build_facade, masonry_of
-from capture.engine.scenes.town.roofs import chimneys, gable_roof, hip_roof
 
 
 def build_house(site: Site, house: House) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from capture.engine.meshes import box, cylinder, join, tube
 from capture.engine.scenes.parts import masonry as textures
+from capture.engine.scenes.parts.facades import ROOFS, House, build_window, masonry_of
 from capture.engine.scenes.parts.site import Opening, Site, polygon, wall
-from capture.engine.scenes.town.facades import ROOFS, House, build_window, masonry_of
 
 
 def gable_roof(site: Site, obj: int, house: House) -> None:
