@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capture.engine.meshes import rounded_box
+from capture.engine.meshes import join, rounded_box
 from capture.engine.scenes.courtyard import lawns
 from capture.engine.scenes.parts import masonry as textures
 from capture.engine.scenes.parts import plants, street
@@ -30,10 +30,10 @@ _HOUSE_DEPTH_M = 7.0
 _PERIMETER_M, _PATH_M = 2.4, 1.5
 # Walls of the four sides; the seed turns the order.
 _SIDES = (
-    ("north", ("ochre", "cream", "terracotta")),
-    ("east", ("rose", "sandstone", "cream")),
-    ("south", ("sage green", "white", "pale blue")),
-    ("west", ("red brick", "sandstone", "yellow brick")),
+    ("ochre", "cream", "terracotta"),
+    ("rose", "sandstone", "cream"),
+    ("sage green", "white", "pale blue"),
+    ("red brick", "sandstone", "yellow brick"),
 )
 _SHOPS = (
     ("Bindery", "bookbinder"), ("Old Prints", "print shop"), ("The Refectory", "dining hall"),
@@ -192,8 +192,9 @@ def _court(site: Site, hx: float, hy: float, rng: np.random.Generator) -> None:
     disc = site.object("paving", "cobbled circle")
     turn = np.linspace(0, 2 * np.pi, 49)
     for radius, z, make, color in (
-        (5.0, 0.07, textures.slabs, (0.66, 0.61, 0.55)), (4.7, 0.08, textures.cobbles, (1, 0.95, 0.88)),
-    ):  # fmt: skip
+        (5.0, 0.07, textures.slabs, (0.66, 0.61, 0.55)),
+        (4.7, 0.08, textures.cobbles, (1.0, 0.95, 0.88)),
+    ):
         ring = np.stack([radius * np.cos(turn), radius * np.sin(turn), 0 * turn + z], 1)
         for a, b in itertools.pairwise(ring):
             part = polygon([(0, 0, z), a, b])
@@ -208,15 +209,13 @@ def _court(site: Site, hx: float, hy: float, rng: np.random.Generator) -> None:
         lawn = site.object("lawn", f"{name} lawn")
         site.panel(lawn, (x0, y0, 0.05), (x1 - x0, 0, 0), (0, y1 - y0, 0), grass, 0.25)
         hedge = site.object("hedge", "clipped box hedge")
-        far_x, far_y = (x0 if x0 < 0 else x1), (y0 if y0 < 0 else y1)
-        inset = 0.3
-        cx, cy = far_x - np.sign(far_x) * inset, far_y - np.sign(far_y) * inset
-        site.add(
-            hedge, rounded_box(x1 - x0 - 0.2, 0.45, 0.55, 0.12).at((x0 + x1) / 2, cy, 0.03), green
-        )
-        site.add(
-            hedge, rounded_box(0.45, y1 - y0 - 0.2, 0.55, 0.12).at(cx, (y0 + y1) / 2, 0.03), green
-        )
+        # Hedges on the two outer sides.
+        wide, deep, inset = x1 - x0, y1 - y0, 0.3
+        x = x0 + inset if x0 < 0 else x1 - inset
+        y = y0 + inset if y0 < 0 else y1 - inset
+        along_x = rounded_box(wide - 0.2, 0.45, 0.55, 0.12).at((x0 + x1) / 2, y, 0.03)
+        along_y = rounded_box(0.45, deep - 0.2, 0.55, 0.12).at(x, (y0 + y1) / 2, 0.03)
+        site.add(hedge, join([along_x, along_y]), green)
         feature(site.at((x0 + x1) / 2 + np.sign(x0 + x1), (y0 + y1) / 2, 0.05), rng)
     for angle in (45, 135, 225, 315):
         bench = site.at(0, 0, 0.06, turn_deg=angle + 90).at(0.0, -4.1, turn_deg=180)
