@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from capture import camera
@@ -30,6 +31,7 @@ Observer = Callable[[np.ndarray, np.ndarray], Mapping[str, float]]
 # Groups on their way: four of eight messages (`vbatch` and seven) fill one tick of the plugin.
 DEPTH_AHEAD = 4
 MAX_WARM_UP = 12
+_ATTEMPTS = 3  # at an episode whose pictures have not settled
 # Two captures of one pose agree: mean absolute difference of 8-bit levels, and share of pixels
 # whose depth differs by more than a hundredth or whose object differs.
 _SETTLED_LEVELS, _SETTLED_SHARE = 0.25, 0.002
@@ -43,6 +45,10 @@ _HALF_TURN = np.diag([-1.0, 1.0, -1.0, 1.0])  # about the camera's own vertical 
 
 class WrongPose(BadFrame):
     """The engine rendered from another pose than the commanded one."""
+
+
+class Unsettled(BadFrame):
+    """The same pose does not always look the same."""
 
 
 class Frame(NamedTuple):
@@ -80,20 +86,18 @@ def record(
 
     Raises:
         EngineLost: If the engine is gone; nothing is left behind.
-        BadFrame: If it renders from another pose than commanded, does not settle, or shows
-            something else at the end than at the beginning.
+        WrongPose: If it renders from another pose than commanded, again and again.
+        Unsettled: If one pose does not always look the same.
+        BadFrame: If its answers are no pictures.
     """
     if (root / plan.id / "episode.json").is_file():
         return Episode.load(root / plan.id)
-    try:
-        return _record_once(stage, plan, root, observers, on_frame)
-    except Drifted:
-        # What was not settled at the beginning (streaming, shaders) may well be so by now.
-        return _record_once(stage, plan, root, observers, on_frame)
-
-
-class Drifted(BadFrame):
-    """The first pose looks different after the last frame."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _record_once(stage, plan, root, observers, on_frame)
+        except Unsettled:
+            pass  # streaming, shaders: what had not settled at the beginning may well be so by now
+    return _record_once(stage, plan, root, observers, on_frame)
 
 
 def _record_once(
@@ -108,7 +112,7 @@ def _record_once(
     stage.insist(lambda: stage.look(plan.intrinsics))
     warm_up = settle(stage, first_pose)
     if warm_up == MAX_WARM_UP:
-        raise BadFrame(
+        raise Unsettled(
             f"two pictures of one pose still differ after {warm_up} captures; pause the game, fix "
             "its exposure, or let it load before"
         )
@@ -246,8 +250,10 @@ def _decode(
     except ValueError as error:
         raise BadFrame(f"{name}: {error}") from error
     _check_pose(name, location_cm, rotation_deg, reported)
+    if not (depth_cm >= 0).all():
+        raise BadFrame(f"{name}: depth holds negative numbers or NaN")
     return Frame(
-        rgb=np.ascontiguousarray(lit[..., 2::-1]),
+        rgb=cv2.cvtColor(lit, cv2.COLOR_BGRA2RGB),
         depth_m=depth_cm / np.float32(camera.CM_PER_M),
         mask=mask_values(stage, mask),
         reported_cm_deg=reported,
@@ -273,15 +279,17 @@ def _check_pose(
 
 
 def _check_that_pictures_follow(stage: Stage, pose: np.ndarray) -> None:
-    """Turn round and back: the picture must be there again, not one capture later."""
+    """Turn round and back: another view, then the first one again, not one capture later."""
     here = _take(stage, pose)
     behind = _take(stage, pose @ _HALF_TURN)
     again = _take(stage, pose)
     if _levels(here, again) > _levels(here, behind):
-        raise BadFrame(
+        raise Unsettled(
             "pictures lag behind the camera: after a turn there and back the last view is still "
             "shown; switch off 'Use Less CPU when in Background' and frame pacing"
         )
+    if all(np.array_equal(a, b) for a, b in zip(here[:3], behind[:3], strict=True)):
+        raise Unsettled("the picture stays the same when the camera turns round; is it all black?")
     stage.follows = True
 
 
@@ -289,7 +297,7 @@ def _drift(first: Frame, again: Frame) -> float:
     """Mean difference of levels between the first frame and its repetition at the end."""
     levels = _levels(first, again)
     if not _agree(first, again, _DRIFT_LEVELS, _DRIFT_SHARE):
-        raise Drifted(
+        raise Unsettled(
             f"the first pose looks different after the last frame (by {levels:.1f} levels of 255): "
             "exposure or streaming had not settled, or something moves; pause the game"
         )
