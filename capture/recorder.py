@@ -181,13 +181,30 @@ def settle(stage: Stage, pose: np.ndarray) -> int:
 
     Returns:
         How many captures it took; `MAX_WARM_UP` if no two agreed.
+
+    Raises:
+        EngineLost: If the engine stays lost.
+        BadFrame: If the captures stay bad.
     """
-    last = _take(stage, pose)
-    for count in range(2, MAX_WARM_UP + 1):
-        current = _take(stage, pose)
-        if _agree(last, current, _SETTLED_LEVELS, _SETTLED_SHARE):
+
+    def attempt() -> Frame | BadFrame:
+        try:
+            return _ask(stage, pose)
+        except BadFrame as error:  # the first pictures of a camera may be garbage
+            return error
+
+    last = None
+    for count in range(1, MAX_WARM_UP + 1):
+        current = stage.insist(attempt)
+        if (
+            isinstance(last, Frame)
+            and isinstance(current, Frame)
+            and _agree(last, current, _SETTLED_LEVELS, _SETTLED_SHARE)
+        ):
             return count
         last = current
+    if isinstance(last, BadFrame):
+        raise last
     return MAX_WARM_UP
 
 
@@ -212,14 +229,14 @@ def _stream(stage: Stage, poses: np.ndarray, view: Intrinsics, start: int) -> It
 
 def _take(stage: Stage, pose: np.ndarray) -> Frame:
     """One capture, taken again if it is lost or bad."""
-    location_cm, rotation_deg = camera.to_unreal(pose)
+    return stage.insist(lambda: _ask(stage, pose))
 
-    def ask() -> Frame:
-        assert stage.view is not None
-        replies = stage.client.request(_commands(stage, location_cm, rotation_deg))
-        return _decode(stage, replies, stage.view, "warm-up", location_cm, rotation_deg)
 
-    return stage.insist(ask)
+def _ask(stage: Stage, pose: np.ndarray) -> Frame:
+    assert stage.view is not None
+    commanded = camera.to_unreal(pose)
+    replies = stage.client.request(_commands(stage, *commanded))
+    return _decode(stage, replies, stage.view, "warm-up", *commanded)
 
 
 def _commands(stage: Stage, location_cm: np.ndarray, rotation_deg: np.ndarray) -> list[str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from capture import camera, planner
 from capture.camera import Intrinsics
+from capture.engine.faults import Faults, parse
 from capture.engine.materials import Material, plain
 from capture.engine.meshes import box
 from capture.engine.raster import Renderer
@@ -45,19 +48,33 @@ def tiny_world() -> World:
     )
 
 
-@contextlib.contextmanager
-def tiny_engine() -> Iterator[str]:
-    """The address of a running engine."""
+@functools.cache
+def _tiny_renderer() -> tuple[World, Renderer]:
     world = tiny_world()
-    engine = Engine(world, Renderer(world, threads=1), Options(width_px=64, height_px=48))
-    server = Server(engine, port=0)
-    thread = threading.Thread(target=server.run)
+    return world, Renderer(world, threads=1)
+
+
+@contextlib.contextmanager
+def tiny_engine(fault: str = "", seed: int = 0, unix_socket: Path | None = None) -> Iterator[str]:
+    """The TCP address of a running engine, with faults as `capture.engine.faults` writes them."""
+    world, renderer = _tiny_renderer()
+    engine = Engine(world, renderer, Options(width_px=64, height_px=48))
+    faults = Faults(parse(fault), seed) if fault else None
+    server = Server(engine, port=0, unix_socket=unix_socket, faults=faults)
+    thread = threading.Thread(target=_run, args=[server])
     thread.start()
     try:
         yield f"127.0.0.1:{server.port}"
     finally:
         server.close()
         thread.join(10)
+
+
+def _run(server: Server) -> None:
+    try:
+        server.run()
+    except SystemExit:  # a crash on demand
+        server.close()
 
 
 def tiny_plan(num_frames: int = 6, seed: int = 0) -> Plan:
