@@ -8,7 +8,7 @@ import json
 import types
 import typing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from capture import files
 
@@ -29,7 +29,8 @@ def from_json(kind: type[T], data: Any, where: str = "config") -> T:
         where: Name of the source, for messages.
 
     Raises:
-        ValueError: On an unknown key (with the nearest known one), a missing key or a wrong type.
+        ValueError: On an unknown key (with the nearest known one), a missing key, a wrong type, or
+            a value that the dataclass refuses.
     """
     if not isinstance(data, dict):
         raise ValueError(
@@ -41,11 +42,13 @@ def from_json(kind: type[T], data: Any, where: str = "config") -> T:
             near = difflib.get_close_matches(key, fields, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(fields)}"
             raise ValueError(f"{where}: unknown key {key!r}{hint}")
+    if missing := [name for name, f in fields.items() if _required(f) and name not in data]:
+        raise ValueError(f"{where}: missing {', '.join(missing)}")
     hints = typing.get_type_hints(kind)
     values = {key: _value(hints[key], value, f"{where}.{key}") for key, value in data.items()}
     try:
         return kind(**values)
-    except TypeError as error:
+    except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
 
 
@@ -55,7 +58,11 @@ def save(path: Path, config: Any) -> None:
 
 
 def load(kind: type[T], path: Path) -> T:
-    """Read a config strictly."""
+    """Read a config strictly.
+
+    Raises:
+        ValueError: If there is no such file, or see `from_json`.
+    """
     try:
         data = json.loads(path.read_text())
     except FileNotFoundError as error:
@@ -65,28 +72,41 @@ def load(kind: type[T], path: Path) -> T:
     return from_json(kind, data, str(path))
 
 
+def _required(field: dataclasses.Field) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is missing and field.default_factory is missing
+
+
 def _value(hint: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint):
         return from_json(hint, value, where)  # pyright: ignore[reportArgumentType]
     if origin in (types.UnionType, typing.Union):
-        if value is None:
-            return None
-        return _value(next(a for a in arguments if a is not type(None)), value, where)
+        (kind,) = (a for a in arguments if a is not type(None))
+        return None if value is None else _value(kind, value, where)
+    if origin is Literal:
+        if value not in arguments:
+            known = ", ".join(map(repr, arguments))
+            raise ValueError(f"{where}: expected one of {known}, got {value!r}")
+        return value
     if origin is tuple:
-        if not isinstance(value, list):
-            raise ValueError(f"{where}: expected a list, got {value!r}")
-        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else list(arguments)
-        if len(kinds) != len(value):
-            raise ValueError(f"{where}: expected {len(kinds)} entries, got {len(value)}")
-        return tuple(
-            _value(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(kinds, value, strict=True))
-        )
+        return _entries(arguments, value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     plain = origin or hint
-    if isinstance(plain, type) and (
-        not isinstance(value, plain) or (plain is int and value is True)
-    ):
+    if not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool):
         raise ValueError(f"{where}: expected {plain.__name__}, got {value!r}")
     return value
+
+
+def _entries(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"{where}: expected a list, got {value!r}")
+    if kinds[-1] is Ellipsis:
+        kinds = kinds[:1] * len(value)
+    if len(kinds) != len(value):
+        raise ValueError(f"{where}: expected {len(kinds)} entries, got {len(value)}")
+    return tuple(
+        _value(kind, entry, f"{where}[{place}]")
+        for place, (kind, entry) in enumerate(zip(kinds, value, strict=True))
+    )

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn import functional
 
 from capture.files import replacing
 from training.recipes import CodecConfig
@@ -66,9 +67,9 @@ class LinearCodec:
         """
         count, total, square = 0, torch.zeros(()), torch.zeros(())
         for window in frames:
-            blocks = _blocks(window[None])[:, 1:].flatten(0, 3).double()
-            count, total = count + len(blocks), total + blocks.sum(0)
-            square = square + blocks.T @ blocks
+            blocks = _blocks(window[None])[:, 1:].flatten(0, 3)
+            count, total = count + len(blocks), total + blocks.sum(0).double()
+            square = square + (blocks.T @ blocks).double()
         mean = total / count
         values, vectors = torch.linalg.eigh(square / count - mean[:, None] * mean)
         basis = vectors[:, -channels:].flip(1)
@@ -85,8 +86,15 @@ class LinearCodec:
 
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
         """Frames to latents."""
-        codes = (_blocks(frames) - self.mean) @ self.basis / self.scale
-        return codes.permute(0, 4, 1, 2, 3).contiguous()
+        # A convolution whose strides are its kernel reads every block where it lies.
+        kernel = self.basis.T.unflatten(1, (GROUP, CELL, CELL, 3)).permute(0, 4, 1, 2, 3)
+        offset = (self.mean + 1) @ self.basis / self.scale
+        return functional.conv3d(
+            _grouped(frames).permute(0, 4, 1, 2, 3).float(),
+            (kernel / (127.5 * self.scale)).contiguous(),
+            -offset,
+            stride=(GROUP, CELL, CELL),
+        )
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents to frames, rounded and clipped."""
@@ -157,15 +165,18 @@ class WanCodec:
         return self
 
 
+def _grouped(frames: torch.Tensor) -> torch.Tensor:
+    """Frames [B, T, H, W, 3] with the first one four times, so that every latent has four."""
+    if frames.shape[1] % GROUP != 1:
+        raise ValueError(f"a codec takes 1, 5, 9, ... frames, got {frames.shape[1]}")
+    return torch.cat([frames[:, :1].expand(-1, GROUP - 1, -1, -1, -1), frames], dim=1)
+
+
 def _blocks(frames: torch.Tensor) -> torch.Tensor:
-    """[B, T, H, W, 3] to [B, F, h, w, 768] in [-1, 1], the first frame four times."""
-    batch, num_frames, height, width, _ = frames.shape
-    if num_frames % GROUP != 1:
-        raise ValueError(f"a codec takes 1, 5, 9, ... frames, got {num_frames}")
-    video = torch.cat([frames[:, :1].expand(-1, GROUP - 1, -1, -1, -1), frames], dim=1)
-    video = video.float() / 127.5 - 1
-    video = video.view(batch, -1, GROUP, height // CELL, CELL, width // CELL, CELL, 3)
-    return video.permute(0, 1, 3, 5, 2, 4, 6, 7).flatten(4)
+    """[B, T, H, W, 3] to [B, F, h, w, 768] in [-1, 1]."""
+    video = _grouped(frames).unflatten(1, (-1, GROUP))
+    video = video.unflatten(3, (-1, CELL)).unflatten(5, (-1, CELL))
+    return video.permute(0, 1, 3, 5, 2, 4, 6, 7).flatten(4).float() / 127.5 - 1
 
 
 def _to_uint8(video: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ latent 0.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,11 +52,16 @@ class Signals:
         actions: float32 [B, F, 52]: four frames' 13 actions.
         poses: float32 [B, F, 4, 3, 4]: four frames' cam_to_world in the first frame's OpenCV axes,
             positions in steps.
+        step_m: float32 [B]: metres of a step.
+        intrinsics: float32 [B, 4]: focal lengths and principal point, fx and cx in image widths, fy
+            and cy in image heights, so that they hold at every size.
         words: float32 [B, words, text_dim].
     """
 
     actions: torch.Tensor
     poses: torch.Tensor
+    step_m: torch.Tensor
+    intrinsics: torch.Tensor
     words: torch.Tensor
 
     def to(self, device: torch.device) -> Signals:
@@ -83,7 +89,7 @@ def mirrored(cam_to_world: np.ndarray) -> np.ndarray:
     """Poses [T, 4, 4] of the scene seen in a mirror in the first camera's vertical plane.
 
     The images of these poses are the old ones with left and right swapped (for a centred principal
-    point; otherwise it moves to the other side too).
+    point; otherwise it moves to the other side too, see `mirrored_camera`).
     """
     swap = np.diag([-1.0, 1.0, 1.0, 1.0])
     return cam_to_world[0] @ swap @ relative(cam_to_world) @ swap
@@ -94,8 +100,14 @@ def relative(cam_to_world: np.ndarray) -> np.ndarray:
     return invert(cam_to_world[:1]) @ cam_to_world
 
 
+def mirrored_camera(intrinsics: Intrinsics) -> Intrinsics:
+    """The camera whose images are the old ones with left and right swapped."""
+    return dataclasses.replace(intrinsics, cx_px=intrinsics.width_px - intrinsics.cx_px)
+
+
 def describe(
     cam_to_world: np.ndarray,
+    intrinsics: Intrinsics,
     caption: str,
     *,
     data: DataConfig,
@@ -108,6 +120,7 @@ def describe(
 
     Args:
         cam_to_world: float64 [T, 4, 4].
+        intrinsics: Of the frames, at any size.
         caption: What the first frame shows.
         data: Gives the units.
         model: Gives the size of the text.
@@ -118,9 +131,13 @@ def describe(
     poses = relative(cam_to_world)[:, :3].copy()
     poses[:, :, 3] /= actions.step_m
     grouped = group_frames(values)
+    k, width, height = intrinsics, intrinsics.width_px, intrinsics.height_px
+    shares = [k.fx_px / width, k.fy_px / height, k.cx_px / width, k.cy_px / height]
     return Signals(
         actions=torch.from_numpy(grouped.reshape(len(grouped), -1)).float()[None],
         poses=torch.from_numpy(group_frames(poses)).float()[None],
+        step_m=torch.tensor([actions.step_m]),
+        intrinsics=torch.tensor([shares]),
         words=text.embed(caption, max_words=model.max_words, dim=model.text_dim)[None],
     )
 
@@ -203,6 +220,7 @@ class Windows:
     def _window(self, k: int, index: int) -> tuple[np.ndarray, Signals]:
         data, source = self._recipe.data, self._sources[index]
         start = window_start(self._recipe.seed, k, len(source.frames), data.num_frames)
+        camera = source.intrinsics
         frames = source.frames[start : start + data.num_frames]
         poses = source.cam_to_world[start : start + data.num_frames]
         key = np.array([self._recipe.seed, k], dtype=np.uint64)
@@ -210,11 +228,13 @@ class Windows:
         coin = int(bits.random_raw())
         if data.mirror and coin & 1:
             frames, poses = frames[:, :, ::-1], mirrored(poses)
+            camera = mirrored_camera(camera)
         if data.reverse and coin & 2:
             frames, poses = frames[::-1], poses[::-1]
         told = coin / 2**64 >= data.caption_dropout
         signals = describe(
             poses,
+            camera,
             source.caption if told else "",
             data=data,
             model=self._recipe.model,

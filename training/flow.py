@@ -44,19 +44,31 @@ def shifted(sigma: torch.Tensor, shift: float) -> torch.Tensor:
 
 
 def to_x0(
-    output: torch.Tensor, x: torch.Tensor, sigma: torch.Tensor, prediction: Prediction
+    output: torch.Tensor,
+    x: torch.Tensor,
+    sigma: torch.Tensor,
+    prediction: Prediction,
+    views: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The data that the network's output stands for.
 
     Args:
-        output: What the network returned, [B, C, F, h, w].
+        output: What the network returned, [B, C, F, h, w]; for "warp" [B, C + D, F, h, w].
         x: What it saw; its first latent is clean.
         sigma: Noise level, broadcasting against `x`.
         prediction: See `FlowConfig`.
+        views: For "warp": `training.warp.latents`, [B, D, C, F, h, w].
     """
     if prediction == "v":
         return x0_from_velocity(x, output, sigma)
-    return output if prediction == "x0" else x[:, :, :1] + output
+    if prediction == "x0":
+        return output
+    first = x[:, :, :1]
+    if prediction == "residual":
+        return first + output
+    assert views is not None
+    residual, weights = output.split([x.shape[1], views.shape[1]], dim=1)
+    return first + residual + (weights[:, :, None] * (views - first[:, None])).sum(1)
 
 
 def loss(
@@ -67,12 +79,13 @@ def loss(
     x: torch.Tensor,
     sigma: torch.Tensor,
     prediction: Prediction,
+    views: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Mean squared error of the prediction in its own space, without the clean first latent."""
     if prediction == "v":
         error = output - velocity(x0, noise)
     else:
-        error = to_x0(output, x, sigma, prediction) - x0
+        error = to_x0(output, x, sigma, prediction, views) - x0
     return error[:, :, 1:].square().mean()
 
 

@@ -77,5 +77,5 @@ def orthogonalised(matrices: torch.Tensor) -> torch.Tensor:
     x = x / x.flatten(1).norm(dim=1).clamp_min(1e-7)[:, None, None]
     for _ in range(_ITERATIONS):
         gram = x @ x.mT
-        x = _A * x + (_B * gram + _C * gram @ gram) @ x
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
     return x.mT if tall else x

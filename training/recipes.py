@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import types
-import typing
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Literal
 
-Prediction = Literal["v", "x0", "residual"]
+from capture import config
+
+Prediction = Literal["v", "x0", "residual", "warp"]
 Camera = Literal["none", "relic", "token"]
 
 
@@ -109,16 +108,30 @@ class FlowConfig:
 
     Attributes:
         prediction: What the network predicts: "v" = noise - x0 (Wan); "x0"; "residual" = x0 minus
-            the first latent, so that an output of zero repeats the first frame.
+            the first latent, so that an output of zero repeats the first frame. A departure:
+            "warp" adds to the residual D weights per place of a latent, for the first frame seen
+            again from the frames' poses as if everything lay at each of `warp_depths_m`; see
+            `training.warp`. The geometry of the camera is given, depth is learned.
+        warp_depths_m: Assumed planar depths, in metres; for "warp" alone.
         shift: Of the noise levels towards 1, in training and sampling: s' = k s / (1 + (k - 1) s).
         min_sigma: Smallest noise level in training.
         sampler_steps: Euler steps of a sample.
     """
 
     prediction: Prediction = "v"
+    warp_depths_m: tuple[float, ...] = ()
     shift: float = 5.0
     min_sigma: float = 0.0
     sampler_steps: int = 40
+
+    def __post_init__(self):
+        if (self.prediction == "warp") != bool(self.warp_depths_m):
+            raise ValueError(
+                f"warp_depths_m go with the prediction 'warp' alone, got {self.prediction!r} with "
+                f"{self.warp_depths_m}"
+            )
+        if not all(depth > 0 for depth in self.warp_depths_m):
+            raise ValueError(f"warp_depths_m must be positive, got {self.warp_depths_m}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,7 +213,13 @@ def tiny() -> Recipe:
             qk_bias=1.0,
             coordinates=True,
         ),
-        flow=FlowConfig(prediction="residual", shift=4.0, min_sigma=0.02, sampler_steps=4),
+        flow=FlowConfig(
+            prediction="warp",
+            warp_depths_m=(1.2, 2.5, 6.0),
+            shift=4.0,
+            min_sigma=0.02,
+            sampler_steps=4,
+        ),
         optim=OptimConfig(kind="muon", lr=4e-3, decay_share=0.4),
     )
 
@@ -224,51 +243,16 @@ RECIPES = {"tiny": tiny, "small": small}
 
 
 def find(name: str) -> Recipe:
-    """The recipe of this name.
+    """The recipe of this name, or the one in a file `*.json` (see `capture.config`).
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, or the file has an unknown key or a wrong value.
     """
+    if name.endswith(".json"):
+        return config.load(Recipe, Path(name))
     if name not in RECIPES:
-        raise ValueError(f"no training recipe {name!r}; there are {', '.join(sorted(RECIPES))}")
+        raise ValueError(
+            f"no training recipe {name!r}; there are {', '.join(sorted(RECIPES))}, or give the "
+            "path of a .json file"
+        )
     return RECIPES[name]()
-
-
-def from_json(data: dict[str, Any]) -> Recipe:
-    """A recipe from JSON, strictly.
-
-    Raises:
-        ValueError: If a key is unknown or missing.
-    """
-    return _build(Recipe, data, "recipe")
-
-
-def _build(cls: Any, data: Any, where: str) -> Any:
-    hints = typing.get_type_hints(cls)
-    if not isinstance(data, dict):
-        raise ValueError(f"{where}: expected an object, got {data!r}")
-    for key in data:
-        if key not in hints:
-            close = difflib.get_close_matches(key, hints, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"{where}: unknown key {key!r}{hint}")
-    required = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING}
-    if missing := sorted(required - set(data)):
-        raise ValueError(f"{where}: missing {', '.join(missing)}")
-    return cls(**{key: _value(hints[key], value, f"{where}.{key}") for key, value in data.items()})
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(hint):
-        return _build(hint, value, where)
-    origin, options = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        if value not in options:
-            raise ValueError(f"{where}: expected one of {', '.join(options)}, got {value!r}")
-        return value
-    kinds = options if origin in (typing.Union, types.UnionType) else (hint,)
-    allowed = (*kinds, int) if float in kinds else kinds
-    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in kinds):
-        names = " or ".join(kind.__name__ for kind in kinds)
-        raise ValueError(f"{where}: expected {names}, got {value!r}")
-    return value

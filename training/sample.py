@@ -13,7 +13,7 @@ import torch
 
 from capture import actions as capture_actions
 from capture.actions import Actions
-from training import data, flow, loop
+from training import data, flow, loop, warp
 from training.autoencoder import Codec, open_codec
 from training.data import Signals
 from training.model.wan import WorldModel
@@ -73,13 +73,15 @@ class Sampler:
             uint8 [B, T, H, W, 3]; frame 0 is `first_frame`.
         """
         config = self.config.recipe.flow
-        first = self.codec.encode(torch.from_numpy(first_frame.copy())[:, None])
+        shown = torch.from_numpy(first_frame.copy())
+        first = self.codec.encode(shown[:, None])
+        views = warp.latents(self.codec, shown, signals, config.warp_depths_m)
         shape = (*first.shape[:2], signals.actions.shape[1], *first.shape[3:])
         noise = torch.randn(shape, generator=loop.generator(seed, 0, 0, first.device))
 
         def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
             output = self.model(x, sigma.expand(len(x)), signals)
-            return flow.to_x0(output, x, sigma, config.prediction)
+            return flow.to_x0(output, x, sigma, config.prediction, views)
 
         sigmas = flow.levels(steps or config.sampler_steps, config.shift)
         frames = self.codec.decode(flow.euler(denoise, noise, sigmas, first)).numpy()
@@ -88,7 +90,9 @@ class Sampler:
     def describe(self, cam_to_world: np.ndarray, caption: str) -> Signals:
         """The signals of a path of one window."""
         recipe = self.config.recipe
-        return data.describe(cam_to_world, caption, data=recipe.data, model=recipe.model)
+        return data.describe(
+            cam_to_world, self.config.intrinsics, caption, data=recipe.data, model=recipe.model
+        )
 
 
 def sample(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 import torch
 
-from capture import actions
+from capture import actions, config
+from capture.camera import Intrinsics
 from training import data, recipes, text
 from training.data import Windows
 
+INTRINSICS = Intrinsics.from_fov(48, 32, 90.0)
 SWAPPED = ("truck", "pan", "roll")
 
 
@@ -105,7 +108,9 @@ def test_without_a_fixed_step_a_window_has_its_own(path, recipe):
     config = dataclasses.replace(recipe.data, step_m=None)
     large = path.copy()
     large[:, :3, 3] *= 2
-    told = [data.describe(p, "", data=config, model=recipe.model) for p in (path, large)]
+    told = [
+        data.describe(p, INTRINSICS, "", data=config, model=recipe.model) for p in (path, large)
+    ]
     torch.testing.assert_close(told[0].poses, told[1].poses)
     torch.testing.assert_close(told[0].actions, told[1].actions)
 
@@ -123,12 +128,21 @@ def test_words_have_fixed_vectors():
     assert not first[4:].any() and not torch.equal(first[0], first[1])
 
 
-def test_recipes_survive_json_and_refuse_unknown_keys(recipe):
-    stored = dataclasses.asdict(recipe)
-    assert recipes.from_json(stored) == recipe
-    stored["optim"]["learning_rate"] = 1.0
-    with pytest.raises(ValueError, match="learning_rate"):
-        recipes.from_json(stored)
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_a_recipe_is_found_by_name_and_by_file(name, tmp_path):
+    path = tmp_path / "mine.json"
+    config.save(path, recipes.find(name))
+    assert recipes.find(str(path)) == recipes.find(name)
+
+
+def test_a_recipe_file_is_read_strictly(tmp_path):
+    stored = config.to_json(recipes.tiny())
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(stored | {"optim": {"lr": 1.0, "learning_rate": 1.0}}))
+    with pytest.raises(ValueError, match="unknown key 'learning_rate'"):
+        recipes.find(str(path))
+    with pytest.raises(ValueError, match="there is no config"):
+        recipes.find(str(tmp_path / "other.json"))
 
 
 def test_an_unknown_recipe_is_an_error():

@@ -10,6 +10,7 @@ import torch
 from training.data import Windows
 from training.model.attention import CameraAttention, Conditions
 from training.model.wan import WorldModel
+from training.recipes import FlowConfig
 
 CHANNELS = 8
 
@@ -34,7 +35,7 @@ def signals(clips, recipe):
 
 def make(config, prediction="v") -> WorldModel:
     torch.manual_seed(0)
-    return WorldModel(config, CHANNELS, prediction)
+    return WorldModel(config, CHANNELS, FlowConfig(prediction=prediction))
 
 
 def latents() -> torch.Tensor:
@@ -124,5 +125,5 @@ def test_the_pose_moves_attention(plain):
 
 
 def test_residual_prediction_starts_with_the_first_frame(recipe, signals):
-    model = WorldModel(recipe.model, CHANNELS, "residual")
+    model = make(recipe.model, "residual")
     assert not model(latents(), SIGMA, signals).any()

@@ -97,7 +97,7 @@ def test_a_log_behind_its_checkpoint_is_an_error(clips, recipe, tmp_path):
 
 
 def test_training_reduces_the_loss(clips, recipe, tmp_path):
-    flow = dataclasses.replace(recipe.flow, prediction="v")
+    flow = dataclasses.replace(recipe.flow, prediction="v", warp_depths_m=())
     recipe = dataclasses.replace(recipe, flow=flow, steps=40, checkpoint_every=40)
     losses = []
     teacher.train_on(clips, recipe, tmp_path, progress=lambda row: losses.append(row["loss"]))

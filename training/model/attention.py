@@ -16,11 +16,13 @@ class Conditions:
     """What the blocks of one forward pass are told; `WorldModel` fills it before the pass.
 
     Attributes:
+        tokens_per_latent: Tokens of one latent.
         actions: Per block, added after self-attention, [B, N, dim]; empty for none.
         queries: Per block, added to Q, [B, N, dim]; empty for none.
         keys: Per block, added to K, [B, N, dim]; empty for none.
     """
 
+    tokens_per_latent: int = 1
     actions: list[torch.Tensor] = field(default_factory=list)
     queries: list[torch.Tensor] = field(default_factory=list)
     keys: list[torch.Tensor] = field(default_factory=list)

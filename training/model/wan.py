@@ -12,7 +12,7 @@ from training.data import Signals
 from training.model import rope
 from training.model.attention import CameraAttention, Conditions
 from training.model.conditioning import Conditioning, token_places
-from training.recipes import ModelConfig, Prediction
+from training.recipes import FlowConfig, ModelConfig
 
 PATCH = (1, 2, 2)
 _TIMESTEPS = 1000
@@ -27,10 +27,10 @@ class WorldModel(nn.Module):
     Args:
         config: See `ModelConfig`.
         channels: Channels of a latent.
-        prediction: See `FlowConfig`; "residual" starts from an output of zero.
+        flow: Says what the output means; "residual" and "warp" start from an output of zero.
     """
 
-    def __init__(self, config: ModelConfig, channels: int, prediction: Prediction):
+    def __init__(self, config: ModelConfig, channels: int, flow: FlowConfig):
         super().__init__()
         self._config = config
         self.transformer = WanTransformer3DModel(
@@ -38,20 +38,21 @@ class WorldModel(nn.Module):
             num_attention_heads=config.heads,
             attention_head_dim=config.head_dim,
             in_channels=channels + 2 * config.coordinates,
-            out_channels=channels,
+            out_channels=channels + len(flow.warp_depths_m),
             text_dim=config.text_dim,
             freq_dim=config.freq_dim,
             ffn_dim=config.ffn_dim,
             num_layers=config.layers,
         )
         self.transformer.rope = rope.embedding(config.head_dim, PATCH, config.rope_theta)
+        self.transformer.condition_embedder.register_forward_hook(self._levels_to_tokens)
         self.conditioning = Conditioning(config)
         self._conditions = Conditions()
         blocks: Any = self.transformer.blocks
         for index, block in enumerate(blocks):
             block.attn1.set_processor(CameraAttention(self._conditions, index))
             _add_after_self_attention(block, self._conditions, index)
-        if prediction == "residual":
+        if flow.prediction in ("residual", "warp"):
             nn.init.zeros_(self.transformer.proj_out.weight)
             nn.init.zeros_(self.transformer.proj_out.bias)
 
@@ -64,11 +65,12 @@ class WorldModel(nn.Module):
             signals: See `Signals`.
 
         Returns:
-            [B, C, F, h, w]; what it means is `FlowConfig.prediction`.
+            [B, C + D, F, h, w] with the D = 0 or more weights of `FlowConfig.prediction`.
         """
         num_latents, height, width = x.shape[2:]
         grid = (height // PATCH[1], width // PATCH[2])
         conditions = self._conditions
+        conditions.tokens_per_latent = grid[0] * grid[1]
         conditions.actions = self.conditioning.embed_actions(signals, grid)
         conditions.queries, conditions.keys = self.conditioning.embed_camera(signals, grid)
         if self._config.coordinates:
@@ -78,8 +80,16 @@ class WorldModel(nn.Module):
         levels = torch.cat(
             [torch.zeros_like(sigma)[:, None], sigma[:, None].expand(-1, num_latents - 1)], 1
         )
-        timestep = (levels * _TIMESTEPS).repeat_interleave(grid[0] * grid[1], dim=1)
-        return self.transformer(x, timestep, signals.words, return_dict=False)[0]
+        return self.transformer(x, levels * _TIMESTEPS, signals.words, return_dict=False)[0]
+
+    def _levels_to_tokens(self, _module: nn.Module, _inputs: object, output: tuple[Any, ...]):
+        """Repeat what the embedder made of the noise levels of latents for their tokens.
+
+        diffusers takes a level per token; all tokens of a latent have the same one.
+        """
+        level, modulation, *rest = output
+        count = self._conditions.tokens_per_latent
+        return (*(t.repeat_interleave(count, dim=1) for t in (level, modulation)), *rest)
 
 
 def _add_after_self_attention(block: Any, conditions: Conditions, index: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,14 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from capture import files
+from capture import config, files
 from capture.camera import Intrinsics
 from shards.reader import ShardDataset
-from training import flow, loop
+from training import flow, loop, warp
 from training.autoencoder import Codec, open_codec
 from training.data import Clips, Windows
 from training.model.wan import WorldModel
-from training.recipes import Recipe, from_json
+from training.recipes import Recipe
 
 
 def train(
@@ -68,7 +67,8 @@ def train_on(
     def loss_of(model: nn.Module, step: int, accelerator: Accelerator) -> torch.Tensor:
         rank, device = accelerator.process_index, accelerator.device
         batch = windows.batch(step, rank=rank, world=accelerator.num_processes)
-        x0 = codec.to(device).encode(batch.frames.to(device))
+        frames, signals = batch.frames.to(device), batch.signals.to(device)
+        x0 = codec.to(device).encode(frames)
         draw = loop.generator(recipe.seed, step, rank, device)
         noise = torch.randn(x0.shape, generator=draw, device=device)
         sigma = flow.shifted(
@@ -76,9 +76,14 @@ def train_on(
         ).clamp_min(recipe.flow.min_sigma)
         wide = sigma.view(-1, 1, 1, 1, 1)
         x = torch.cat([x0[:, :, :1], flow.mix(x0, noise, wide)[:, :, 1:]], dim=2)
-        output = model(x, sigma, batch.signals.to(device))
         return flow.loss(
-            output, x0=x0, noise=noise, x=x, sigma=wide, prediction=recipe.flow.prediction
+            model(x, sigma, signals),
+            x0=x0,
+            noise=noise,
+            x=x,
+            sigma=wide,
+            prediction=recipe.flow.prediction,
+            views=warp.latents(codec, frames[:, 0], signals, recipe.flow.warp_depths_m),
         )
 
     loop.fit(
@@ -95,7 +100,7 @@ def build(recipe: Recipe, codec: Codec) -> WorldModel:
     """The recipe's model with its initial weights, the same every time."""
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
-        return WorldModel(recipe.model, codec.channels, recipe.flow.prediction)
+        return WorldModel(recipe.model, codec.channels, recipe.flow)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,23 +122,15 @@ class RunConfig:
         """Read a run's config.json.
 
         Raises:
-            ValueError: If the folder is no run, or its config has unknown keys.
+            ValueError: If the folder is no run, or its config is damaged.
         """
         path = run / "config.json"
         if not path.is_file():
             raise ValueError(f"{run} is no training run: it has no config.json")
-        try:
-            data = json.loads(path.read_text())
-            return cls(
-                recipe=from_json(data["recipe"]),
-                manifest_sha=data["manifest_sha"],
-                intrinsics=Intrinsics(**data["intrinsics"]),
-            )
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is damaged ({error}); delete the run folder") from error
+        return config.load(cls, path)
 
 
-def claim(run: Path, config: RunConfig) -> None:
+def claim(run: Path, wanted: RunConfig) -> None:
     """Write the run's config.json, or check that it is the same.
 
     Raises:
@@ -143,9 +140,9 @@ def claim(run: Path, config: RunConfig) -> None:
     files.sweep(run / "checkpoints")
     path = run / "config.json"
     if not path.is_file():
-        files.write_json(path, dataclasses.asdict(config))
+        config.save(path, wanted)
         return
-    old, new = _flat(dataclasses.asdict(RunConfig.load(run))), _flat(dataclasses.asdict(config))
+    old, new = (_flat(dataclasses.asdict(c)) for c in (RunConfig.load(run), wanted))
     changed = [key for key in new if old[key] != new[key]]
     if changed:
         key = changed[0]
