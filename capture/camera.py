@@ -167,7 +167,9 @@ def pose_from_axes(position_m: np.ndarray, axes: np.ndarray) -> np.ndarray:
     return cam_to_world
 
 
-def pose_from_angles(position_m, heading_deg, tilt_deg, roll_deg=0.0) -> np.ndarray:
+def pose_from_angles(
+    position_m, heading_deg, tilt_deg, roll_deg: float | np.ndarray = 0.0
+) -> np.ndarray:
     """`cam_to_world` from our own angles.
 
     Args:

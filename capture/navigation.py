@@ -12,6 +12,9 @@ from scipy.spatial import KDTree
 
 # Larger triangles are split and culled first: a ground plane may reach the horizon.
 _SPLIT_ABOVE_M = 4.0
+# An elastic band is smoothed this often and this far, and pushed away from nearer surfaces.
+_BAND_ROUNDS, _BAND_SIGMA_M, _COMFORT_M = 12, 0.15, 0.55
+_SURVEYED_M = 0.6  # a survey knows what is this far above and below it
 _NEIGHBOURS = ((1, 0), (0, 1), (1, 1), (1, -1))
 
 
@@ -22,6 +25,7 @@ class FreeSpace:
     Attributes:
         surface: Tree over points on every surface, metres.
         height_m: Height of the grid above z = 0.
+        height_range_m: Lowest and highest z between which the surfaces are known.
         origin_m: (x, y) of the centre of grid cell [0, 0].
         cell_m: Side of a grid cell.
         clearance_m: Distance from each cell's centre to the nearest surface, float64 [nx, ny].
@@ -31,6 +35,7 @@ class FreeSpace:
 
     surface: KDTree
     height_m: float
+    height_range_m: tuple[float, float]
     origin_m: np.ndarray
     cell_m: float
     clearance_m: np.ndarray
@@ -40,6 +45,10 @@ class FreeSpace:
     def clearance(self, points_m: np.ndarray) -> np.ndarray:
         """Distance in metres from points [..., 3] to the nearest surface."""
         return self.surface.query(points_m)[0]
+
+    def is_clear(self, points_m: np.ndarray, min_clearance_m: float) -> np.ndarray:
+        """Whether points [..., 3] have more than this clearance, bool [...]; quicker than to ask."""
+        return np.isinf(self.surface.query(points_m, distance_upper_bound=min_clearance_m)[0])
 
     def cells(self, min_clearance_m: float = 0.0) -> np.ndarray:
         """Centres of the reachable cells with at least this clearance, float64 [N, 3]."""
@@ -57,6 +66,31 @@ class FreeSpace:
             chain.append(int(before[chain[-1]]))
         index = np.stack(np.unravel_index(chain[::-1], self.reachable.shape), 1)
         return self._points(index)
+
+    def contains(self, points_m: np.ndarray) -> np.ndarray:
+        """Whether points [..., 3] stand over reachable cells, at whatever height, bool [...]."""
+        index = np.round((points_m[..., :2] - self.origin_m) / self.cell_m).astype(int)
+        inside = np.all((index >= 0) & (index < self.reachable.shape), axis=-1)
+        i, j = np.moveaxis(np.where(inside[..., None], index, 0), -1, 0)
+        return inside & self.reachable[i, j]
+
+    def relax(self, points_m: np.ndarray, step_m: float) -> np.ndarray:
+        """A closed polyline [N, 3] as a smooth closed spline that keeps away from surfaces.
+
+        An elastic band (Quinlan and Khatib, 1993): again and again its points move towards their
+        neighbours, and up the clearance where that is small. The last point equals the first.
+        """
+        slope = np.stack([*np.gradient(self.clearance_m, self.cell_m)], -1)
+        band = resample(np.concatenate([points_m, points_m[:1]]), self.cell_m)[:-1]
+        for _ in range(_BAND_ROUNDS):
+            band = gaussian_filter1d(band, _BAND_SIGMA_M / self.cell_m, axis=0, mode="wrap")
+            index = np.round((band[:, :2] - self.origin_m) / self.cell_m).astype(int)
+            i, j = np.clip(index, 0, np.array(self.reachable.shape) - 1).T
+            short_m = np.maximum(_COMFORT_M - self.clearance_m[i, j], 0.0)
+            band[:, :2] += 0.5 * short_m[:, None] * slope[i, j]
+        fine = resample(np.concatenate([band, band[:1]]), step_m / 2)[:-1]
+        fine = gaussian_filter1d(fine, 0.15 / (step_m / 2), axis=0, mode="wrap")
+        return resample(np.concatenate([fine, fine[:1]]), step_m)
 
     def _points(self, index: np.ndarray) -> np.ndarray:
         xy = self.origin_m + index * self.cell_m
@@ -119,12 +153,23 @@ def free_space(
     return FreeSpace(
         surface=surface,
         height_m=float(spawn[2]),
+        height_range_m=_known_heights(bounds_m, float(spawn[2]), surveyed=seen_free is not None),
         origin_m=origin,
         cell_m=cell_m,
         clearance_m=clearance,
         reachable=reachable,
         graph=graph,
     )
+
+
+def _known_heights(
+    bounds_m: tuple[float, ...], height_m: float, *, surveyed: bool
+) -> tuple[float, float]:
+    """All of the bounds where the geometry is given; near the height of the survey otherwise."""
+    low, high = float(bounds_m[2]), float(bounds_m[5])
+    if not surveyed:
+        return low, high
+    return max(low, height_m - _SURVEYED_M), min(high, height_m + _SURVEYED_M)
 
 
 def smooth_path(points_m: np.ndarray, step_m: float, sigma_m: float = 0.4) -> np.ndarray:

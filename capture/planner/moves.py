@@ -1,0 +1,181 @@
+"""Moves: single actions and mixtures, one after another, in up to six degrees of freedom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from capture import camera
+from capture.navigation import FreeSpace
+from capture.planner.motion import Make, Motion, ease
+from capture.planner.walks import random_cell
+
+_MAX_TILT_DEG = 25.0
+_MAX_ROLL_DEG = 14.0
+_RAMP_S = 0.35
+# Columns of a row: x, y, z, heading, tilt, roll. Columns of a velocity: forward, left, up in m/s,
+# turn left, tilt up, roll clockwise in deg/s.
+AXES = ("dolly", "truck", "pedestal", "pan", "tilt", "roll")
+
+
+def moves(
+    space: FreeSpace, rng: np.random.Generator, num_frames: int, motion: Motion
+) -> np.ndarray | None:
+    """Single and mixed moves of the camera one after another, each about a second long.
+
+    Nearly two thirds are a lone pan or dolly; the rest truck, pedestal, tilt or mix (RELIC
+    sec. 3: single and mixed actions, balanced).
+    """
+    position, heading, tilt = random_cell(space, rng), rng.uniform(0, 360), rng.uniform(-8, 5)
+    rows = [(*position, heading, tilt)]
+    while len(rows) < num_frames:
+        for _ in range(12):
+            velocity = _random_move(rng, motion)
+            steps = int(rng.uniform(0.8, 2.2) * motion.fps)
+            segment = _segment(np.array(rows[-1]), velocity, steps, motion.fps)
+            inside = space.clearance(segment[:, :3]).min() >= motion.min_clearance_m
+            if inside and np.abs(segment[:, 4]).max() < 25 and _within(space, segment[:, 2]):
+                rows += [tuple(row) for row in segment]
+                break
+        else:
+            return None
+    table = np.array(rows[:num_frames])
+    return camera.pose_from_angles(table[:, :3], table[:, 3], table[:, 4])
+
+
+def single(axis: str) -> Make:
+    """A generator of moves along or about one axis of the camera, to and fro, with pauses.
+
+    Args:
+        axis: One of `AXES`.
+    """
+    number = AXES.index(axis)
+
+    def generate(
+        space: FreeSpace, rng: np.random.Generator, num_frames: int, motion: Motion
+    ) -> np.ndarray | None:
+        pause = rng.uniform(0.1, 0.9)
+
+        def velocity() -> np.ndarray:
+            wanted = np.zeros(6)
+            wanted[number] = _speed(number, rng, motion)
+            return wanted
+
+        # Only a level camera pans, trucks and rolls without anything else.
+        return _chain(space, rng, num_frames, motion, velocity, pause_s=pause, tilt_deg=0.0)
+
+    return generate
+
+
+def fly(
+    space: FreeSpace, rng: np.random.Generator, num_frames: int, motion: Motion
+) -> np.ndarray | None:
+    """Free flight in six degrees of freedom: two to four actions at a time, roll included."""
+    tilt_deg = rng.uniform(-8, 5)
+
+    def velocity() -> np.ndarray:
+        chosen = rng.permutation(6)[: rng.integers(2, 5)]
+        wanted = np.zeros(6)
+        wanted[chosen] = [_speed(k, rng, motion) for k in chosen]
+        return wanted * [0.7, 0.6, 0.8, 0.8, 0.7, 0.8]
+
+    return _chain(space, rng, num_frames, motion, velocity, pause_s=0.1, tilt_deg=tilt_deg)
+
+
+def _speed(axis: int, rng: np.random.Generator, motion: Motion) -> float:
+    """A velocity along or about one axis, either way."""
+    sign = rng.choice([-1.0, 1.0])
+    if axis < 3:
+        return sign * rng.uniform(*motion.walk_m_s) * (0.35 if AXES[axis] == "pedestal" else 1.0)
+    share = {"pan": 1.0, "tilt": 0.5, "roll": 0.4}[AXES[axis]]
+    return sign * rng.uniform(*motion.pan_deg_s) * share
+
+
+def _chain(
+    space: FreeSpace,
+    rng: np.random.Generator,
+    num_frames: int,
+    motion: Motion,
+    draw: Callable[[], np.ndarray],
+    *,
+    pause_s: float,
+    tilt_deg: float,
+) -> np.ndarray | None:
+    """Moves of drawn velocities, one after another; one that does not fit is tried the other way.
+
+    Returns:
+        Poses [T, 4, 4], or None where the camera is stuck.
+    """
+    rows = np.array([[*random_cell(space, rng), rng.uniform(0, 360), tilt_deg, 0.0]])
+    while len(rows) < num_frames:
+        for _ in range(12):
+            velocity, steps = draw(), int(rng.uniform(0.8, 2.4) * motion.fps)
+            ways = (_soft_segment(rows[-1], v, steps, motion.fps) for v in (velocity, -velocity))
+            fitting = next((way for way in ways if _fits(space, way, motion)), None)
+            if fitting is not None:
+                rest = fitting[-1:].repeat(int(rng.uniform(0.5, 1.5) * pause_s * motion.fps), 0)
+                rows = np.concatenate([rows, fitting, rest])
+                break
+        else:
+            return None
+    rows = rows[:num_frames]
+    return camera.pose_from_angles(rows[:, :3], rows[:, 3], rows[:, 4], rows[:, 5])
+
+
+def _fits(space: FreeSpace, rows: np.ndarray, motion: Motion) -> bool:
+    """Whether rows [N, 6] keep their distance, their height and an angle that a person would."""
+    low, high = space.height_range_m
+    return bool(
+        (np.abs(rows[:, 4:6]).max(0) <= (_MAX_TILT_DEG, _MAX_ROLL_DEG)).all()
+        and low <= rows[:, 2].min()
+        and rows[:, 2].max() <= high
+        and space.is_clear(rows[:, :3], motion.min_clearance_m).all()
+    )
+
+
+def _soft_segment(start: np.ndarray, velocity: np.ndarray, steps: int, fps: float) -> np.ndarray:
+    """Rows (x, y, z, heading, tilt, roll) of a move from rest to rest, float64 [steps, 6]."""
+    ramp = np.minimum(np.arange(1, steps + 1), np.arange(steps)[::-1]) / (_RAMP_S * fps)
+    step = ease(np.minimum(ramp, 1.0))[:, None] * velocity / fps
+    angles = start[3:] + step[:, 3:].cumsum(0)
+    # Each step goes along the axes of the camera at its start (RELIC eq. 1).
+    before = np.concatenate([start[None, 3:], angles[:-1]])
+    pose = camera.pose_from_angles(np.zeros((steps, 3)), *before.T)
+    ego = step[:, :3] * (1.0, -1.0, 1.0)
+    move = np.einsum("tij,ti->tj", camera.ego_axes(pose), ego)
+    return np.column_stack([start[:3] + move.cumsum(0), angles])
+
+
+def _random_move(rng: np.random.Generator, motion: Motion) -> np.ndarray:
+    """Forward, left, up in m/s, then turn left and tilt up in deg/s."""
+    sign = rng.choice([-1.0, 1.0])
+    walk, pan = sign * rng.uniform(*motion.walk_m_s), sign * rng.uniform(*motion.pan_deg_s)
+    kind = rng.choice(6, p=[0.31, 0.33, 0.1, 0.07, 0.06, 0.13])
+    if kind == 5:
+        sideways, turn = rng.uniform(-0.7, 0.7), rng.uniform(-0.8, 0.8) * motion.pan_deg_s[1]
+        return np.array([walk, sideways, 0.0, turn, 0.0])
+    choices = [(3, pan), (0, walk), (1, walk), (2, walk / 3), (4, pan / 2)]
+    velocity = np.zeros(5)
+    axis, value = choices[kind]
+    velocity[axis] = value
+    return velocity
+
+
+def _segment(start: np.ndarray, velocity: np.ndarray, steps: int, fps: float) -> np.ndarray:
+    """Rows (x, y, z, heading, tilt) of a move at constant velocity with soft ends, [steps, 5]."""
+    ramp = np.minimum(np.arange(1, steps + 1), np.arange(steps, 0, -1)) / 3.0
+    step = np.minimum(ramp, 1.0)[:, None] * velocity / fps
+    heading = start[3] + step[:, 3].cumsum()
+    tilt = start[4] + step[:, 4].cumsum()
+    h, p = np.radians(heading), np.radians(tilt)
+    forward = np.stack([np.cos(p) * np.cos(h), np.cos(p) * np.sin(h), np.sin(p)], -1)
+    left = np.stack([-np.sin(h), np.cos(h), np.zeros(steps)], -1)
+    up = np.stack([-np.sin(p) * np.cos(h), -np.sin(p) * np.sin(h), np.cos(p)], -1)
+    move = step[:, :1] * forward + step[:, 1:2] * left + step[:, 2:3] * up
+    return np.column_stack([start[:3] + move.cumsum(0), heading, tilt])
+
+
+def _within(space: FreeSpace, height_m: np.ndarray) -> bool:
+    """Not far from the height at which the space was measured."""
+    return bool(np.abs(height_m - space.height_m).max() < 0.6)

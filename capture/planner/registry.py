@@ -1,0 +1,119 @@
+"""The generators by name, and the one function that plans with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from capture.camera import Intrinsics
+from capture.navigation import FreeSpace
+from capture.planner import landmarks, moves, oldloop, rounds, stands, walks
+from capture.planner.motion import Make, Motion, hand_held
+from capture.scene import Plan
+from capture.trajectory import Trajectory
+
+_TRIES = 60
+_HAND = 1 << 32  # random numbers of the hand are apart from those of the path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Generator:
+    """A way to make paths.
+
+    Attributes:
+        make: See `Make`.
+        about: What it does, in a few words.
+        min_s: Shorter paths make no sense of it.
+    """
+
+    make: Make
+    about: str
+    min_s: float = 0.0
+
+
+GENERATORS: dict[str, Generator] = {
+    "roam": Generator(make=walks.roam, about="walk from place to place, looking ahead and around"),
+    "look_around": Generator(make=stands.look_around, about="stand still and look about"),
+    "out_and_back": Generator(
+        make=walks.out_and_back, about="walk out and return through the same poses"
+    ),
+    "loop": Generator(make=oldloop.loop, about="walk one closed round and end at its start"),
+    "moves": Generator(make=moves.moves, about="single and mixed moves, mostly pan and dolly"),
+    "visit": Generator(make=walks.visit, about="walk, stop, look about, walk on"),
+    "orbit": Generator(make=landmarks.orbit, about="walk around a landmark, looking at it"),
+    "spiral": Generator(make=landmarks.spiral, about="rise or sink around a landmark", min_s=3.0),
+    "fly": Generator(make=moves.fly, about="free flight in six degrees of freedom, with roll"),
+    "revisit_5s": Generator(
+        make=stands.look_back(5.0), about="turn away and back every 5 s", min_s=7.5
+    ),
+    **{
+        f"revisit_{gap_s}s": Generator(
+            make=rounds.revisit(gap_s),
+            about=f"walk a round of {gap_s} s again and again",
+            min_s=1.25 * gap_s,
+        )
+        for gap_s in (10, 20, 40)
+    },
+    **{
+        axis: Generator(make=moves.single(axis), about=f"lone {axis} moves to and fro, with pauses")
+        for axis in moves.AXES
+    },
+}
+
+
+def plan(
+    generator: str,
+    space: FreeSpace,
+    *,
+    scene_id: str,
+    seed: int,
+    num_frames: int,
+    intrinsics: Intrinsics,
+    motion: Motion,
+) -> Plan:
+    """One plan by the named generator.
+
+    Args:
+        generator: A key of `GENERATORS`.
+        space: Free space of the scene.
+        scene_id: Whose free space it is.
+        seed: The same seed gives the same plan.
+        num_frames: Length in frames.
+        intrinsics: The camera.
+        motion: Speeds and clearance.
+
+    Raises:
+        ValueError: If the generator is unknown, found no path, or needs more frames.
+    """
+    if generator not in GENERATORS:
+        raise ValueError(f"unknown generator {generator!r}; there are {', '.join(GENERATORS)}")
+    chosen = GENERATORS[generator]
+    if num_frames < chosen.min_s * motion.fps:
+        raise ValueError(
+            f"{generator} needs {chosen.min_s:g} s, at {motion.fps:g} frames a second at least "
+            f"{int(np.ceil(chosen.min_s * motion.fps))} frames; got {num_frames}"
+        )
+    for attempt in range(_TRIES):
+        rng = np.random.Generator(np.random.Philox(key=[seed, attempt]))
+        poses = chosen.make(space, rng, num_frames, motion)
+        if poses is None:
+            continue
+        clearance_m = float(space.clearance(poses[:, :3, 3]).min())
+        if clearance_m >= motion.min_clearance_m:
+            if motion.hand_deg > 0:
+                hand = np.random.Generator(np.random.Philox(key=[seed, _HAND]))
+                poses = hand_held(poses, hand, motion)
+            return Plan(
+                scene_id=scene_id,
+                generator=generator,
+                seed=seed,
+                fps=motion.fps,
+                trajectory=Trajectory.uniform(poses, motion.fps),
+                intrinsics=intrinsics,
+                clearance_m=clearance_m,
+            )
+    raise ValueError(
+        f"{generator} found no path of {num_frames} frames in {scene_id} after {_TRIES} tries "
+        f"with {motion.min_clearance_m} m of clearance; shorten it or ask for less clearance"
+    )
