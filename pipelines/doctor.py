@@ -109,6 +109,7 @@ def examine(engine: Engine) -> Iterator[Finding]:
         stage = recorder.prepare(client)
         yield settings(stage)
         yield encodings(stage)
+        yield stability(stage)
         try:
             pictures = look_around(stage)
         except WrongPose as error:
@@ -122,7 +123,6 @@ def examine(engine: Engine) -> Iterator[Finding]:
         yield Finding(
             topic="poses", verdict="ok", found=f"read back as commanded in {len(pictures)} frames"
         )
-        yield stability(stage, pictures[0].pose)
         yield exposure(pictures)
         yield masks(stage, pictures)
         yield depth_steps(pictures)
@@ -239,9 +239,10 @@ def look_around(stage: Stage) -> list[Picture]:
     ]
 
 
-def stability(stage: Stage, pose: np.ndarray) -> Finding:
+def stability(stage: Stage) -> Finding:
     """How many captures of one pose it takes until two agree."""
-    count = recorder.settle(stage, pose)
+    stage.look(_VIEW)
+    count = recorder.settle(stage, camera.pose_from_angles(survey.start_of(stage), 0.0, 0.0))
     if count == recorder.MAX_WARM_UP:
         return Finding(
             topic="stability",
