@@ -23,6 +23,6 @@ def rotate(x: torch.Tensor, tables: tuple[torch.Tensor, torch.Tensor]) -> torch.
         tables: Cosines and sines [1, N, 1, head_dim], each angle twice, as diffusers makes them.
     """
     cos, sin = tables[0][..., 0::2], tables[1][..., 1::2]
-    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
-    rotated = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
-    return rotated.flatten(-2).type_as(x)
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
+    turned = pairs * torch.complex(cos.float(), sin.float())
+    return torch.view_as_real(turned).flatten(-2).type_as(x)
