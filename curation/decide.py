@@ -74,21 +74,15 @@ def decide(
         ValueError: If nothing was measured yet, decisions.jsonl is malformed, or a validation
             scene is unknown.
     """
-    metrics = dataset / "metrics" / "clips.parquet"
-    if not metrics.is_file():
-        raise ValueError(f"{metrics} does not exist: measure the episodes first")
-    rows = pq.read_table(metrics).to_pylist()
+    rows = _measured(dataset)
     people = load_decisions(dataset / "decisions.jsonl")
     splits = split.assign((row["scene_id"] for row in rows), val_scenes)
     unknown = sorted(set(people) - {row["clip_id"] for row in rows})
     if unknown:
         log.warning("decisions.jsonl speaks of unknown clips: %s", ", ".join(unknown))
-    scenes: dict[str, Scene] = {}
     first_kept: dict[str, str] = {}
     clips = []
-    for row in rows:
-        if row["plan_id"] not in scenes:
-            scenes[row["plan_id"]] = Episode.load(dataset / "episodes" / row["plan_id"]).scene
+    for row, text in zip(rows, captions(dataset, rows), strict=True):
         path = row["duplicate_of"] or row["clip_id"]
         verdict = verdict_of(row, rules, first_kept.get(path), people.get(row["clip_id"]))
         if verdict.keep:
@@ -98,10 +92,59 @@ def decide(
             | {
                 "keep": verdict.keep,
                 "reject_reasons": list(verdict.reasons),
-                "caption": _caption(scenes[row["plan_id"]], row),
+                "caption": text,
                 "split": splits[row["scene_id"]],
             }
         )
+    return _write(dataset, clips)
+
+
+def recaption(dataset: Path) -> Path:
+    """Caption every clip of clips.parquet anew; verdicts and splits stay as they are.
+
+    Args:
+        dataset: The dataset folder.
+
+    Returns:
+        clips.parquet.
+
+    Raises:
+        ValueError: If nothing was judged yet, or other clips were measured since.
+    """
+    path = dataset / "clips.parquet"
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist: run `relickit curate` first")
+    clips, rows = pq.read_table(path).to_pylist(), _measured(dataset)
+    if [clip["clip_id"] for clip in clips] != [row["clip_id"] for row in rows]:
+        raise ValueError(f"{path} has other clips than were measured: run `relickit curate` again")
+    texts = captions(dataset, rows)
+    return _write(
+        dataset, [{**clip, "caption": text} for clip, text in zip(clips, texts, strict=True)]
+    )
+
+
+def captions(dataset: Path, rows: Sequence[Mapping]) -> list[str]:
+    """The caption of each measured clip, from its scene's card and what was seen of it.
+
+    Args:
+        dataset: The dataset folder.
+        rows: Of metrics/clips.parquet.
+    """
+    scenes: dict[str, Scene] = {}
+    for row in rows:
+        if row["plan_id"] not in scenes:
+            scenes[row["plan_id"]] = Episode.load(dataset / "episodes" / row["plan_id"]).scene
+    return [_caption(scenes[row["plan_id"]], row) for row in rows]
+
+
+def _measured(dataset: Path) -> list[dict]:
+    metrics = dataset / "metrics" / "clips.parquet"
+    if not metrics.is_file():
+        raise ValueError(f"{metrics} does not exist: measure the episodes first")
+    return pq.read_table(metrics).to_pylist()
+
+
+def _write(dataset: Path, clips: list[dict]) -> Path:
     with files.replacing(dataset / "clips.parquet") as temporary:
         pq.write_table(pa.Table.from_pylist(clips, schema=SCHEMA), temporary)
     return dataset / "clips.parquet"

@@ -120,6 +120,15 @@ def curate(dataset: Positional[Path], /, *, address: _ADDRESS = None) -> None:
     verbs.curate(dataset, address)
 
 
+def caption(dataset: Positional[Path], /) -> None:
+    """Caption the clips anew; nothing is measured or judged again.
+
+    Args:
+        dataset: The dataset's folder.
+    """
+    verbs.caption(dataset)
+
+
 def audit(dataset: Positional[Path], /) -> None:
     """Write the report about a dataset.
 
@@ -231,8 +240,8 @@ def evaluate(
 
 
 _VERBS = (
-    demo, serve, doctor, scenes, plan, capture, curate, audit, shard, build, check, train, sample,
-    evaluate,
+    demo, serve, doctor, scenes, plan, capture, curate, caption, audit, shard, build, check, train,
+    sample, evaluate,
 )  # fmt: skip
 
 

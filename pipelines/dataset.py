@@ -153,6 +153,11 @@ def curate(dataset: Dataset) -> Path:
     return decide.decide(dataset.path, val_scenes=[s for s in val if s in present])
 
 
+def caption(dataset: Dataset) -> Path:
+    """Caption every judged clip anew, without measuring again; returns clips.parquet."""
+    return decide.recaption(dataset.path)
+
+
 def shard(dataset: Dataset) -> Path:
     """Pack the kept clips; returns the manifest."""
     todo = jobs.plan(dataset.path, clips_per_shard=dataset.recipe().clips_per_shard)

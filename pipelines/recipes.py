@@ -76,21 +76,20 @@ class DatasetRecipe:
     clips_per_shard: int = 50
 
 
+def _plans(**wanted: tuple[int, int]) -> tuple[PlanGroup, ...]:
+    """Plans from `generator=(how many, frames of each)`."""
+    return tuple(
+        PlanGroup(generator=generator, count=count, num_frames=num_frames)
+        for generator, (count, num_frames) in wanted.items()
+    )
+
+
 def demo() -> DatasetRecipe:
     """Two apartments and a town, small pictures: a few minutes on two cores."""
-    home = (
-        PlanGroup(generator="roam", count=3, num_frames=161),
-        PlanGroup(generator="loop", count=2, num_frames=161),
-        PlanGroup(generator="out_and_back", count=2, num_frames=161),
-        PlanGroup(generator="look_around", count=3, num_frames=81),
-        PlanGroup(generator="moves", count=42, num_frames=81),
+    home = _plans(
+        roam=(3, 161), loop=(2, 161), out_and_back=(2, 161), look_around=(3, 81), moves=(42, 81)
     )
-    few = (
-        PlanGroup(generator="roam", count=1, num_frames=161),
-        PlanGroup(generator="loop", count=1, num_frames=161),
-        PlanGroup(generator="out_and_back", count=1, num_frames=161),
-        PlanGroup(generator="moves", count=1, num_frames=81),
-    )
+    few = _plans(roam=(1, 161), loop=(1, 161), out_and_back=(1, 161), moves=(1, 81))
     return DatasetRecipe(
         name="demo",
         scenes=(
@@ -106,10 +105,7 @@ def demo() -> DatasetRecipe:
 
 def toy() -> DatasetRecipe:
     """The road in seconds: a handful of tiny episodes, for tests and for trying things out."""
-    plans = (
-        PlanGroup(generator="moves", count=3, num_frames=81),
-        PlanGroup(generator="out_and_back", count=1, num_frames=81),
-    )
+    plans = _plans(moves=(3, 81), out_and_back=(1, 81))
     return DatasetRecipe(
         name="toy",
         scenes=(
@@ -124,12 +120,8 @@ def toy() -> DatasetRecipe:
 
 def worlds() -> DatasetRecipe:
     """Every built-in scene at RELIC's resolution, long enough for revisits after 20 s."""
-    plans = (
-        PlanGroup(generator="roam", count=8, num_frames=321),
-        PlanGroup(generator="loop", count=6, num_frames=641),
-        PlanGroup(generator="out_and_back", count=6, num_frames=641),
-        PlanGroup(generator="look_around", count=4, num_frames=161),
-        PlanGroup(generator="moves", count=16, num_frames=161),
+    plans = _plans(
+        roam=(8, 321), loop=(6, 641), out_and_back=(6, 641), look_around=(4, 161), moves=(16, 161)
     )
     return DatasetRecipe(
         name="worlds",

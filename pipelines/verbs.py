@@ -110,6 +110,14 @@ def curate(dataset: Path, address: str | None) -> None:
         say(f"Curate: {stages.curate(Dataset(dataset))}")
 
 
+def caption(dataset: Path) -> None:
+    """See `relickit caption`."""
+    from pipelines import dataset as stages
+
+    Dataset(dataset).recipe()
+    say(f"Caption: {stages.caption(Dataset(dataset))}; shard again to pack the new captions")
+
+
 def audit(dataset: Path) -> None:
     """See `relickit audit`."""
     from pipelines import dataset as stages

@@ -307,3 +307,20 @@ def test_the_second_of_two_equal_paths_goes(tmp_path):
     first, second = rows(dataset)
     assert first["keep"]
     assert second["reject_reasons"] == [f"repeats the path of {first['clip_id']}"]
+
+
+def test_captions_are_redone_without_measuring(copy, monkeypatch):
+    before = rows(copy)
+    monkeypatch.setattr(decide.caption, "describe", lambda scene, seen, seed: f"{seed} anew")
+    monkeypatch.setattr(tables, "measure_episode", lambda *_: pytest.fail("measured again"))
+    decide.recaption(copy)
+    assert rows(copy) == [{**row, "caption": f"{row['clip_id']} anew"} for row in before]
+
+
+def test_captions_need_verdicts_of_the_same_clips(copy, tmp_path):
+    with pytest.raises(ValueError, match="run `relickit curate` first"):
+        decide.recaption(tmp_path / "nothing")
+    metrics = copy / "metrics" / "clips.parquet"
+    pq.write_table(pq.read_table(metrics).slice(1), metrics)
+    with pytest.raises(ValueError, match="other clips than were measured"):
+        decide.recaption(copy)
