@@ -67,7 +67,7 @@ def test_the_apartment_can_be_walked_round():
 
 
 def test_an_unknown_scene_is_named_with_the_known_ones():
-    with pytest.raises(ValueError, match="apartment, town, courtyard"):
+    with pytest.raises(ValueError, match="apartment, town, courtyard, warehouse"):
         scenes.build("castle")
 
 

@@ -42,7 +42,7 @@ def _well(site: Site, rng: np.random.Generator) -> None:
         slope = [(-1.25, -0.95, 2.05), (1.25, -0.95, 2.05), (1.25, 0, 2.85), (-1.25, 0, 2.85)]
         both = site.at(turn_deg=turn)
         both.add(obj, polygon(slope), tiles)
-        both.add(obj, polygon([p[:2] + (p[2] - 0.05,) for p in slope][::-1]), wood)
+        both.add(obj, polygon([(*p[:2], p[2] - 0.05) for p in slope][::-1]), wood)
     rope = tube([(0.1, 0, 1.5), (0.1, 0, 1.05)], 0.012, sides=4)
     bucket = cylinder(0.13, 0.26, top_radius_m=0.16, sides=10).at(0.1, 0, 0.8)
     site.add(obj, join([rope, bucket]), wood)
@@ -71,7 +71,7 @@ def _sundial(site: Site, rng: np.random.Generator) -> None:
     back = polygon([(0.2, 0, 1.52), (0.2, 0, 1.24), (-0.2, 0, 1.24)])
     site.add(obj, join([cylinder(0.26, 0.02, sides=20).at(z_m=1.22), gnomon, back]), brass)
     for k in range(3):
-        spot = site.at(turn_deg=30 + 120 * k).at(2.6)
+        spot = site.at(turn_deg=30 + 120 * k).at(1.6)
         plants.build_tree(spot, "maple", int(rng.integers(1 << 30)), height_m=4.6)
 
 
@@ -80,7 +80,7 @@ def _cafe(site: Site, rng: np.random.Generator) -> None:
     for k, (x, y) in enumerate(((-1.6, -0.9), (1.3, -1.1), (0.1, 1.3))):
         table = site.at(x, y, turn_deg=float(rng.uniform(0, 360)))
         street.build_cafe_table(table, "white", (0.90, 0.87, 0.80), parasol=k != 1)
-    plants.build_tree(site.at(2.9, 1.6), "linden", int(rng.integers(1 << 30)), height_m=6.0)
+    plants.build_tree(site.at(2.0, 1.1), "linden", int(rng.integers(1 << 30)), height_m=6.0)
 
 
 FEATURES = (_old_tree, _well, _sundial, _cafe)

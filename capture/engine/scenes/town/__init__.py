@@ -13,10 +13,10 @@ import numpy as np
 from capture.engine.meshes import box
 from capture.engine.scenes.parts import church, plants, street
 from capture.engine.scenes.parts import masonry as textures
+from capture.engine.scenes.parts.cars import COLORS, SHAPES, build_car
 from capture.engine.scenes.parts.facades import DOORS, ROOFS, WALLS, House, Shop
 from capture.engine.scenes.parts.houses import build_house
 from capture.engine.scenes.parts.site import Paints, Site, polygon
-from capture.engine.scenes.town.cars import COLORS, SHAPES, build_car
 from capture.engine.world import Lighting, World, WorldBuilder
 from capture.scene import Place
 
