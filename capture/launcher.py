@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from capture import keeper
 from capture.client import Client, EngineLost
 
 _EMBEDDED_START_S = 240.0  # the first start on a machine compiles the renderer
@@ -53,7 +55,8 @@ def parse_engine(text: str) -> EngineSpec:
                 f"no Unreal binary at {binary!r}; give the path of the packaged project"
             )
         return EngineSpec(kind="unreal", count=count, target=binary)
-    if (head == "unix" and tail) or (head and tail.isdigit() and int(tail) <= 65535):
+    host = head not in ("", "embedded", "unreal")
+    if (head == "unix" and tail) or (host and tail.isdigit() and 0 < int(tail) <= 65535):
         return EngineSpec(kind="address", target=text)
     raise ValueError(
         f"cannot read the engine {text!r}; it is embedded[:N], HOST:PORT, unix:PATH "
@@ -121,17 +124,25 @@ class Engine:
                 raise EngineLost("; ".join(failures))
             time.sleep(1.0)
 
+    def last_lines(self, count: int = 20) -> list[str]:
+        """What the process printed last; nothing of an engine that we did not start."""
+        return _lines(self._log)[-count:] if self._log else []
+
     def close(self) -> None:
         """Stop the process and everything that it started."""
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
         self._process.wait()
-        if self._process.stdout:
-            self._process.stdout.close()
         if self._log:
             self._log.close()
+        for address in self._addresses:
+            if address.startswith("unix:"):
+                Path(address.removeprefix("unix:")).unlink(missing_ok=True)
 
 
 def open_engine(spec: EngineSpec, *, index: int = 0) -> Engine:
@@ -170,23 +181,25 @@ def start_embedded(scene: str, seed: int, *, threads: int | None = None) -> Engi
     command = [sys.executable, "-m", "capture.engine", "--scene", scene, "--seed", str(seed)]
     command += ["--port", "0", "--die-with-parent"]
     command += ["--threads", str(threads)] if threads else []
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
-        )
-        try:
-            port = _announced_port(process, log)
-        except BaseException:
-            Engine((), process).close()
-            raise
-    return Engine((f"127.0.0.1:{port}",), process)
+    log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - the engine closes it
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+    )
+    try:
+        port = _announced_port(process, log)
+    except BaseException:
+        Engine((), process, log=log).close()
+        raise
+    return Engine((f"127.0.0.1:{port}",), process, log=log)
 
 
 def _announced_port(process: subprocess.Popen, log: IO[str]) -> int:
     """The port in the first line that the engine prints."""
     assert process.stdout is not None
-    deadline = time.monotonic() + _EMBEDDED_START_S
-    line = process.stdout.readline() if time.monotonic() < deadline else ""
+    ready, _, _ = select.select([process.stdout], [], [], _EMBEDDED_START_S)
+    if not ready:
+        raise EngineLost(f"the embedded engine did not start within {_EMBEDDED_START_S:.0f} s")
+    line = process.stdout.readline()
     try:
         return int(json.loads(line)["port"])
     except (json.JSONDecodeError, KeyError) as error:
@@ -196,16 +209,21 @@ def _announced_port(process: subprocess.Popen, log: IO[str]) -> int:
         ) from error
 
 
-def _last_line(log: IO[str]) -> str:
+def _lines(log: IO[str]) -> list[str]:
     log.seek(0)
-    return (log.read().strip().splitlines() or [""])[-1]
+    return log.read().strip().splitlines()
+
+
+def _last_line(log: IO[str]) -> str:
+    return (_lines(log) or [""])[-1]
 
 
 def start_unreal(binary: Path, *, gpu: int | None = None) -> Engine:
     """Start a packaged Unreal project with the UnrealCV plugin, headless.
 
     On Linux the plugin serves one TCP client and after it only the socket file, so both are
-    addresses of the engine. The flags are documented by Unreal and UnrealCV.
+    addresses of the engine. The flags are documented by Unreal and UnrealCV. Whatever the script
+    starts ends with this process (see `capture.keeper`).
 
     Args:
         binary: The packaged project's start script.
@@ -216,7 +234,11 @@ def start_unreal(binary: Path, *, gpu: int | None = None) -> Engine:
     command += [f"-graphicsadapter={gpu}"] if gpu is not None else []
     log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - the engine closes it
     process = subprocess.Popen(
-        command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        [sys.executable, "-IS", keeper.__file__, *command],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
     addresses = (f"127.0.0.1:{port}", f"unix:{plugin_socket(port)}")
     return Engine(addresses, process, _UNREAL_START_S, log)
