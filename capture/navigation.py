@@ -47,7 +47,7 @@ class FreeSpace:
         return self.surface.query(points_m)[0]
 
     def is_clear(self, points_m: np.ndarray, min_clearance_m: float) -> np.ndarray:
-        """Whether points [..., 3] have more than this clearance, bool [...]; quicker than to ask."""
+        """Whether points [..., 3] have more than this clearance, bool [...]; quicker to ask."""
         return np.isinf(self.surface.query(points_m, distance_upper_bound=min_clearance_m)[0])
 
     def cells(self, min_clearance_m: float = 0.0) -> np.ndarray:

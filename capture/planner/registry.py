@@ -14,7 +14,7 @@ from capture.scene import Plan
 from capture.trajectory import Trajectory
 
 _TRIES = 60
-_HAND = 1 << 32  # random numbers of the hand are apart from those of the path
+_HAND = 1 << 33  # random numbers of the hand are apart from those of the path
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
