@@ -74,6 +74,13 @@ class FreeSpace:
         i, j = np.moveaxis(np.where(inside[..., None], index, 0), -1, 0)
         return inside & self.reachable[i, j]
 
+    def inside(self, points_m: np.ndarray) -> np.ndarray:
+        """Whether points [..., 3] lie in the volume in which cameras may move, bool [...]."""
+        low = np.array([*(self.origin_m - self.cell_m / 2), self.height_range_m[0]])
+        size = np.array(self.reachable.shape) * self.cell_m
+        high = np.array([*(low[:2] + size), self.height_range_m[1]])
+        return np.all((points_m >= low) & (points_m <= high), axis=-1)
+
     def relax(self, points_m: np.ndarray, step_m: float) -> np.ndarray:
         """A closed polyline [N, 3] as a smooth closed spline that keeps away from surfaces.
 

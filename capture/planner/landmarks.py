@@ -76,7 +76,7 @@ def _around(
     eye = np.column_stack(
         [arc.target[0] + radius * np.cos(angle), arc.target[1] + radius * np.sin(angle), height_m]
     )
-    if not _sees(space, eye, arc.target).all():
+    if not (space.inside(eye) & _sees(space, eye, arc.target)).all():
         return None
     drift = [2.0 * noise(rng, num_frames, motion.fps, 1.2) for _ in range(2)]
     tilt = np.degrees(np.arctan2(arc.target[2] - height_m, radius))

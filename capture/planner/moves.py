@@ -128,11 +128,9 @@ def _chain(
 
 def _fits(space: FreeSpace, rows: np.ndarray, motion: Motion) -> bool:
     """Whether rows [N, 6] keep their distance, their height and an angle that a person would."""
-    low, high = space.height_range_m
     return bool(
         (np.abs(rows[:, 4:6]).max(0) <= (_MAX_TILT_DEG, _MAX_ROLL_DEG)).all()
-        and low <= rows[:, 2].min()
-        and rows[:, 2].max() <= high
+        and space.inside(rows[:, :3]).all()
         and space.is_clear(rows[:, :3], motion.min_clearance_m).all()
     )
 

@@ -116,9 +116,9 @@ def _stops(
     """Places that such a round can pass: never farther than it can still return from."""
     cells = space.cells(0.4)
     here, left_m, stops = home, effort_m - 2 * np.pi * _TURN_M, []
-    # Small rounds are triangles in the open; long ones go where the ways lead.
-    small = left_m < 9.0
-    leg_m, detour = (left_m / 3, 1.0) if small else (rng.uniform(3.0, 7.0), 1.25)
+    # Short rounds are triangles; long ones go where the ways lead.
+    small = left_m < 20.0
+    leg_m, detour = (left_m / 3, 1.0) if small else (rng.uniform(3.5, 7.0), 1.25)
     back = detour * np.linalg.norm(cells - home, axis=1)
     while len(cells):
         away = detour * np.linalg.norm(cells - here, axis=1)
