@@ -17,7 +17,6 @@ from capture.scene import Scene, load_plans, save_plans
 from curation import caption
 from pipelines import fleet, runner
 from pipelines.console import say
-from pipelines.recipes import FOV_DEG
 
 _SEED = 7  # of the starts; training plans draw from other streams
 
@@ -86,7 +85,7 @@ def evaluate(
         scene: A built-in scene.
         seed: Of the scene.
         num_starts: How many first frames.
-        width_px: Width of the rendered truth; the model's shape decides the height.
+        width_px: Width of the rendered truth; the camera of the training data decides the rest.
 
     Returns:
         evaluation.json; the videos lie in the run's samples/.
@@ -102,7 +101,7 @@ def evaluate(
             seed=seed,
             num_starts=num_starts,
             num_frames=wanted.num_frames,
-            intrinsics=Intrinsics.from_fov(width_px, height_px, FOV_DEG),
+            intrinsics=Intrinsics.from_fov(width_px, height_px, wanted.intrinsics.fov_deg),
             spec=spec,
         )
     say("Evaluate: sampling ...")

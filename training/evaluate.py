@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from capture import files
 from capture.camera import Intrinsics
 from capture.video import RgbWriter
-from training import data
+from training import data, warp
 from training.data import collate
 from training.sample import Sampler, without_motion
 from training.stages.teacher import RunConfig
@@ -55,7 +56,8 @@ def evaluate(
     """Measure a run; write evaluation.json and videos beside the ground truth into its folder.
 
     Each number stands for the model, for the same model told to stand still ("no_actions"), for the
-    codec alone and for repeating the first frame.
+    codec alone and for repeating the first frame; where the recipe gives the model the first frame
+    warped to assumed depths, also for the middle one of them without any model ("plane").
 
     Args:
         run: The run folder.
@@ -110,7 +112,8 @@ def _videos(
     steps: int | None,
 ) -> dict[str, np.ndarray]:
     """What is compared with the ground truth, each [N, T, H, W, 3]."""
-    parts: dict[str, list[np.ndarray]] = {"model": [], "no_actions": [], "codec": []}
+    depths_m = sampler.config.recipe.flow.warp_depths_m
+    parts: dict[str, list[np.ndarray]] = defaultdict(list)
     for first in range(0, len(real), _BATCH):
         chunk = real[first : first + _BATCH]
         told = collate(
@@ -121,8 +124,13 @@ def _videos(
         )
         for kind, signals in (("model", told), ("no_actions", without_motion(told))):
             parts[kind].append(sampler.window(chunk[:, 0], signals, steps=steps, seed=first))
-        codes = sampler.codec.encode(torch.from_numpy(chunk))
-        parts["codec"].append(sampler.codec.decode(codes).numpy())
+        codes = {"codec": sampler.codec.encode(torch.from_numpy(chunk))}
+        if depths_m:
+            middle = (depths_m[len(depths_m) // 2],)
+            views = warp.views(torch.from_numpy(chunk[:, 0].copy()), told, middle)
+            codes["plane"] = sampler.codec.encode(views[:, 0])
+        for kind, code in codes.items():
+            parts[kind].append(sampler.codec.decode(code).numpy())
     videos = {kind: np.concatenate(some) for kind, some in parts.items()}
     return videos | {"repeat": np.repeat(real[:, :1], real.shape[1], axis=1)}
 

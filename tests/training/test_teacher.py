@@ -160,6 +160,7 @@ def test_an_evaluation_compares_with_the_truth(whole, clips):
     )[None]
     result = json.loads(evaluate.evaluate(whole, frames=frames, poses=poses).read_text())
     assert result["truth"]["psnr_db"] == 100 > result["codec"]["psnr_db"]
+    assert set(result) >= {"model", "no_actions", "codec", "plane", "repeat"}
     assert set(result["model"]["signs"]) == set(evaluate.COMMANDS)
     assert (whole / "samples" / "pan_left.mp4").stat().st_size > 0
     with pytest.raises(ValueError, match="ground truth needs"):

@@ -15,6 +15,8 @@ from training.autoencoder import LinearCodec
 from training.data import Signals, Windows
 from training.evaluate import motion
 from training.model.wan import WorldModel
+from training.sample import Sampler
+from training.stages import teacher
 
 DEPTH_M = 2.5
 # In the box room, 2.5 m before the wall at x = 0, which fills the picture of a narrow camera.
@@ -150,3 +152,23 @@ def test_a_weight_of_one_shows_its_view(recipe):
     output[:, 5] = 1.0
     x0 = flow.to_x0(output, x, torch.tensor(0.5), "warp", codes)
     torch.testing.assert_close(x0, codes[:, 1])
+
+
+def test_training_and_sampling_are_given_the_same_views(recipe):
+    """A model that shows the nearest plane, in a world of that plane: no loss, true samples."""
+    poses = look(forward_m=0.4, turn_deg=4.0, num_frames=9)
+    signals = told(poses, recipe)
+    depths_m = recipe.flow.warp_depths_m
+    world = warp.views(torch.from_numpy(film(poses)[:1]), signals, depths_m)[:, 0]
+    codec = LinearCodec.fit(world, recipe.codec.channels)
+    model = WorldModel(recipe.model, codec.channels, recipe.flow)
+    bias = model.transformer.proj_out.bias.data.view(-1, codec.channels + len(depths_m))
+    bias[:, codec.channels] = 1.0
+    draw = torch.Generator().manual_seed(0)
+    batch = data.Batch(frames=world, signals=signals)
+    with torch.no_grad():
+        assert teacher.batch_loss(model, batch, codec, recipe, draw) < 1e-9
+    config = teacher.RunConfig(recipe=recipe, manifest_sha="", intrinsics=NARROW)
+    video = Sampler(config=config, codec=codec, model=model).window(world[:, 0].numpy(), signals)
+    shown = codec.decode(codec.encode(world)).numpy()
+    assert np.abs(video[:, 1:].astype(int) - shown[:, 1:]).max() <= 1

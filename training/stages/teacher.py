@@ -17,7 +17,7 @@ from capture.camera import Intrinsics
 from shards.reader import ShardDataset
 from training import flow, loop, warp
 from training.autoencoder import Codec, open_codec
-from training.data import Clips, Windows
+from training.data import Batch, Clips, Windows
 from training.model.wan import WorldModel
 from training.recipes import Recipe
 
@@ -67,24 +67,8 @@ def train_on(
     def loss_of(model: nn.Module, step: int, accelerator: Accelerator) -> torch.Tensor:
         rank, device = accelerator.process_index, accelerator.device
         batch = windows.batch(step, rank=rank, world=accelerator.num_processes)
-        frames, signals = batch.frames.to(device), batch.signals.to(device)
-        x0 = codec.to(device).encode(frames)
         draw = loop.generator(recipe.seed, step, rank, device)
-        noise = torch.randn(x0.shape, generator=draw, device=device)
-        sigma = flow.shifted(
-            torch.rand(len(x0), generator=draw, device=device), recipe.flow.shift
-        ).clamp_min(recipe.flow.min_sigma)
-        wide = sigma.view(-1, 1, 1, 1, 1)
-        x = torch.cat([x0[:, :, :1], flow.mix(x0, noise, wide)[:, :, 1:]], dim=2)
-        return flow.loss(
-            model(x, sigma, signals),
-            x0=x0,
-            noise=noise,
-            x=x,
-            sigma=wide,
-            prediction=recipe.flow.prediction,
-            views=warp.latents(codec, frames[:, 0], signals, recipe.flow.warp_depths_m),
-        )
+        return batch_loss(model, batch, codec.to(device), recipe, draw)
 
     loop.fit(
         recipe,
@@ -93,6 +77,37 @@ def train_on(
         run,
         steps=min(steps or recipe.steps, recipe.steps),
         progress=progress,
+    )
+
+
+def batch_loss(
+    model: nn.Module, batch: Batch, codec: Codec, recipe: Recipe, draw: torch.Generator
+) -> torch.Tensor:
+    """The flow-matching loss of a batch at random noise levels; the first latent stays clean.
+
+    Args:
+        model: See `WorldModel`.
+        batch: Windows and their signals.
+        codec: On the generator's device.
+        recipe: Gives prediction and noise levels.
+        draw: Of the noise and its levels.
+    """
+    config, device = recipe.flow, draw.device
+    frames, signals = batch.frames.to(device), batch.signals.to(device)
+    x0 = codec.encode(frames)
+    noise = torch.randn(x0.shape, generator=draw, device=device)
+    sigma = flow.shifted(torch.rand(len(x0), generator=draw, device=device), config.shift)
+    sigma = sigma.clamp_min(config.min_sigma)
+    wide = sigma.view(-1, 1, 1, 1, 1)
+    x = torch.cat([x0[:, :, :1], flow.mix(x0, noise, wide)[:, :, 1:]], dim=2)
+    return flow.loss(
+        model(x, sigma, signals),
+        x0=x0,
+        noise=noise,
+        x=x,
+        sigma=wide,
+        prediction=config.prediction,
+        views=warp.latents(codec, frames[:, 0], signals, config.warp_depths_m),
     )
 
 
