@@ -1,0 +1,52 @@
+"""Poses of other conventions to ours and back, and quaternions. Numbers are never repaired."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+# OpenGL's camera looks along -z with y up; the same matrix goes both ways.
+_FLIP_YZ = np.diag([1.0, -1.0, -1.0, 1.0])
+
+
+def flip_yz(cam_to_world: np.ndarray) -> np.ndarray:
+    """OpenGL camera axes to OpenCV's, or back: [..., 4, 4]."""
+    return cam_to_world @ _FLIP_YZ
+
+
+def invert(poses: np.ndarray) -> np.ndarray:
+    """Inverse of matrices [N, 4, 4] that need not be rigid; NaN where there is none."""
+    out = np.full_like(poses, np.nan)
+    usable = np.asarray(np.isfinite(poses).all((-1, -2)))
+    usable[usable] = np.linalg.det(poses[usable]) != 0
+    out[usable] = np.linalg.inv(poses[usable])
+    return out
+
+
+def from_quaternions(wxyz: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Matrices [N, 4, 4] of quaternions [N, 4] and positions [N, 3].
+
+    A quaternion of another length is read as the rotation that it points to, as everybody does;
+    one of length zero, or with NaN, gives NaN.
+    """
+    poses = np.tile(np.eye(4), (len(wxyz), 1, 1))
+    length = np.linalg.norm(wxyz, axis=1)
+    usable = np.isfinite(length) & (length > 0)
+    poses[:, :3, :3] = np.nan
+    if usable.any():
+        turns = Rotation.from_quat(wxyz[usable], scalar_first=True)
+        poses[usable, :3, :3] = turns.as_matrix()
+    poses[:, :3, 3] = position
+    return poses
+
+
+def to_quaternions(poses: np.ndarray) -> np.ndarray:
+    """Unit quaternions wxyz [N, 4] of rigid matrices [N, 4, 4], w not negative."""
+    return Rotation.from_matrix(poses[:, :3, :3]).as_quat(canonical=True, scalar_first=True)
+
+
+def from_rows(rows: np.ndarray) -> np.ndarray:
+    """Matrices [N, 4, 4] of their first three rows [N, 12]."""
+    poses = np.tile(np.eye(4), (len(rows), 1, 1))
+    poses[:, :3] = rows.reshape(-1, 3, 4)
+    return poses
