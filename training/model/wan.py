@@ -12,6 +12,7 @@ from training.data import Signals
 from training.model import rope
 from training.model.attention import CameraAttention, Conditions
 from training.model.conditioning import Conditioning, token_places
+from training.model.context import Context
 from training.recipes import FlowConfig, ModelConfig
 
 PATCH = (1, 2, 2)
@@ -56,13 +57,21 @@ class WorldModel(nn.Module):
             nn.init.zeros_(self.transformer.proj_out.weight)
             nn.init.zeros_(self.transformer.proj_out.bias)
 
-    def forward(self, x: torch.Tensor, sigma: torch.Tensor, signals: Signals) -> torch.Tensor:
+    def forward(
+        self,
+        x: torch.Tensor,
+        sigma: torch.Tensor,
+        signals: Signals,
+        *,
+        context: Context | None = None,
+    ) -> torch.Tensor:
         """The network's output for noisy latents.
 
         Args:
             x: [B, C, F, h, w], the first latent clean.
-            sigma: Noise level of the others, [B].
+            sigma: Noise level of the others, [B]; or of every latent, [B, F].
             signals: See `Signals`.
+            context: For a pass over some latents of a longer video; see `Context`.
 
         Returns:
             [B, C + D, F, h, w] with the D = 0 or more weights of `FlowConfig.prediction`.
@@ -77,9 +86,15 @@ class WorldModel(nn.Module):
             place = ((token_places((height, width)) - 0.5) * 3).to(x)
             place = place.T.reshape(1, 2, 1, height, width)
             x = torch.cat([x, place.expand(len(x), -1, num_latents, -1, -1)], dim=1)
-        levels = torch.cat(
-            [torch.zeros_like(sigma)[:, None], sigma[:, None].expand(-1, num_latents - 1)], 1
-        )
+        conditions.context = context
+        if context is not None:
+            rotary: Any = self.transformer.rope
+            context.prepare(rotary, self._config.rope_theta, x.device)
+        levels = sigma
+        if sigma.ndim == 1:
+            levels = torch.cat(
+                [torch.zeros_like(sigma)[:, None], sigma[:, None].expand(-1, num_latents - 1)], 1
+            )
         return self.transformer(x, levels * _TIMESTEPS, signals.words, return_dict=False)[0]
 
     def _levels_to_tokens(self, _module: nn.Module, _inputs: object, output: tuple[Any, ...]):
