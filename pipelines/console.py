@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 _PLAIN_EVERY_S = 5.0
 out = Console(highlight=False, soft_wrap=True)
@@ -54,7 +54,6 @@ class Bar:
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn(unit),
-                TimeRemainingColumn(),
                 TextColumn("{task.fields[note]}"),
                 console=out,
             )
@@ -63,22 +62,24 @@ class Bar:
 
     def update(self, done: int, note: str = "") -> None:
         """Show that `done` of the total are done."""
-        if self._bar:
-            self._bar.update(self._task, completed=done, note=note)
-            return
         now = time.monotonic()
         self._first = self._first or (done, now)
-        if now - self._printed >= _PLAIN_EVERY_S:
+        pace = self._pace(done, now)
+        if self._bar:
+            self._bar.update(self._task, completed=done, note=", ".join(filter(None, (pace, note))))
+        elif now - self._printed >= _PLAIN_EVERY_S:
             self._printed = now
-            so_far = f"{done}/{self._total} {self._unit}"
-            say(f"{self._title}: {so_far}{self._time_left(done, now)}  {note}")
+            parts = (f"{done}/{self._total} {self._unit}", pace, note)
+            say(f"{self._title}: {', '.join(filter(None, parts))}")
 
-    def _time_left(self, done: int, now: float) -> str:
+    def _pace(self, done: int, now: float) -> str:
+        """Rate and time left, once something is done."""
         before, since = self._first or (done, now)
-        if done == before or done >= self._total:
+        if done == before or now == since:
             return ""
-        left = (self._total - done) * (now - since) / (done - before)
-        return f", about {left:.0f} s left"
+        rate = (done - before) / (now - since)
+        left = (self._total - done) / rate
+        return f"{rate:.3g} a second, about {left:.0f} s left"
 
     def close(self, note: str = "") -> None:
         """Finish with one line that stays."""

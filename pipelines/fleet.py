@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from capture.scene import Plan, Scene
 from capture.stage import Stage, prepare
 from curation.exposure import FrameObserver
 from pipelines import runner
-from pipelines.console import Bar, bar, is_disk_full
+from pipelines.console import Bar, bar, is_disk_full, sentence
 from pipelines.runner import StageFailed
 
 _ATTEMPTS = 3
@@ -33,8 +34,30 @@ class EngineUnusable(RuntimeError):
     """The engine itself, not a plan, is the problem: trying again would not help."""
 
 
+class AttemptFailed(RuntimeError):
+    """A plan could not be recorded; it may be tried again on a new engine.
+
+    Args:
+        reason: In one sentence.
+        log: The last lines that the engine printed.
+    """
+
+    def __init__(self, reason: str, log: list[str]):
+        super().__init__(reason, log)
+        self.reason, self.log = reason, log
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 class EngineOwner:
-    """Owns one engine, shows the wanted scene on it, and records plans. Runs as a Ray actor."""
+    """Owns one engine, shows the wanted scene on it, and records plans. Runs as a Ray actor.
+
+    Attributes:
+        timeout_s: An engine that takes longer over one answer is taken to be lost.
+    """
+
+    timeout_s = 60.0
 
     def __init__(self, spec: EngineSpec, threads: int, index: int):
         self._spec, self._threads, self._index = spec, threads, index
@@ -42,15 +65,24 @@ class EngineOwner:
         self._stage: Stage | None = None
 
     def record(self, plan: Plan, scene: Scene, root: str) -> int:
-        """Record a plan and return its number of frames; after an error the engine is replaced."""
+        """Record a plan and return its number of frames; after an error the engine is replaced.
+
+        Raises:
+            EngineUnusable: If no other try could help.
+            OSError: If the disk is full.
+            AttemptFailed: For every other reason.
+        """
         try:
             if self._stage is None or self._stage.scene.id != scene.id:
                 self._show(scene)
             assert self._stage is not None
             return len(record(self._stage, plan, Path(root), observers=[FrameObserver]))
-        except BaseException:
+        except Exception as error:
+            log = self._engine.last_lines() if self._engine else []
             self._close()
-            raise
+            if isinstance(error, EngineUnusable) or is_disk_full(error):
+                raise
+            raise AttemptFailed(sentence(error), log) from error
 
     def _show(self, scene: Scene) -> None:
         self._close()
@@ -58,13 +90,14 @@ class EngineOwner:
             self._engine = launcher.start_embedded(scene.name, scene.seed, threads=self._threads)
         else:
             self._engine = launcher.open_engine(self._spec, index=self._index)
+        connect = functools.partial(self._engine.connect, self.timeout_s)
         try:
-            client = self._engine.connect()
+            client = connect()
         except EngineLost as error:
             if self._spec.kind == "address":
                 raise EngineUnusable(str(error)) from error
             raise
-        self._stage = prepare(client, connect=self._engine.connect)
+        self._stage = prepare(client, connect=connect)
         if self._stage.scene.id != scene.id:
             shown = self._stage.scene.id
             self._close()
@@ -87,7 +120,7 @@ class _Job:
     """A plan on its way to becoming an episode."""
 
     plan: Plan
-    failures: list[str] = field(default_factory=list)
+    failures: list[AttemptFailed] = field(default_factory=list)
 
 
 @dataclass
@@ -110,7 +143,8 @@ def capture(
 ) -> int:
     """Record every plan that has no episode yet; returns the number of frames recorded.
 
-    A plan that fails three times is given up: its reasons go to `failed/<plan id>.json`.
+    A plan that fails three times is put aside: the reasons, and what its engines said last, go to
+    `failed/<plan id>.json`. The next run tries it again.
 
     Args:
         plans: What to record.
@@ -137,7 +171,8 @@ def capture(
         fleet = _Fleet(todo, scenes, root=root, spec=spec, progress=progress, done=already)
         given_up = fleet.run()
     for job in given_up:
-        files.write_json(failed / f"{job.plan.id}.json", {"reasons": job.failures})
+        attempts = [{"reason": a.reason, "engine_log": a.log} for a in job.failures]
+        files.write_json(failed / f"{job.plan.id}.json", {"attempts": attempts})
     if given_up:
         raise StageFailed(
             f"{len(given_up)} of {len(plans)} plans could not be captured "
@@ -195,7 +230,9 @@ class _Fleet:
     def _new_actor(self) -> Any:
         cores = int(ray.cluster_resources().get("CPU", 1))
         threads = max(cores // self._spec.count, 1)
-        owner = ray.remote(num_cpus=0, max_restarts=0, max_task_retries=0)(EngineOwner)
+        # An engine's threads are its own affair; on a cluster the nodes take turns.
+        options = {"num_cpus": 0, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
+        owner = ray.remote(**options)(EngineOwner)
         actor = owner.remote(self._spec, threads, next(self._numbers))
         self._actors.append(actor)
         return actor
@@ -220,20 +257,29 @@ class _Fleet:
             cause = error.cause if isinstance(error, RayTaskError) else None
             if isinstance(cause, EngineUnusable) or is_disk_full(cause):
                 raise StageFailed(runner.reason(error)) from error
-            self._failed(busy, runner.reason(error))
+            if isinstance(cause, AttemptFailed):
+                self._idle.append((busy.actor, ""))  # it has closed its engine already
+                self._count_failure(busy.job, cause)
+            else:
+                self._replace(busy.actor)
+                self._count_failure(busy.job, AttemptFailed(runner.reason(error), []))
 
     def _take_from_the_stuck(self) -> None:
         for reference, busy in list(self._busy.items()):
             if time.monotonic() > busy.deadline:
                 del self._busy[reference]
-                self._failed(busy, "the engine made no progress and was replaced")
+                self._replace(busy.actor)
+                stuck = AttemptFailed("the engine made no progress and was replaced", [])
+                self._count_failure(busy.job, stuck)
 
-    def _failed(self, busy: _Busy, why: str) -> None:
-        ray.kill(busy.actor)
-        self._actors.remove(busy.actor)
+    def _replace(self, actor: Any) -> None:
+        ray.kill(actor)
+        self._actors.remove(actor)
         self._idle.append((self._new_actor(), ""))
-        busy.job.failures.append(why)
-        if len(busy.job.failures) < _ATTEMPTS:
-            self._queues[busy.job.plan.scene_id].append(busy.job)
+
+    def _count_failure(self, job: _Job, why: AttemptFailed) -> None:
+        job.failures.append(why)
+        if len(job.failures) < _ATTEMPTS:
+            self._queues[job.plan.scene_id].append(job)
         else:
-            self._given_up.append(busy.job)
+            self._given_up.append(job)

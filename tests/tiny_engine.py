@@ -55,10 +55,15 @@ def _tiny_renderer() -> tuple[World, Renderer]:
 
 
 @contextlib.contextmanager
-def tiny_engine(fault: str = "", seed: int = 0, unix_socket: Path | None = None) -> Iterator[str]:
+def tiny_engine(
+    fault: str = "",
+    seed: int = 0,
+    unix_socket: Path | None = None,
+    options: Options | None = None,
+) -> Iterator[str]:
     """The TCP address of a running engine, with faults as `capture.engine.faults` writes them."""
     world, renderer = _tiny_renderer()
-    engine = Engine(world, renderer, Options(width_px=64, height_px=48))
+    engine = Engine(world, renderer, options or Options(width_px=64, height_px=48))
     faults = Faults(parse(fault), seed) if fault else None
     server = Server(engine, port=0, unix_socket=unix_socket, faults=faults)
     thread = threading.Thread(target=_run, args=[server])

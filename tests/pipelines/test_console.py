@@ -12,3 +12,4 @@ def test_plain_progress_speaks_now_and_then(monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert 2 <= len(lines) <= 6
     assert all(line.startswith("Render: ") and "/10 frames" in line for line in lines)
+    assert lines[-1] == "Render: 9/10 frames, 0.5 a second, about 2 s left"

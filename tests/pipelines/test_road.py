@@ -20,7 +20,7 @@ from shards.reader import ShardDataset
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory) -> Path:
+def road(cluster, tmp_path_factory) -> Path:
     """A folder with data/toy and runs/toy, made by the commands."""
     out = tmp_path_factory.mktemp("road")
     data, run = str(out / "data" / "toy"), str(out / "runs" / "toy")
