@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 # Unreal's Y axis is ours mirrored; the same matrix goes both ways.
 _MIRROR_Y = np.diag([1.0, -1.0, 1.0])
 CM_PER_M = 100.0
+# Whose world axes: Unreal's, or those inside relickit.
+Axes = Literal["unreal", "relickit"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,6 +18,14 @@ def write_jpeg(path: Path, rgb: np.ndarray) -> None:
         temporary.write_bytes(data.tobytes())
 
 
+def write_png(path: Path, rgb: np.ndarray) -> None:
+    """Write a picture, uint8 [H, W, 3], without loss, atomically."""
+    done, data = cv2.imencode(".png", rgb[..., ::-1])
+    assert done
+    with files.replacing(path) as temporary:
+        temporary.write_bytes(data.tobytes())
+
+
 def read(path: Path) -> np.ndarray:
     """A picture file as uint8 [H, W, 3] RGB.
 

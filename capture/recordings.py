@@ -17,19 +17,17 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, RotationSpline
 
 from capture import camera
-from capture.camera import CM_PER_M, Intrinsics
+from capture.camera import CM_PER_M, Axes, Intrinsics
 from capture.navigation import FreeSpace
 from capture.scene import Plan
 from capture.trajectory import Trajectory
 
-Axes = Literal["unreal", "relickit"]
 GENERATOR = "recording"
 # A recording with a longer gap has lost its operator; nobody flies faster than this.
 MAX_GAP_S = 0.5

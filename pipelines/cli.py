@@ -82,19 +82,28 @@ def plan(
     data: Path | None = None,
     engine: str | None = None,
     radius_m: float = 20.0,
+    recording: tuple[Path, ...] = (),
+    axes: Literal["unreal", "relickit"] | None = None,
+    scene: str | None = None,
+    preview: bool = False,
     dry_run: bool = False,
 ) -> None:
     """Plan the trajectories of a recipe.
 
     Args:
-        recipe: Name of a dataset recipe: demo, toy, worlds.
+        recipe: Name of a dataset recipe: demo, toy, worlds, balanced.
         data: The dataset's folder; `data/<recipe>` by default.
         engine: Plan in the level that this engine shows (HOST:PORT, unix:PATH or
             unreal:/path/to/Binary.sh), surveyed by its depth, instead of the recipe's scenes.
         radius_m: How far such a survey goes from the start.
+        recording: Human paths (CSV, TUM, JSON; see docs/trajectories.md) to plan instead of the
+            recipe's own plans.
+        axes: Of the recordings' world, where the files leave it open.
+        scene: Where they were recorded, such as apartment-0; the recipe's first scene by default.
+        preview: Draw the paths over a map of each scene, into the folder's `preview/`.
         dry_run: Print the resolved recipe and stop.
     """
-    verbs.plan(recipe, data, engine, radius_m, dry_run)
+    verbs.plan(recipe, data, engine, radius_m, recording, axes, scene, preview, dry_run)
 
 
 def capture(

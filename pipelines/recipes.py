@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from capture.planner import Motion
+from capture import files
+from capture.camera import Axes
+from capture.planner import GENERATORS, Motion
+from capture.schedule import Targets
 
 FOV_DEG = 80.0
+SCHEDULED = "scheduled"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,7 +21,8 @@ class PlanGroup:
     """Plans of one kind.
 
     Attributes:
-        generator: A generator of `capture.planner`.
+        generator: A generator of `capture.planner`, or "scheduled": whatever the dataset lacks
+            most, see `capture.schedule`.
         count: How many.
         num_frames: Length of each.
     """
@@ -23,6 +30,39 @@ class PlanGroup:
     generator: str
     count: int
     num_frames: int
+
+    def __post_init__(self):
+        if self.generator not in (*GENERATORS, SCHEDULED):
+            raise ValueError(
+                f"unknown generator {self.generator!r}; there are {', '.join(GENERATORS)} and "
+                f"{SCHEDULED}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recording:
+    """A path that somebody flew; see `capture.recordings`.
+
+    Attributes:
+        file: The file, from where the command is run.
+        sha256: Of its content.
+        axes: "unreal" or "relickit" where the file leaves it open.
+    """
+
+    file: str
+    sha256: str
+    axes: Axes | None = None
+
+    def checked(self) -> Path:
+        """The file.
+
+        Raises:
+            ValueError: If it is not what it was when the recipe was made.
+        """
+        path = Path(self.file)
+        if not path.is_file() or files.sha256(path) != self.sha256:
+            raise ValueError(f"the recording {path} is gone or has changed; plan into a new folder")
+        return path
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,12 +74,14 @@ class SceneGroup:
         seed: Of the scene.
         split: "train" or "val"; a scene is never in both.
         plans: What to render there.
+        recordings: Human paths to render there too.
     """
 
     name: str
     seed: int
     split: str = "train"
     plans: tuple[PlanGroup, ...] = ()
+    recordings: tuple[Recording, ...] = ()
 
     def __post_init__(self):
         if self.split not in ("train", "val"):
@@ -64,6 +106,7 @@ class DatasetRecipe:
         fov_deg: Horizontal field of view.
         motion: How the camera moves.
         clips_per_shard: Samples in one tar.
+        targets: What the train and the val split are to hold; scheduled plans work towards it.
     """
 
     name: str
@@ -74,6 +117,15 @@ class DatasetRecipe:
     fov_deg: float = FOV_DEG
     motion: Motion = field(default_factory=Motion)
     clips_per_shard: int = 50
+    targets: Targets | None = None
+
+    def __post_init__(self):
+        wanted = {plans.generator for scene in self.scenes for plans in scene.plans}
+        if (SCHEDULED in wanted) != (self.targets is not None):
+            raise ValueError(
+                f"{self.name}: targets and plans of the generator {SCHEDULED!r} go together; "
+                "give both or neither"
+            )
 
 
 def _plans(**wanted: tuple[int, int]) -> tuple[PlanGroup, ...]:
@@ -133,7 +185,30 @@ def worlds() -> DatasetRecipe:
     )
 
 
-RECIPES: dict[str, Callable[[], DatasetRecipe]] = {"demo": demo, "toy": toy, "worlds": worlds}
+def balanced() -> DatasetRecipe:
+    """The built-in worlds, planned towards even actions, all speeds and revisits up to 40 s."""
+    plans = (
+        PlanGroup(generator=SCHEDULED, count=8, num_frames=801),
+        PlanGroup(generator=SCHEDULED, count=16, num_frames=321),
+    )
+    return DatasetRecipe(
+        name="balanced",
+        scenes=tuple(
+            SceneGroup(name=name, seed=seed, split="val" if seed == 3 else "train", plans=plans)
+            for name in ("apartment", "town")
+            for seed in range(4)
+        ),
+        motion=Motion(hand_deg=0.2),
+        targets=Targets(),
+    )
+
+
+RECIPES: dict[str, Callable[[], DatasetRecipe]] = {
+    "demo": demo,
+    "toy": toy,
+    "worlds": worlds,
+    "balanced": balanced,
+}
 
 
 def find(name: str) -> DatasetRecipe:
@@ -145,3 +220,33 @@ def find(name: str) -> DatasetRecipe:
     if name not in RECIPES:
         raise ValueError(f"unknown recipe {name!r}; there are {', '.join(RECIPES)}")
     return RECIPES[name]()
+
+
+def with_recordings(
+    recipe: DatasetRecipe, recordings: tuple[Path, ...], *, axes: Axes | None, scene: str | None
+) -> DatasetRecipe:
+    """The recipe with human recordings in place of its plans, all in one scene.
+
+    Args:
+        recipe: Gives the size of the pictures and the frame rate.
+        recordings: Files; see `capture.recordings`.
+        axes: Of CSV files.
+        scene: "apartment-0"; the recipe's first scene by default.
+
+    Raises:
+        ValueError: If a file is absent or the scene has no seed.
+    """
+    group = recipe.scenes[0]
+    if scene is not None:
+        name, _, seed = scene.rpartition("-")
+        if not name or not seed.isdigit():
+            raise ValueError(f"a scene is a name and a seed, such as apartment-0; got {scene!r}")
+        group = SceneGroup(name=name, seed=int(seed))
+    for path in recordings:
+        if not path.is_file():
+            raise ValueError(f"there is no recording {path}")
+    wanted = tuple(
+        Recording(file=str(path), sha256=files.sha256(path), axes=axes) for path in recordings
+    )
+    group = dataclasses.replace(group, plans=(), recordings=wanted)
+    return dataclasses.replace(recipe, scenes=(group,), targets=None)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from capture import config
+from capture.camera import Axes
 from capture.launcher import parse_engine
 from pipelines import recipes
 from pipelines.console import say
@@ -72,21 +73,35 @@ def scenes() -> None:
 
 
 def plan(
-    recipe: str, data: Path | None, engine: str | None, radius_m: float, dry_run: bool
+    recipe: str,
+    data: Path | None,
+    engine: str | None,
+    radius_m: float,
+    recordings: tuple[Path, ...],
+    axes: Axes | None,
+    scene: str | None,
+    preview: bool,
+    dry_run: bool,
 ) -> None:
     """See `relickit plan`."""
     wanted = recipes.find(recipe)
+    if (axes or scene) and not recordings:
+        raise ValueError("--axes and --scene say something about recordings; give --recording too")
+    if recordings:
+        wanted = recipes.with_recordings(wanted, recordings, axes=axes, scene=scene)
     if dry_run:
         say(json.dumps(config.to_json(wanted), indent=1))
         return
-    from pipelines import dataset as stages
+    from pipelines import planning
 
     folder = Dataset(data or Path("data") / wanted.name)
     if engine is None:
-        plans = stages.plan(wanted, folder)
+        plans = planning.plan(wanted, folder)
     else:
-        plans = stages.plan_on_engine(wanted, folder, parse_engine(engine), radius_m=radius_m)
+        plans = planning.plan_on_engine(wanted, folder, parse_engine(engine), radius_m=radius_m)
     say(f"Plan: {len(plans)} plans in {folder.plans_file}")
+    for picture in planning.draw_previews(folder) if preview else ():
+        say(f"Preview: {picture}")
 
 
 def capture(dataset: Path, engine: str, address: str | None) -> None:
