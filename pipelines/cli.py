@@ -178,6 +178,26 @@ def build(
     verbs.build(recipe, data, engine, address, dry_run)
 
 
+def export(
+    dataset: Positional[Path],
+    /,
+    *,
+    to: str,
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    whole: bool = False,
+) -> None:
+    """Write a dataset's kept clips in another format; the same command again continues.
+
+    Args:
+        dataset: A dataset's folder, or a folder in any format that we read.
+        to: nerfstudio, colmap, colmap-text, tum, kitti, re10k, lingbot, vipe ...; any other word
+            lists them all.
+        out: A new folder.
+        whole: Whole episodes instead of the kept clips.
+    """
+    verbs.export(dataset, to, out, whole)
+
+
 def check(folder: Positional[Path], /) -> None:
     """Verify a dataset: schemas, counts, checksums.
 
@@ -249,8 +269,8 @@ def evaluate(
 
 
 _VERBS = (
-    demo, serve, doctor, scenes, plan, capture, curate, caption, audit, shard, build, check, train,
-    sample, evaluate,
+    demo, serve, doctor, scenes, plan, capture, curate, caption, audit, shard, build, export, check,
+    train, sample, evaluate,
 )  # fmt: skip
 
 

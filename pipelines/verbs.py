@@ -164,6 +164,13 @@ def build(recipe: str, data: Path | None, engine: str, address: str | None, dry_
         stages.build(wanted, Dataset(data or Path("data") / wanted.name), spec)
 
 
+def export(dataset: Path, to: str, out: Path, whole: bool) -> None:
+    """See `relickit export`."""
+    from pipelines.export import export as export_clips
+
+    export_clips(dataset, to, out, whole=whole)
+
+
 def check(folder: Path) -> None:
     """See `relickit check`."""
     from shards.check import check as check_folder
