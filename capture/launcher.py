@@ -114,9 +114,12 @@ class Engine:
             failures = []
             for address in sorted(self._addresses, key=_is_no_socket_file):
                 try:
-                    return Client(address, timeout_s=timeout_s)
+                    client = Client(address, timeout_s=timeout_s)
                 except EngineLost as error:
                     failures.append(str(error))
+                else:
+                    self._patience_s = 0.0  # it is up: who does not answer from now on hangs
+                    return client
             if self._process is not None and self._process.poll() is not None:
                 last = f": {_last_line(self._log)}" if self._log else ""
                 raise EngineLost(f"the engine ended with code {self._process.returncode}{last}")
