@@ -1,7 +1,7 @@
 """The embedded engine as a process: `python -m capture.engine --scene apartment --port 0`.
 
 Prints one line of JSON, `{"pid": ..., "port": ..., "scene": ..., "unix_socket": ...}`, once clients
-can connect.
+can connect. What takes long before (compiling, baking light) gets a line on standard error.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
+import logging
 import os
 import signal
 import sys
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.die_with_parent:
         die_with_parent()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         world = scenes.build(options.scene, options.seed)
         serve(

@@ -55,7 +55,7 @@ def apply(world: World, shadow: np.ndarray, to_shadow: np.ndarray, light: np.nda
         with np.load(path) as stored:
             vertex_light, atlas = stored["vertices"], stored["atlas"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        _log.info("baking the light of %s (once; kept in %s)", world.scene.id, path)
+        _log.info("baking the light of %s, once (kept in %s)", world.scene.id, path.parent)
         vertex_light, atlas = _bake(world, plain, shadow, to_shadow, light)
         try:
             with files.replacing(path) as temporary, open(temporary, "wb") as file:
@@ -260,6 +260,23 @@ def _turn(x, y, z):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
+def _texel(f, c, x, y, z, faces, vertices, atlas):
+    """Light-map texel (x, y) of a point on a triangle; `c` [9] is its corner and two edges."""
+    wx, wy, wz = x - c[0], y - c[1], z - c[2]
+    uu = c[3] * c[3] + c[4] * c[4] + c[5] * c[5]
+    uv = c[3] * c[6] + c[4] * c[7] + c[5] * c[8]
+    vv = c[6] * c[6] + c[7] * c[7] + c[8] * c[8]
+    wu, wv = wx * c[3] + wy * c[4] + wz * c[5], wx * c[6] + wy * c[7] + wz * c[8]
+    d = 1.0 / (uu * vv - uv * uv)
+    b1, b2 = (vv * wu - uv * wv) * d, (uu * wv - uv * wu) * d
+    b0 = 1.0 - b1 - b2
+    v0, v1, v2 = vertices[faces[f, 0]], vertices[faces[f, 1]], vertices[faces[f, 2]]
+    tx = int(b0 * v0[8] + b1 * v1[8] + b2 * v2[8] + 0.5)
+    ty = int(b0 * v0[9] + b1 * v1[9] + b2 * v2[9] + 0.5)
+    return min(max(tx, 0), atlas.shape[1] - 1), min(max(ty, 0), atlas.shape[0] - 1)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
 def _gather_point(
     i, points, boxes, corners, index, faces, vertices, vertex_light, atlas, albedo, two_sided,
     shadow, to_shadow, light, fill, interior, out, buried,
@@ -314,17 +331,7 @@ def _gather_point(
         v0, v1, v2 = faces[f, 0], faces[f, 1], faces[f, 2]
         tx, ty = 0, 0
         if faces[f, MAPPED]:
-            wx, wy, wz = hx - c[0], hy - c[1], hz - c[2]
-            uu = c[3] * c[3] + c[4] * c[4] + c[5] * c[5]
-            uv = c[3] * c[6] + c[4] * c[7] + c[5] * c[8]
-            vv = c[6] * c[6] + c[7] * c[7] + c[8] * c[8]
-            wu, wv = wx * c[3] + wy * c[4] + wz * c[5], wx * c[6] + wy * c[7] + wz * c[8]
-            d = 1.0 / (uu * vv - uv * uv)
-            b1, b2 = (vv * wu - uv * wv) * d, (uu * wv - uv * wu) * d
-            b0 = 1.0 - b1 - b2
-            tx = int(b0 * vertices[v0, 8] + b1 * vertices[v1, 8] + b2 * vertices[v2, 8] + 0.5)
-            ty = int(b0 * vertices[v0, 9] + b1 * vertices[v1, 9] + b2 * vertices[v2, 9] + 0.5)
-            tx, ty = min(max(tx, 0), atlas.shape[1] - 1), min(max(ty, 0), atlas.shape[0] - 1)
+            tx, ty = _texel(f, c, hx, hy, hz, faces, vertices, atlas)
         for k in range(3):
             if faces[f, MAPPED]:
                 e = atlas[ty, tx, k]

@@ -69,6 +69,8 @@ class Renderer:
         self._planes = np.empty((size, visibility.PLANE_COLUMNS))
         self._boxes = np.empty((size, visibility.BOX_COLUMNS), dtype=np.int32)
         self._slot_face = np.empty(size, dtype=np.int32)
+        self._depth_key = np.empty((0, 0, 0), dtype=np.float32)
+        self._seen = np.empty((0, 0, 0), dtype=np.int32)
         self._samples = 0
         with _LOCK:
             numba.set_num_threads(self._threads)
@@ -159,15 +161,18 @@ class Renderer:
         lengths = self._runs[order, 1] - self._runs[order, 0]
         starts = np.cumsum(lengths) - lengths
         counts = np.zeros(len(order), dtype=np.int64)
+        extents = np.empty((len(order), visibility.EXTENT_COLUMNS))
         w = self._world
         visibility.set_up(
             w.vertices, w.faces, self._two_sided, self._runs, order, starts, projection, size,
             float(near_m), perspective, cull, self._planes, self._boxes, self._slot_face, counts,
+            extents,
         )  # fmt: skip
         limit = 1.0 / near_m if perspective else np.inf
         visibility.rasterize(
-            self._planes, self._boxes, starts, counts, key.shape[1], float(limit), key, seen
-        )
+            self._planes, self._boxes, starts, counts, extents, key.shape[1], float(limit), key,
+            seen,
+        )  # fmt: skip
 
     def _see(self, pose, intrinsics: Intrinsics, near_m: float, samples: int) -> None:
         """Fill the visibility buffer of a pose."""
@@ -176,10 +181,13 @@ class Renderer:
         order = self._drawn[_in_view(self._spheres[self._drawn], projection, width, height, near_m)]
         away = np.linalg.norm(self._spheres[order, :3] - pose[:3, 3], axis=1)
         order = order[np.argsort(away - self._spheres[order, 3], kind="stable")]
-        key = np.empty((height, samples, width), dtype=np.float32)
-        self._seen = np.empty((height, samples, width), dtype=np.int32)
+        if self._seen.shape != (height, samples, width):
+            self._depth_key = np.empty((height, samples, width), dtype=np.float32)
+            self._seen = np.empty((height, samples, width), dtype=np.int32)
         cull = near_m < SECTION_NEAR_M
-        self._draw(order, projection, (width, height), near_m, True, cull, key, self._seen)
+        self._draw(
+            order, projection, (width, height), near_m, True, cull, self._depth_key, self._seen
+        )
         self._samples = samples
 
     def _measure(self, intrinsics: Intrinsics) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from capture.engine.commands import CommandError, dispatcher
+from capture.engine.compiling import announced
 from capture.engine.faults import Faults
 from capture.engine.protocol import Buffer, ProtocolError, parse_request, read_frame, write_frame
 from capture.engine.raster import Renderer
@@ -222,7 +223,7 @@ def serve(
 ) -> None:
     """Serve a world until interrupted.
 
-    The renderer is compiled before the first client is let in.
+    The renderer is compiled before the first client is let in; what takes long is logged.
 
     Args:
         world: What is rendered.
@@ -237,8 +238,9 @@ def serve(
     Raises:
         ValueError: If the address cannot be bound.
     """
-    engine = Engine(world, Renderer(world, threads=threads), options)
-    engine.warm_up()
+    with announced():
+        engine = Engine(world, Renderer(world, threads=threads), options)
+        engine.warm_up()
     server = Server(engine, host=host, port=port, unix_socket=unix_socket, faults=faults)
     try:
         if on_listening is not None:

@@ -23,19 +23,52 @@ _REACH = 0.375
 # Columns of a slot's box; CLIPPED: the near plane bounds it; BACK: it is seen from behind.
 X0, X1, Y0, Y1, CLIPPED, BACK, BOX_COLUMNS = 0, 1, 2, 3, 4, 5, 6
 PLANE_COLUMNS = 12
-_BAND_ROWS = 16
+# Columns of a cluster's extent: its pixel box as above, and a bound of its keys.
+HIGHEST, EXTENT_COLUMNS = 4, 5
+_BAND_ROWS = 8
+_BLOCK_PX = 16
+# How many clusters are drawn before a band's blocks are measured again.
+_UPDATE_CLUSTERS = 8
+# Relative and absolute, far above what rounding can add to a key.
+_SLACK = 1e-6
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _pixel_box(h, near, perspective, clipped, width, height):
+    """First and last pixel, across and down, of a triangle in homogeneous coordinates [3, 3]."""
+    x_low, x_high, y_low, y_high = 1e30, -1e30, 1e30, -1e30
+    for i in range(3):
+        if h[i, 2] >= near or not perspective:
+            x, y = h[i, 0] / h[i, 2], h[i, 1] / h[i, 2]
+            x_low, x_high = min(x_low, x), max(x_high, x)
+            y_low, y_high = min(y_low, y), max(y_high, y)
+        j = (i + 1) % 3
+        if clipped and (h[i, 2] >= near) != (h[j, 2] >= near):
+            t = (near - h[i, 2]) / (h[j, 2] - h[i, 2])
+            x = (h[i, 0] + t * (h[j, 0] - h[i, 0])) / near
+            y = (h[i, 1] + t * (h[j, 1] - h[i, 1])) / near
+            x_low, x_high = min(x_low, x), max(x_high, x)
+            y_low, y_high = min(y_low, y), max(y_high, y)
+    # A millionth of a pixel more, since the box and the edges round differently.
+    x0 = math.ceil(max(x_low, 0.0) - 0.5 - _REACH - 1e-6)
+    x1 = math.floor(min(x_high, width + 0.0) - 0.5 + _REACH + 1e-6)
+    y0 = math.ceil(max(y_low, 0.0) - 0.5 - _REACH - 1e-6)
+    y1 = math.floor(min(y_high, height + 0.0) - 0.5 + _REACH + 1e-6)
+    return max(x0, 0), min(x1, width - 1), max(y0, 0), min(y1, height - 1)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def _set_up_cluster(
     c,
     vertices, faces, two_sided, runs, order, starts, projection, size, near, perspective, cull,
-    planes, boxes, slot_face, counts,
+    planes, boxes, slot_face, counts, extents,
 ):  # fmt: skip
     """One cluster of `set_up`; apart from it because parallel code compiles slowly."""
     width, height = size
     m = projection
-    slot = starts[c]
+    slot, extent = starts[c], extents[c]
+    extent[X0] = extent[Y0] = np.inf
+    extent[X1] = extent[Y1] = extent[HIGHEST] = -np.inf
     h = np.empty((3, 3))
     for f in range(runs[order[c], 0], runs[order[c], 1]):
         for i in range(3):
@@ -59,28 +92,18 @@ def _set_up_cluster(
         if det == 0.0 or (cull and det > 0.0 and not two_sided[faces[f, 3]]):
             continue
         clipped = perspective and (k0 < near or k1 < near or k2 < near)
-        x_low, x_high, y_low, y_high = 1e30, -1e30, 1e30, -1e30
-        for i in range(3):
-            if h[i, 2] >= near or not perspective:
-                x, y = h[i, 0] / h[i, 2], h[i, 1] / h[i, 2]
-                x_low, x_high = min(x_low, x), max(x_high, x)
-                y_low, y_high = min(y_low, y), max(y_high, y)
-            j = (i + 1) % 3
-            if clipped and (h[i, 2] >= near) != (h[j, 2] >= near):
-                t = (near - h[i, 2]) / (h[j, 2] - h[i, 2])
-                x = (h[i, 0] + t * (h[j, 0] - h[i, 0])) / near
-                y = (h[i, 1] + t * (h[j, 1] - h[i, 1])) / near
-                x_low, x_high = min(x_low, x), max(x_high, x)
-                y_low, y_high = min(y_low, y), max(y_high, y)
-        # A millionth of a pixel more, since the box and the edges round differently.
-        x0 = math.ceil(max(x_low, 0.0) - 0.5 - _REACH - 1e-6)
-        x1 = math.floor(min(x_high, width + 0.0) - 0.5 + _REACH + 1e-6)
-        y0 = math.ceil(max(y_low, 0.0) - 0.5 - _REACH - 1e-6)
-        y1 = math.floor(min(y_high, height + 0.0) - 0.5 + _REACH + 1e-6)
-        x0, x1 = max(x0, 0), min(x1, width - 1)
-        y0, y1 = max(y0, 0), min(y1, height - 1)
+        x0, x1, y0, y1 = _pixel_box(h, near, perspective, clipped, width, height)
         if x0 > x1 or y0 > y1:
             continue
+        box = boxes[slot]
+        box[X0], box[X1], box[Y0], box[Y1] = x0, x1, y0, y1
+        box[CLIPPED], box[BACK] = clipped, det > 0.0
+        highest = max(k0, k1, k2)
+        if perspective:
+            highest = 1.0 / (near if clipped else min(k0, k1, k2))
+        extent[X0], extent[X1] = min(extent[X0], x0), max(extent[X1], x1)
+        extent[Y0], extent[Y1] = min(extent[Y0], y0), max(extent[Y1], y1)
+        extent[HIGHEST] = max(extent[HIGHEST], highest + abs(highest) * _SLACK + _SLACK)
         s = 1.0 / det
         p = planes[slot]
         p[0], p[1], p[2] = a0 * s, b0 * s, c0 * s
@@ -94,9 +117,6 @@ def _set_up_cluster(
             k0 = k1 = k2 = 1.0
         for i in range(3):
             p[9 + i] = p[i] * k0 + p[3 + i] * k1 + p[6 + i] * k2
-        box = boxes[slot]
-        box[0], box[1], box[2], box[3] = x0, x1, y0, y1
-        box[4], box[5] = clipped, det > 0.0
         slot_face[slot] = f
         slot += 1
     counts[c] = slot - starts[c]
@@ -105,7 +125,7 @@ def _set_up_cluster(
 @njit(parallel=True, cache=True, error_model="numpy", nogil=True)
 def set_up(
     vertices, faces, two_sided, runs, order, starts, projection, size, near, perspective, cull,
-    planes, boxes, slot_face, counts,
+    planes, boxes, slot_face, counts, extents,
 ):  # fmt: skip
     """Linear functions and pixel boxes of the triangles that may be seen.
 
@@ -126,78 +146,141 @@ def set_up(
         boxes: Out, int32 [S, 6].
         slot_face: Out, int32 [S].
         counts: Out, slots used by each drawn cluster, int64 [C].
+        extents: Out, box and nearest key of each cluster's used slots, float64 [C, 5].
     """
     for c in prange(len(order)):
         _set_up_cluster(
             np.int64(c),
             vertices, faces, two_sided, runs, order, starts, projection, size, near, perspective,
-            cull, planes, boxes, slot_face, counts,
+            cull, planes, boxes, slot_face, counts, extents,
         )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy", nogil=True, inline="always")
-def _narrow(low, high, slope, inverse, value, offset):
-    """The part of [low, high] where slope * (x + offset) + value >= 0; inverse is -1 / slope.
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nnan"})
+def _narrow(first, end, slope, across, value, ys, offsets, low, high):
+    """Narrow the spans [low, high] of sample rows to where an edge's function is not negative.
 
-    numba's `math.floor` gives an integer, which a slope near zero overflows; numpy's does not.
+    The function is slope * (x + offset) + across * y + value; arrays are over a band's sample rows.
     """
+    inverse = -1.0 / slope
     if slope > 0.0:
-        low = max(low, np.ceil(value * inverse - offset))
+        for t in range(first, end):
+            low[t] = max(low[t], np.ceil((across * ys[t] + value) * inverse - offsets[t]))
     elif slope < 0.0:
-        high = min(high, np.floor(value * inverse - offset))
-    elif value < 0.0:
-        high = low - 1.0
-    return low, high
+        for t in range(first, end):
+            high[t] = min(high[t], np.floor((across * ys[t] + value) * inverse - offsets[t]))
+    else:
+        for t in range(first, end):
+            if across * ys[t] + value < 0.0:
+                high[t] = low[t] - 1.0
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _highest(p, box):
+    """A bound of a triangle's keys in its pixel box."""
+    key = p[11] + max(p[9] * box[X0], p[9] * (box[X1] + 1.0))
+    key += max(p[10] * box[Y0], p[10] * (box[Y1] + 1.0))
+    return key + abs(key) * _SLACK + _SLACK
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _hidden(x0, x1, highest, lowest):
+    """Whether nothing with keys up to `highest` can show in the blocks of columns x0..x1."""
+    first, last = x0 // _BLOCK_PX, x1 // _BLOCK_PX
+    return highest <= lowest[first : last + 1].min()
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nnan"})
+def _update_blocks(x0, x1, key, column, lowest):
+    """Lowest key of each block of columns of a band's keys [R, S, W] into `lowest` [B].
+
+    Column by column into `column` [W] first, which takes vector instructions.
+    """
+    first, last = x0 // _BLOCK_PX, x1 // _BLOCK_PX
+    left, right = first * _BLOCK_PX, min((last + 1) * _BLOCK_PX, key.shape[2])
+    column[left:right] = key[0, 0, left:right]
+    for y in range(key.shape[0]):
+        for s in range(key.shape[1]):
+            row = key[y, s]
+            for x in range(left, right):
+                column[x] = min(column[x], row[x])
+    for block in range(first, last + 1):
+        low = column[block * _BLOCK_PX]
+        for x in range(block * _BLOCK_PX, min((block + 1) * _BLOCK_PX, right)):
+            low = min(low, column[x])
+        lowest[block] = low
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _draw_triangle(slot, top, p, box, max_key, ys, offsets, low, high, key, seen):
+    """Enter one triangle into a band's keys and slots [R, S, W]; ys .. high: its sample rows."""
+    num_samples, ak, bk, ck = key.shape[1], p[9], p[10], p[11]
+    first = max(box[Y0] - top, 0) * num_samples
+    end = min(box[Y1] + 1 - top, key.shape[0]) * num_samples
+    low[first:end], high[first:end] = box[X0], box[X1]
+    for edge in range(0, 9, 3):
+        _narrow(first, end, p[edge], p[edge + 1], p[edge + 2], ys, offsets, low, high)
+    if box[CLIPPED]:
+        _narrow(first, end, -ak, -bk, max_key - ck, ys, offsets, low, high)
+    dz, mine = np.float32(ak), np.int32(slot)
+    for t in range(first, end):
+        if low[t] > high[t]:
+            continue
+        left, right = int(low[t]), int(high[t]) + 1
+        y, s = t // num_samples, t % num_samples
+        z = np.float32(bk * ys[t] + ck + ak * (low[t] + offsets[t]))
+        keys, slots = key[y, s, left:right], seen[y, s, left:right]
+        # Written so that it becomes vector instructions: short integers, and no branch.
+        for i in range(right - left):
+            zi, before, last = z + dz * np.float32(np.int32(i)), keys[i], slots[i]
+            nearer = zi > before
+            keys[i] = zi if nearer else before
+            slots[i] = mine if nearer else last
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def _rasterize_band(
     band,
-    planes, boxes, starts, counts, num_samples, max_key, key, seen,
+    planes, boxes, starts, counts, extents, num_samples, max_key, key, seen,
 ):  # fmt: skip
     """Some rows of `rasterize`."""
-    height = key.shape[0]
     top = band * _BAND_ROWS
-    end = min(top + _BAND_ROWS, height)
-    key[top:end] = -np.inf
-    seen[top:end] = -1
+    end = min(top + _BAND_ROWS, key.shape[0])
+    keys, slots = key[top:end], seen[top:end]
+    keys[:], slots[:] = -np.inf, -1
+    rows = (end - top) * num_samples
+    ys, offsets, low, high = np.empty(rows), np.empty(rows), np.empty(rows), np.empty(rows)
+    for t in range(rows):
+        ys[t] = top + t // num_samples + 0.5 + SAMPLE_Y[t % num_samples]
+        offsets[t] = 0.5 + SAMPLE_X[t % num_samples]
+    # What lies behind everything in the blocks that it covers is passed over.
+    lowest = np.full((key.shape[2] + _BLOCK_PX - 1) // _BLOCK_PX, -np.inf, np.float32)
+    column = np.empty(key.shape[2], np.float32)
+    fresh, left, right = 0, key.shape[2], 0
     for c in range(len(starts)):
+        extent = extents[c]
+        if extent[Y0] >= end or extent[Y1] < top:
+            continue
+        x0, x1 = int(extent[X0]), int(extent[X1])
+        if _hidden(x0, x1, extent[HIGHEST], lowest):
+            continue
         for slot in range(starts[c], starts[c] + counts[c]):
-            if boxes[slot, Y0] >= end or boxes[slot, Y1] < top:
+            box = boxes[slot]
+            if box[Y0] >= end or box[Y1] < top:
                 continue
             p = planes[slot]
-            a0, b0, c0, a1, b1, c1, a2, b2, c2 = (
-                p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8],
-            )  # fmt: skip
-            ak, bk, ck = p[9], p[10], p[11]
-            i0, i1, i2, ik = -1.0 / a0, -1.0 / a1, -1.0 / a2, 1.0 / ak
-            clipped = boxes[slot, CLIPPED] != 0
-            for y in range(max(boxes[slot, Y0], top), min(boxes[slot, Y1] + 1, end)):
-                for s in range(num_samples):
-                    py, offset = y + 0.5 + SAMPLE_Y[s], 0.5 + SAMPLE_X[s]
-                    low, high = float(boxes[slot, X0]), float(boxes[slot, X1])
-                    low, high = _narrow(low, high, a0, i0, b0 * py + c0, offset)
-                    low, high = _narrow(low, high, a1, i1, b1 * py + c1, offset)
-                    low, high = _narrow(low, high, a2, i2, b2 * py + c2, offset)
-                    row = bk * py + ck
-                    if clipped:
-                        low, high = _narrow(low, high, -ak, ik, max_key - row, offset)
-                    if low > high:
-                        continue
-                    first, count = int(low), int(high) - int(low) + 1
-                    z = np.float32(row + ak * (low + offset))
-                    dz = np.float32(ak)
-                    keys, slots = key[y, s], seen[y, s]
-                    for i in range(count):
-                        zi = z + dz * np.float32(i)
-                        if zi > keys[first + i]:
-                            keys[first + i] = zi
-                            slots[first + i] = slot
+            if _hidden(box[X0], box[X1], min(_highest(p, box), extent[HIGHEST]), lowest):
+                continue
+            _draw_triangle(slot, top, p, box, max_key, ys, offsets, low, high, keys, slots)
+        fresh, left, right = fresh + 1, min(left, x0), max(right, x1)
+        if fresh == _UPDATE_CLUSTERS:
+            _update_blocks(left, right, keys, column, lowest)
+            fresh, left, right = 0, key.shape[2], 0
 
 
 @njit(parallel=True, cache=True, error_model="numpy", nogil=True)
 def rasterize(
-    planes, boxes, starts, counts, num_samples, max_key, key, seen,
+    planes, boxes, starts, counts, extents, num_samples, max_key, key, seen,
 ):  # fmt: skip
     """Nearest triangle of every sample.
 
@@ -206,6 +289,7 @@ def rasterize(
         boxes: From `set_up`.
         starts: As in `set_up`.
         counts: From `set_up`.
+        extents: From `set_up`.
         num_samples: 1 (centres) or `NUM_SAMPLES`.
         max_key: 1 / near; bounds the triangles that cross the near plane.
         key: Out, float32 [H, num_samples, W]: 1 / depth, or height in a parallel projection.
@@ -214,7 +298,7 @@ def rasterize(
     for band in prange((key.shape[0] + _BAND_ROWS - 1) // _BAND_ROWS):
         _rasterize_band(
             np.int64(band),
-            planes, boxes, starts, counts, num_samples, max_key, key, seen,
+            planes, boxes, starts, counts, extents, num_samples, max_key, key, seen,
         )  # fmt: skip
 
 
