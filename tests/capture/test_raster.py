@@ -1,3 +1,4 @@
+# pyright: reportOptionalMemberAccess=false, reportOptionalSubscript=false, reportOptionalOperand=false
 from __future__ import annotations
 
 import numpy as np
@@ -67,6 +68,48 @@ def test_depth_and_mask_equal_the_closed_form(pose):
     assert finite.mean() > 0.3
     np.testing.assert_allclose(frame.depth_m[finite], depth[finite], rtol=0, atol=1e-4)
     assert np.isinf(frame.depth_m[frame.object == 0]).all()
+
+
+def test_a_crowd_shows_the_nearest_of_all():
+    """Boxes behind boxes, near first and far first: what is passed over must be truly hidden."""
+    rng = np.random.default_rng(4)
+    low = np.concatenate([rng.uniform((-6, 1, 0), (5, 20, 4), (150, 3)), [(-9, 21, -3)]])
+    size = np.concatenate([rng.uniform(0.3, 1.5, (150, 3)), [(18, 1, 12)]])
+    b = WorldBuilder()
+    grey = b.material(Material(texture=plain(0.7, 0.7, 0.7)))
+    for corner, side in zip(low, size, strict=True):
+        centre = corner[:2] + side[:2] / 2
+        b.add(b.object("box"), box(*side).at(centre[0], centre[1], corner[2]), grey)
+    bounds = (-9, -4, -3, 9, 22, 9)
+    world = b.finish(name="crowd", bounds_m=bounds, spawn_m=(0, -3, 2), lighting=LIGHT)
+    pose = look_at((0.2, -3, 2.1), (0, 10, 2))
+    frame = Renderer(world, 1).render(pose, K)
+    d, eye = rays() @ pose[:3, :3].T, pose[:3, 3]
+    a, c = ((k - eye) / d[:, :, None] for k in (low, low + size))
+    enter, leave = np.minimum(a, c).max(-1), np.maximum(a, c).min(-1)
+    depth = np.where((enter <= leave) & (enter > 0), enter, np.inf)
+    same = frame.object == np.where(np.isfinite(depth).any(-1), depth.argmin(-1) + 1, 0)
+    assert same.mean() > 0.98 and len(np.unique(frame.object)) > 60
+    np.testing.assert_allclose(frame.depth_m[same], depth.min(-1)[same], rtol=1e-5)
+
+
+def test_the_shadow_filter_is_skipped_only_where_it_would_not_matter():
+    renderer, pose = Renderer(make_world(), 1), pose_from_angles((0, 2, 6), 90.0, -90.0)
+    quick = renderer.render(pose, K).rgb
+    renderer._shadow_bounds[:] = -np.inf, np.inf  # between the bounds, the filter decides
+    renderer._key = ()
+    assert renderer.render(pose, K).rgb.tobytes() == quick.tobytes()
+
+
+def test_the_same_light_is_baked_again(tmp_path, monkeypatch):
+    baked = []
+    for turn in range(2):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / str(turn)))
+        world = make_world()
+        atlas = Renderer(world, 1 + turn)._atlas
+        (kept,) = (tmp_path / str(turn)).rglob("*.npz")
+        baked.append((world.vertices.tobytes(), atlas.tobytes(), kept.name, kept.read_bytes()))
+    assert baked[0] == baked[1]
 
 
 def test_depth_is_planar_not_along_the_ray():
