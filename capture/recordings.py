@@ -77,15 +77,7 @@ def import_recording(
         ValueError: If the file cannot be read as what its name says, or is no path of a camera. The
             message names the line.
     """
-    readers = {".csv": _read_csv, ".txt": _read_tum, ".tum": _read_tum, ".json": _read_json}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise ValueError(f"{path}: a recording is one of {', '.join(readers)}")
-    if not path.is_file():
-        raise ValueError(f"there is no recording {path}")
-    t_s, poses, where = reader(path, axes)
-    _check_path(t_s, poses, where)
-    trajectory = resample(t_s, poses, fps)
+    trajectory = resample(*read_recording(path, axes), fps)
     clearance_m = math.nan
     if space is not None:
         clearance_m = float(space.clearance(trajectory.position_m).min())
@@ -98,6 +90,19 @@ def import_recording(
         intrinsics=intrinsics,
         clearance_m=clearance_m,
     )
+
+
+def read_recording(path: Path, axes: Axes | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Times [N] in seconds and poses [N, 4, 4] as recorded, checked; see `import_recording`."""
+    readers = {".csv": _read_csv, ".txt": _read_tum, ".tum": _read_tum, ".json": _read_json}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise ValueError(f"{path}: a recording is one of {', '.join(readers)}")
+    if not path.is_file():
+        raise ValueError(f"there is no recording {path}")
+    t_s, poses, where = reader(path, axes)
+    _check_path(t_s, poses, where)
+    return t_s, poses
 
 
 def resample(t_s: np.ndarray, cam_to_world: np.ndarray, fps: float) -> Trajectory:

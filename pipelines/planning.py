@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from capture import files, launcher, pictures, plan_map, survey
-from capture.camera import Intrinsics
+from capture.camera import Axes, Intrinsics
 from capture.engine import preview, scenes
 from capture.engine.raster import Renderer
 from capture.launcher import EngineSpec
@@ -17,13 +17,13 @@ from capture.navigation import FreeSpace, free_space, sample_triangles
 from capture.plan_map import Grid
 from capture.planner import plan as make_plan
 from capture.recorder import prepare
-from capture.recordings import import_recording
+from capture.recordings import import_recording, read_recording
 from capture.scene import Plan, Scene, load_plans, save_plans
 from capture.schedule import Meter, Scheduler, Targets
 from curation import balance, coverage
 from pipelines import runner
 from pipelines.console import bar, say
-from pipelines.recipes import SCHEDULED, DatasetRecipe, SceneGroup
+from pipelines.recipes import SCHEDULED, DatasetRecipe, Recording, SceneGroup
 from pipelines.workspace import Dataset
 
 _METER = Meter(active=balance.active, revisit_gap_s=coverage.revisit_gap_s)
@@ -80,6 +80,36 @@ def plan_on_engine(
         _say_distances(group.split, scheduler)
     save_plans(dataset.plans_file, plans)
     return plans
+
+
+def with_recordings(
+    recipe: DatasetRecipe, recordings: tuple[Path, ...], *, axes: Axes | None, scene: str | None
+) -> DatasetRecipe:
+    """The recipe with human recordings in place of its plans, all in one scene.
+
+    Args:
+        recipe: Gives the size of the pictures and the frame rate.
+        recordings: Files; see `capture.recordings`.
+        axes: Of CSV files.
+        scene: "apartment-0"; the recipe's first scene by default.
+
+    Raises:
+        ValueError: If a file cannot be read or the scene has no seed.
+    """
+    group = recipe.scenes[0]
+    if scene is not None:
+        name, _, seed = scene.rpartition("-")
+        if not name or not seed.isdigit():
+            raise ValueError(f"a scene is a name and a seed, such as apartment-0; got {scene!r}")
+        group = SceneGroup(name=name, seed=int(seed))
+    for path in recordings:
+        # Before the folder is claimed: a mistake in the file is no recipe.
+        read_recording(path, axes)
+    wanted = tuple(
+        Recording(file=str(path), sha256=files.sha256(path), axes=axes) for path in recordings
+    )
+    group = dataclasses.replace(group, plans=(), recordings=wanted)
+    return dataclasses.replace(recipe, scenes=(group,), targets=None)
 
 
 def draw_previews(dataset: Dataset) -> list[Path]:

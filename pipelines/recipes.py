@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -220,33 +219,3 @@ def find(name: str) -> DatasetRecipe:
     if name not in RECIPES:
         raise ValueError(f"unknown recipe {name!r}; there are {', '.join(RECIPES)}")
     return RECIPES[name]()
-
-
-def with_recordings(
-    recipe: DatasetRecipe, recordings: tuple[Path, ...], *, axes: Axes | None, scene: str | None
-) -> DatasetRecipe:
-    """The recipe with human recordings in place of its plans, all in one scene.
-
-    Args:
-        recipe: Gives the size of the pictures and the frame rate.
-        recordings: Files; see `capture.recordings`.
-        axes: Of CSV files.
-        scene: "apartment-0"; the recipe's first scene by default.
-
-    Raises:
-        ValueError: If a file is absent or the scene has no seed.
-    """
-    group = recipe.scenes[0]
-    if scene is not None:
-        name, _, seed = scene.rpartition("-")
-        if not name or not seed.isdigit():
-            raise ValueError(f"a scene is a name and a seed, such as apartment-0; got {scene!r}")
-        group = SceneGroup(name=name, seed=int(seed))
-    for path in recordings:
-        if not path.is_file():
-            raise ValueError(f"there is no recording {path}")
-    wanted = tuple(
-        Recording(file=str(path), sha256=files.sha256(path), axes=axes) for path in recordings
-    )
-    group = dataclasses.replace(group, plans=(), recordings=wanted)
-    return dataclasses.replace(recipe, scenes=(group,), targets=None)

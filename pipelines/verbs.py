@@ -88,7 +88,9 @@ def plan(
     if (axes or scene) and not recordings:
         raise ValueError("--axes and --scene say something about recordings; give --recording too")
     if recordings:
-        wanted = recipes.with_recordings(wanted, recordings, axes=axes, scene=scene)
+        from pipelines.planning import with_recordings
+
+        wanted = with_recordings(wanted, recordings, axes=axes, scene=scene)
     if dry_run:
         say(json.dumps(config.to_json(wanted), indent=1))
         return

@@ -8,7 +8,7 @@ import numpy as np
 
 from capture.camera import Intrinsics
 from capture.navigation import FreeSpace
-from capture.planner import landmarks, moves, oldloop, rounds, stands, walks
+from capture.planner import landmarks, moves, rounds, stands, walks
 from capture.planner.motion import Make, Motion, hand_held
 from capture.scene import Plan
 from capture.trajectory import Trajectory
@@ -38,7 +38,7 @@ GENERATORS: dict[str, Generator] = {
     "out_and_back": Generator(
         make=walks.out_and_back, about="walk out and return through the same poses"
     ),
-    "loop": Generator(make=oldloop.loop, about="walk one closed round and end at its start"),
+    "loop": Generator(make=rounds.loop, about="walk one closed round and end at its start"),
     "moves": Generator(make=moves.moves, about="single and mixed moves, mostly pan and dolly"),
     "visit": Generator(make=walks.visit, about="walk, stop, look about, walk on"),
     "orbit": Generator(make=landmarks.orbit, about="walk around a landmark, looking at it"),
