@@ -4,9 +4,11 @@ import functools
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from capture.engine import bvh, scenes
 from capture.engine.bvh import trace
+from capture.navigation import free_space, sample_triangles
 
 
 @functools.cache
@@ -43,11 +45,44 @@ def test_every_scene_builds(name, seed):
     assert world.scene.place_at(world.spawn_m) is not None
 
 
-def test_seeds_differ_and_repeat():
-    first, again = world_of("apartment", 0), scenes.build("apartment", 0)
+@pytest.mark.parametrize("name", scenes.NAMES)
+def test_seeds_differ_and_repeat(name):
+    first, again = world_of(name, 0), scenes.build(name, 0)
     assert first.vertices.tobytes() == again.vertices.tobytes()
     assert first.materials.texels.tobytes() == again.materials.texels.tobytes()
-    assert first.vertices.tobytes() != world_of("apartment", 1).vertices.tobytes()
+    assert first.scene == again.scene and first.lighting == again.lighting
+    assert first.vertices.tobytes() != world_of(name, 1).vertices.tobytes()
+
+
+@pytest.mark.parametrize("name", scenes.NAMES)
+def test_no_world_is_a_toy(name):
+    """Enough things and places, not more triangles than a CPU renders, normals of unit length."""
+    world = world_of(name, 0)
+    assert 60_000 < len(world.faces) < 250_000
+    kinds = {object_id.rsplit("_", 1)[0] for object_id in world.scene.labels}
+    assert len(world.scene.labels) > 100 and len(kinds) > 12
+    assert len(world.scene.places) >= 4 and all(p.description for p in world.scene.places)
+    assert world.scene.setting and world.scene.light
+    lengths = np.linalg.norm(world.vertices[:, 3:6], axis=1)
+    np.testing.assert_allclose(lengths, 1.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", scenes.NAMES)
+def test_every_world_has_a_loop_and_most_places_are_reached(name):
+    """From the spawn point, with 30 cm to spare, there is a way round something large."""
+    world = world_of(name, 0)
+    bounds = world.scene.bounds_m
+    surface = sample_triangles(world.triangles_m(), bounds, 0.3)
+    space = free_space(surface, bounds, world.spawn_m, min_clearance_m=0.3, cell_m=0.2)
+    assert space.reachable.sum() * 0.2**2 > 40.0
+    # What is not reached and not joined to the outside: what one can walk round.
+    blocked, count = ndimage.label(np.pad(~space.reachable, 1, constant_values=True))
+    sizes = np.bincount(blocked.ravel(), minlength=count + 1) * 0.2**2
+    sizes[[0, blocked[0, 0]]] = 0.0
+    assert sizes.max() > 1.0
+    cells = space.cells()
+    reached = {place.name for cell in cells[::7] if (place := world.scene.place_at(cell))}
+    assert len(reached) >= 0.7 * len(world.scene.places)
 
 
 def test_the_apartment_can_be_walked_round():
@@ -67,7 +102,7 @@ def test_the_apartment_can_be_walked_round():
 
 
 def test_an_unknown_scene_is_named_with_the_known_ones():
-    with pytest.raises(ValueError, match="apartment, town, courtyard, warehouse"):
+    with pytest.raises(ValueError, match="apartment, town, courtyard"):
         scenes.build("castle")
 
 

@@ -57,13 +57,6 @@ def test_one_can_walk_around_the_block(town):
         assert not reached(*inside), inside
 
 
-def test_the_seed_decides(town):
-    again, other = scenes.build("town", 0), scenes.build("town", 1)
-    assert again.scene == town.scene and again.vertices.tobytes() == town.vertices.tobytes()
-    assert again.materials.texels.tobytes() == town.materials.texels.tobytes()
-    assert other.scene.labels != town.scene.labels
-
-
 def test_nothing_is_degenerate(town):
     assert np.isfinite(town.vertices).all()
     lengths = np.linalg.norm(town.vertices[:, 3:6], axis=1)

@@ -6,7 +6,7 @@ import importlib
 
 from capture.engine.world import World
 
-NAMES = ("apartment", "town", "courtyard", "warehouse")
+NAMES = ("apartment", "town", "courtyard", "warehouse", "museum", "valley")
 
 
 def build(name: str, seed: int = 0) -> World:

@@ -22,7 +22,7 @@ def quadrants(x_m: float, y_m: float, path_m: float) -> dict[str, tuple[float, .
 
 def _old_tree(site: Site, rng: np.random.Generator) -> None:
     """A tall plane tree with a bench."""
-    plants.build_tree(site, "plane", int(rng.integers(1 << 30)), height_m=9.2)
+    plants.build_tree(site, "plane", int(rng.integers(1 << 30)), height_m=9.2, paved=False)
     street.build_bench(site.at(0.4, -1.4, turn_deg=8))
 
 
@@ -72,7 +72,7 @@ def _sundial(site: Site, rng: np.random.Generator) -> None:
     site.add(obj, join([cylinder(0.26, 0.02, sides=20).at(z_m=1.22), gnomon, back]), brass)
     for k in range(3):
         spot = site.at(turn_deg=30 + 120 * k).at(1.6)
-        plants.build_tree(spot, "maple", int(rng.integers(1 << 30)), height_m=4.6)
+        plants.build_tree(spot, "maple", int(rng.integers(1 << 30)), height_m=4.6, paved=False)
 
 
 def _cafe(site: Site, rng: np.random.Generator) -> None:
@@ -80,7 +80,9 @@ def _cafe(site: Site, rng: np.random.Generator) -> None:
     for k, (x, y) in enumerate(((-1.6, -0.9), (1.3, -1.1), (0.1, 1.3))):
         table = site.at(x, y, turn_deg=float(rng.uniform(0, 360)))
         street.build_cafe_table(table, "white", (0.90, 0.87, 0.80), parasol=k != 1)
-    plants.build_tree(site.at(2.0, 1.1), "linden", int(rng.integers(1 << 30)), height_m=6.0)
+    plants.build_tree(
+        site.at(2.0, 1.1), "linden", int(rng.integers(1 << 30)), height_m=6.0, paved=False
+    )
 
 
 FEATURES = (_old_tree, _well, _sundial, _cafe)

@@ -103,16 +103,21 @@ class Ground(Protocol):
 class House:
     """Adds to a `WorldBuilder` in the plan's coordinates; the world may be the plan mirrored."""
 
-    def __init__(self, *, size_m: tuple[float, float], height_m: float, mirror: tuple[bool, bool]):
+    def __init__(
+        self, *, size_m: tuple[float, float], height_m: float, mirror: tuple[bool, bool],
+        texel_m: float = 0.08,
+    ):  # fmt: skip
         """An empty house.
 
         Args:
             size_m: Of the plan; it is mirrored about its middle.
             height_m: Of the rooms.
             mirror: In x and in y.
+            texel_m: Of the light on floors; that on walls is twice as coarse.
         """
         self.builder = WorldBuilder()
-        self.height_m = height_m
+        self.size_m, self.height_m = size_m, height_m
+        self._texel_m = texel_m
         self.walls: list[Wall] = []
         self._linear = np.diag([-1.0 if m else 1.0 for m in (*mirror, False)])
         self._offset = np.array(
@@ -156,14 +161,35 @@ class House:
         ends = np.stack([self.point(low_m), self.point(high_m)])
         return (*map(float, ends.min(axis=0)), *map(float, ends.max(axis=0)))
 
-    def shell(self, room: Room, ceiling: int, trim: int) -> None:
-        """Floor, ceiling, inner wall faces and skirting of a room; call after all `wall`s."""
+    def portal(self, corner, side_u, side_v) -> None:
+        """A hole that lets sky light in, in plan coordinates; u x v points inward."""
+        self.builder.portal(*self._parallelogram(corner, side_u, side_v))
+
+    def shell(
+        self, room: Room, ceiling: int, trim: int, *,
+        roof_light: tuple[float, float, float, float] | None = None,
+    ) -> None:  # fmt: skip
+        """Floor, ceiling, inner wall faces and skirting of a room; call after all `wall`s.
+
+        Args:
+            room: The room.
+            ceiling: Material.
+            trim: Material of the skirting.
+            roof_light: Hole in the ceiling, x0, y0, x1, y1; none by default.
+        """
         x0, y0, x1, y1, h = room.x0_m, room.y0_m, room.x1_m, room.y1_m, self.height_m
         width, depth = x1 - x0, y1 - y0
         floor = self.object("floor", f"{room.floor_label} of the {room.name}")
-        self.panel(floor, (x0, y0, 0), (width, 0, 0), (0, depth, 0), room.floor, 0.08)
+        self.panel(floor, (x0, y0, 0), (width, 0, 0), (0, depth, 0), room.floor, self._texel_m)
         top = self.object("ceiling", f"ceiling of the {room.name}")
-        self.panel(top, (x0, y0, h), (0, depth, 0), (width, 0, 0), ceiling, 0.25)
+        # A light of no size leaves the ceiling whole.
+        a, b, c, d = roof_light or (x1, y1, x1, y1)
+        for low_x, low_y, high_x, high_y in (
+            (x0, y0, x1, b), (x0, d, x1, y1), (x0, b, a, d), (c, b, x1, d),
+        ):  # fmt: skip
+            sides = (0, high_y - low_y, 0), (high_x - low_x, 0, 0)
+            if high_x > low_x and high_y > low_y:
+                self.panel(top, (low_x, low_y, h), *sides, ceiling, 0.25)
         walls = self.object("wall", f"walls of the {room.name}")
         skirting = self.object("skirting", f"skirting of the {room.name}")
         for axis, across, sign in ((1, x0, 1), (1, x1, -1), (0, y0, 1), (0, y1, -1)):
@@ -301,7 +327,7 @@ class House:
         forward = (axis == 1) == (sign > 0)
         corner = _spot(axis, a if forward else b, across, low)
         along = _along(axis, (b - a) if forward else (a - b))
-        self.panel(obj, corner, along, (0, 0, high - low), material, 0.16)
+        self.panel(obj, corner, along, (0, 0, high - low), material, 2 * self._texel_m)
 
     @staticmethod
     def _bar(axis, across, deep, span, heights) -> Mesh:

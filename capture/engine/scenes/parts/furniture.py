@@ -318,7 +318,7 @@ def rug(house: Ground, at, material: int, *, size=(2.4, 1.7), label="rug"):
 def round_rug(house: Ground, at, material: int, *, radius=0.9, label="round rug"):
     """A round rug; its centre is at local (0, 0)."""
     obj = house.object("rug", label)
-    r, a = np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 2 * np.pi, 41), indexing="ij")
+    r, a = np.meshgrid(np.linspace(0.002, 1, 9), np.linspace(0, 2 * np.pi, 41), indexing="ij")
     x, y = r * np.cos(a), r * np.sin(a)
     face = sheet(np.stack([x * radius, y * radius, np.full_like(x, 0.012)], -1))
     house.add(

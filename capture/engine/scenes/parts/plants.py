@@ -52,8 +52,10 @@ def foliage(
     )
 
 
-def build_tree(site: Site, kind: str, seed: int, *, height_m: float = 6.2) -> None:
-    """A street tree with a ring of soil around its foot."""
+def build_tree(
+    site: Site, kind: str, seed: int, *, height_m: float = 6.2, paved: bool = True
+) -> None:
+    """A leafy tree; where the ground is paved, with a ring of soil around its foot."""
     rng = np.random.default_rng(seed)
     obj = site.builder.object("tree", f"{kind} tree")
     wood = site.paints(textures.bark, repeat_m=0.8)
@@ -83,6 +85,8 @@ def build_tree(site: Site, kind: str, seed: int, *, height_m: float = 6.2) -> No
     core = [sphere(0.74 * r, sides=8).at(*c) for c, r in zip(centres, sizes, strict=True)]
     site.add(obj, join(core), shade)
     site.add(obj, foliage(centres, sizes, 2100, 0.22 * scale, rng), green)
+    if not paved:
+        return
     soil = site.paints.plain((0.27, 0.22, 0.18))
     site.add(obj, cylinder(0.55, 0.02, sides=20), soil)
     iron = site.paints.plain((0.20, 0.20, 0.21), gloss=0.2)

@@ -68,7 +68,7 @@ def build(seed: int = 0, layout: Layout | None = None) -> World:
             cloudiness=0.4,
             fill_rgb=(0.42, 0.42, 0.43),
             exposure=1.5,
-            cell_m=0.6,
+            cell_m=0.4,
             shadow_px=3072,
             seed=seed,
         ),
