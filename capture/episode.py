@@ -60,9 +60,7 @@ class Episode:
         try:
             info = json.loads(mark.read_text())
         except json.JSONDecodeError as error:
-            raise ValueError(
-                f"{mark} is not JSON ({error}); delete the folder and capture it again"
-            ) from error
+            raise ValueError(f"{mark} is not JSON ({error}); capture it again") from error
         if info.get("schema") != SCHEMA:
             raise ValueError(f"{mark} has schema {info.get('schema')}, this version reads {SCHEMA}")
         for name in FILES:
@@ -141,6 +139,15 @@ class Episode:
     def mask(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Object index of frames [start, stop), uint16 [T, H, W]."""
         return video.read_gray16(self.path / "mask.mkv", start, stop)
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a folder holds a whole episode, by its mark and the sizes of its files."""
+    try:
+        Episode.load(path)
+    except ValueError:
+        return False
+    return True
 
 
 class EpisodeWriter:

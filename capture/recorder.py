@@ -19,7 +19,7 @@ import numpy as np
 from capture import camera
 from capture.camera import Intrinsics
 from capture.client import EngineLost, Group, decode_bmp, decode_depth_npy
-from capture.episode import Episode, EpisodeWriter
+from capture.episode import Episode, EpisodeWriter, is_finished
 from capture.scene import Plan
 from capture.stage import RETAKES, BadFrame, Stage, mask_values, prepare
 
@@ -90,7 +90,7 @@ def record(
         Unsettled: If one pose does not always look the same.
         BadFrame: If its answers are no pictures.
     """
-    if (root / plan.id / "episode.json").is_file():
+    if is_finished(root / plan.id):
         return Episode.load(root / plan.id)
     for _ in range(_ATTEMPTS - 1):
         try:

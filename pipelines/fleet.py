@@ -14,6 +14,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from capture import files, launcher
 from capture.client import EngineLost
+from capture.episode import is_finished
 from capture.launcher import Engine, EngineSpec
 from capture.recorder import record
 from capture.scene import Plan, Scene
@@ -141,7 +142,7 @@ def capture(
     spec: EngineSpec,
     title: str = "Capture",
 ) -> int:
-    """Record every plan that has no episode yet; returns the number of frames recorded.
+    """Record every plan that has no whole episode yet; returns the number of frames recorded.
 
     A plan that fails three times is put aside: the reasons, and what its engines said last, go to
     `failed/<plan id>.json`. The next run tries it again.
@@ -158,7 +159,7 @@ def capture(
         StageFailed: If plans were given up, all others being finished; or, at once, if the disk is
             full, no engine answers at an address, or it shows another scene.
     """
-    todo = [_Job(p) for p in plans if not (root / p.id / "episode.json").is_file()]
+    todo = [_Job(p) for p in plans if not is_finished(root / p.id)]
     root.mkdir(parents=True, exist_ok=True)
     files.sweep(root)
     for plan in plans:

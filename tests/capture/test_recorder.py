@@ -61,6 +61,15 @@ def test_a_finished_episode_is_not_rendered_again(stage, tmp_path):
     assert (first.path / "episode.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("name", ["rgb.mp4", "episode.json"])
+def test_a_half_written_episode_is_recorded_again(name, stage, tmp_path):
+    whole = record(stage, tiny_plan(), tmp_path)
+    content = (whole.path / name).read_bytes()
+    (whole.path / name).write_bytes(content[: len(content) // 2])
+    record(stage, tiny_plan(), tmp_path)
+    assert (whole.path / name).read_bytes() == content
+
+
 def test_what_was_rendered_before_does_not_matter(stage, address, tmp_path):
     record(stage, tiny_plan(seed=1), tmp_path / "warm")
     here = record(stage, tiny_plan(), tmp_path / "warm")

@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from stand_in_unreal import write_binary
-from tiny_engine import tiny_engine, tiny_plan, tiny_world
+from tiny_dataset import NUM_PLANS, count, digests, start_capture
+from tiny_engine import tiny_engine
 
-from capture import files
-from capture.client import Client
 from capture.engine.state import Options
 from capture.launcher import parse_engine
-from capture.recorder import record
-from capture.scene import save_plans
-from capture.stage import prepare
-from curation.exposure import FrameObserver
 from pipelines import dataset as stages
 from pipelines import fleet
 from pipelines.cli import main
-from pipelines.recipes import DatasetRecipe, SceneGroup
 from pipelines.workspace import Dataset
-
-NUM_PLANS = 9
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -42,47 +33,10 @@ def binary(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def planned(tmp_path) -> Path:
-    """A dataset of the tiny room with plans only."""
-    return plan_tiny(tmp_path / "planned")
-
-
-@pytest.fixture(scope="module")
-def truth(tmp_path_factory) -> dict[str, str]:
-    """What every dataset here must become, recorded without any failure."""
-    folder = plan_tiny(tmp_path_factory.mktemp("truth") / "data")
-    with tiny_engine(options=Options(ue_depth=True)) as address, Client(address) as client:
-        stage = prepare(client)
-        for plan in Dataset(folder).plans():
-            record(stage, plan, folder / "episodes", observers=[FrameObserver])
-    return digests(folder)
-
-
-def plan_tiny(folder: Path) -> Path:
-    scene, dataset = tiny_world().scene, Dataset(folder)
-    dataset.start(DatasetRecipe(name="t", scenes=(SceneGroup(name=scene.name, seed=scene.seed),)))
-    files.write_json(dataset.scenes / f"{scene.id}.json", scene.to_json())
-    save_plans(dataset.plans_file, [tiny_plan(25, seed=seed) for seed in range(NUM_PLANS)])
-    return folder
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """Of every file that has no timing in it."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "timing.json"
-    }
-
-
-def start_capture(folder: Path, engine: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipelines", "capture", str(folder), "--engine", engine],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+def engine() -> Iterator[str]:
+    """The address of an engine in this process."""
+    with tiny_engine(options=Options(ue_depth=True)) as address:
+        yield address
 
 
 def descendants(root: int, name: str) -> list[int]:
@@ -108,10 +62,6 @@ def wait_for(condition, seconds: float = 120.0) -> None:
 
 def gone(pids: list[int]) -> bool:
     return not any(Path(f"/proc/{pid}").exists() for pid in pids)
-
-
-def count(folder: Path) -> int:
-    return len(list((folder / "episodes").glob("*/episode.json")))
 
 
 def test_killed_at_any_level_and_run_again_gives_the_same_bytes(truth, planned, binary):
@@ -148,14 +98,14 @@ def test_killed_at_any_level_and_run_again_gives_the_same_bytes(truth, planned, 
     assert not list(broken.rglob("*.tmp-*")) and not list(broken.rglob(".*tmp-*"))
 
 
-def test_a_full_disk_stops_at_once_and_loses_nothing(planned, binary, monkeypatch, capsys):
+def test_a_full_disk_stops_at_once_and_loses_nothing(planned, engine, monkeypatch, capsys):
     class FullAtThird(fleet.EngineOwner):
         def record(self, plan, scene, root):
             if plan.seed >= 2:
                 raise OSError(errno.ENOSPC, "No space left on device", f"{root}/depth.mkv")
             return super().record(plan, scene, root)
 
-    command = ["capture", str(planned), "--engine", f"unreal:{binary}"]
+    command = ["capture", str(planned), "--engine", engine]
     with monkeypatch.context() as patch:
         patch.setattr(fleet, "EngineOwner", FullAtThird)
         assert main(command) == 1
@@ -179,7 +129,7 @@ def test_an_engine_that_fails_is_replaced(fault, truth, planned, tmp_path, monke
     assert digests(planned) == truth
 
 
-def test_a_plan_that_fails_three_times_is_put_aside(planned, binary, monkeypatch, capsys):
+def test_a_plan_that_fails_three_times_is_put_aside(truth, planned, engine, monkeypatch, capsys):
     poison = Dataset(planned).plans()[0].id
 
     class Allergic(fleet.EngineOwner):
@@ -190,15 +140,16 @@ def test_a_plan_that_fails_three_times_is_put_aside(planned, binary, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(fleet, "EngineOwner", Allergic)
-        assert main(["capture", str(planned), "--engine", f"unreal:2:{binary}"]) == 1
+        assert main(["capture", str(planned), "--engine", engine]) == 1
     assert f"1 of {NUM_PLANS} plans could not be captured" in capsys.readouterr().err
     assert count(planned) == NUM_PLANS - 1
     report = json.loads((planned / "failed" / f"{poison}.json").read_text())
     attempt = {"reason": "this one again", "engine_log": ["the engine's last words"]}
     assert report == {"attempts": [attempt] * 3}
 
-    stages.capture(Dataset(planned), parse_engine(f"unreal:{binary}"))
-    assert count(planned) == NUM_PLANS and not list((planned / "failed").iterdir())
+    stages.capture(Dataset(planned), parse_engine(engine))
+    assert not list((planned / "failed").iterdir())
+    assert digests(planned) == truth
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "unix:/nowhere"])
@@ -209,10 +160,8 @@ def test_a_dead_engine_is_one_sentence(address, planned, capsys):
     assert "Traceback" not in said.err + said.out
 
 
-def test_another_level_is_one_sentence(planned, capsys):
+def test_another_level_is_one_sentence(planned, engine, capsys):
     card = planned / "scenes" / "tiny-3.json"
-    text = card.read_text()
-    card.write_text(text.replace('"seed": 3', '"seed": 4'))
-    with tiny_engine() as address:
-        assert main(["capture", str(planned), "--engine", address]) == 1
+    card.write_text(card.read_text().replace('"seed": 3', '"seed": 4'))
+    assert main(["capture", str(planned), "--engine", engine]) == 1
     assert "the engine shows tiny-3, but the plans are for tiny-4" in capsys.readouterr().err
