@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from capture.formats import colmap, episodes, kitti, lingbot, nerfstudio, re10k, tum
+from capture.formats import (
+    colmap,
+    episodes,
+    kitti,
+    lerobot,
+    lingbot,
+    matrix_game,
+    nerfstudio,
+    re10k,
+    solarwm,
+    tum,
+)
 from capture.formats.record import Declared, Format, Labels, Posed, Slot
 
 __all__ = ["FORMATS", "Declared", "Format", "Labels", "Posed", "Slot", "find", "read", "recognise"]
@@ -19,6 +30,7 @@ FORMATS: dict[str, Format] = {
     format.name: format
     for format in (
         episodes.FORMAT,
+        lerobot.FORMAT,
         nerfstudio.FORMAT,
         colmap.FORMAT,
         colmap.TEXT_FORMAT,
@@ -27,6 +39,8 @@ FORMATS: dict[str, Format] = {
         tum.FORMAT,
         kitti.FORMAT,
         re10k.FORMAT,
+        solarwm.FORMAT,
+        matrix_game.FORMAT,
     )
 }
 
