@@ -54,20 +54,20 @@ class Targets:
         default_factory=lambda: {"standing": 3.0, "slow": 3.0, "walking": 3.0, "brisk": 1.0}
     )
     revisits: dict[str, float] = field(
-        default_factory=lambda: {"new": 5.0, "5s": 2.0, "10s": 1.0, "20s": 1.0, "40s": 1.0}
+        default_factory=lambda: {"new": 5.5, "5s": 2.0, "10s": 1.0, "20s": 1.0, "40s": 0.5}
     )
 
     def __post_init__(self):
-        for name, known in _BINS.items():
+        for name, known in BINS.items():
             _check(name, getattr(self, name), known)
 
     def shares(self) -> dict[str, np.ndarray]:
         """The three histograms, each float64 and of sum 1."""
-        wanted = {n: np.array([getattr(self, n).get(b, 0.0) for b in _BINS[n]]) for n in _BINS}
+        wanted = {n: np.array([getattr(self, n).get(b, 0.0) for b in BINS[n]]) for n in BINS}
         return {name: weights / weights.sum() for name, weights in wanted.items()}
 
 
-_BINS: dict[str, Sequence[str]] = {
+BINS: dict[str, Sequence[str]] = {
     "actions": actions.NAMES,
     "speeds": tuple(SPEEDS),
     "revisits": tuple(REVISITS),
@@ -121,7 +121,7 @@ class Scheduler:
     def __init__(self, targets: Targets, meter: Meter):
         self._wanted = targets.shares()
         self._meter = meter
-        self._counts = {name: np.zeros(len(bins)) for name, bins in _BINS.items()}
+        self._counts = {name: np.zeros(len(bins)) for name, bins in BINS.items()}
 
     def add(self, plan: Plan) -> None:
         """Count a plan that is in the dataset already."""
