@@ -164,10 +164,10 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
     }
     width, height = item.size()
     facts = {
-        "name": item.name,
         "caption": item.caption,
         "fps": item.rate(),
         "size": [width, height],
+        "rgb": _picture_stats(item.pictures()),
     }
     table = pa.table(columns).replace_schema_metadata({"relickit": json.dumps(facts)})
     with files.replacing(root / _mark(item.name, slot)) as temporary:
