@@ -135,5 +135,5 @@ def _mip_chain(image: np.ndarray) -> list[np.ndarray]:
         chain.append(packed.ravel())
         if len(linear) == 1:
             return chain
-        half = len(linear) // 2
-        linear = linear.reshape(half, 2, half, 2, 3).mean(axis=(1, 3))
+        rows = linear[::2] + linear[1::2]
+        linear = (rows[:, ::2] + rows[:, 1::2]) * np.float32(0.25)
