@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from training.model.memory import Pair
 
 @dataclass(kw_only=True, slots=True)
 class Conditions:
-    """What the blocks of one forward pass are told; `WorldModel` fills it before the pass.
+    """What the blocks of one forward pass are told; `WorldModel` fills it for the pass.
 
     Attributes:
         tokens_per_latent: Tokens of one latent.
@@ -31,6 +32,20 @@ class Conditions:
     queries: list[torch.Tensor] = field(default_factory=list)
     keys: list[torch.Tensor] = field(default_factory=list)
     context: Context | None = None
+
+    @contextmanager
+    def told(self, other: Conditions) -> Iterator[None]:
+        """Be what `other` is for a while."""
+        before = replace(self)
+        self._become(other)
+        try:
+            yield
+        finally:
+            self._become(before)
+
+    def _become(self, other: Conditions) -> None:
+        for name in Conditions.__slots__:
+            setattr(self, name, getattr(other, name))
 
 
 class CameraAttention:

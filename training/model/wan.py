@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import torch
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from training.data import Signals
 from training.model import rope
@@ -78,15 +80,18 @@ class WorldModel(nn.Module):
         """
         num_latents, height, width = x.shape[2:]
         grid = (height // PATCH[1], width // PATCH[2])
-        conditions = self._conditions
-        conditions.tokens_per_latent = grid[0] * grid[1]
-        conditions.actions = self.conditioning.embed_actions(signals, grid)
-        conditions.queries, conditions.keys = self.conditioning.embed_camera(signals, grid)
+        queries, keys = self.conditioning.embed_camera(signals, grid)
+        told = Conditions(
+            tokens_per_latent=grid[0] * grid[1],
+            actions=self.conditioning.embed_actions(signals, grid),
+            queries=queries,
+            keys=keys,
+            context=context,
+        )
         if self._config.coordinates:
             place = ((token_places((height, width)) - 0.5) * 3).to(x)
             place = place.T.reshape(1, 2, 1, height, width)
             x = torch.cat([x, place.expand(len(x), -1, num_latents, -1, -1)], dim=1)
-        conditions.context = context
         if context is not None:
             rotary: Any = self.transformer.rope
             context.prepare(rotary, self._config.rope_theta, x.device)
@@ -95,7 +100,26 @@ class WorldModel(nn.Module):
             levels = torch.cat(
                 [torch.zeros_like(sigma)[:, None], sigma[:, None].expand(-1, num_latents - 1)], 1
             )
-        return self.transformer(x, levels * _TIMESTEPS, signals.words, return_dict=False)[0]
+        with self._conditions.told(told):
+            return self.transformer(x, levels * _TIMESTEPS, signals.words, return_dict=False)[0]
+
+    def checkpoint_activations(self) -> None:
+        """From now on keep only the blocks' inputs for the backward pass, and run blocks again.
+
+        A block that runs again is told what it was told the first time.
+        """
+        conditions = self._conditions
+
+        def checkpointed(block: nn.Module, *inputs: Any) -> Any:
+            told = dataclasses.replace(conditions)
+
+            def run(*inputs: Any) -> Any:
+                with conditions.told(told):
+                    return block(*inputs)
+
+            return checkpoint(run, *inputs, use_reentrant=False)
+
+        self.transformer.enable_gradient_checkpointing(checkpointed)
 
     def _levels_to_tokens(self, _module: nn.Module, _inputs: object, output: tuple[Any, ...]):
         """Repeat what the embedder made of the noise levels of latents for their tokens.
