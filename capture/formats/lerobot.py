@@ -160,7 +160,7 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
         "frame_index": index,
         "episode_index": np.full(len(path), slot.number),
         "index": slot.first_frame + index,
-        "task_index": np.full(len(path), slot.number),
+        "task_index": np.zeros(len(path), dtype=np.int64),
     }
     width, height = item.size()
     facts = {
@@ -189,6 +189,10 @@ def _finish(root: Path, names: Sequence[str]) -> None:
             f"a LeRobot dataset has one frame rate and one size, these clips have {sorted(rates)} "
             f"and {sorted(sizes)}; export them apart"
         )
+    captions = list(dict.fromkeys(fact["caption"] for fact in facts))
+    for number, fact in enumerate(facts):
+        path = root / _mark(names[number], Slot(number=number))
+        tables[number] = _set_task(path, tables[number], captions.index(fact["caption"]))
     stats = [
         {**_stats(table), _CAMERA: fact["rgb"]} for table, fact in zip(tables, facts, strict=True)
     ]
@@ -196,10 +200,9 @@ def _finish(root: Path, names: Sequence[str]) -> None:
     for number, (table, fact) in enumerate(zip(tables, facts, strict=True)):
         rows.append(_episode(number, first, len(table), fact, stats[number]))
         first += len(table)
-    info = _info(len(tables), first, rates.pop(), *sizes.pop())
+    info = _info(len(tables), first, len(captions), rates.pop(), sizes.pop())
     tasks = pd.DataFrame(
-        {"task_index": np.arange(len(facts))},
-        index=pd.Index([fact["caption"] for fact in facts], name="task"),
+        {"task_index": np.arange(len(captions))}, index=pd.Index(captions, name="task")
     )
     with files.replacing(root / _EPISODES) as temporary:
         pq.write_table(pa.Table.from_pylist(rows), temporary)
@@ -208,6 +211,17 @@ def _finish(root: Path, names: Sequence[str]) -> None:
     whole = {**_stats(pa.concat_tables(tables)), _CAMERA: _pooled([f["rgb"] for f in facts])}
     files.write_json(root / "meta" / "stats.json", whole)
     files.write_json(root / "meta" / "info.json", info)
+
+
+def _set_task(path: Path, table: pa.Table, task: int) -> pa.Table:
+    """The table with its task's number, which only the captions of all clips decide."""
+    if table["task_index"][0].as_py() == task:
+        return table
+    column = table.column_names.index("task_index")
+    table = table.set_column(column, "task_index", pa.array(np.full(len(table), task)))
+    with files.replacing(path) as temporary:
+        pq.write_table(table, temporary)
+    return table
 
 
 def _episode(
@@ -276,8 +290,11 @@ def _pooled(stats: Sequence[dict[str, list]]) -> dict[str, list]:
     return {**{name: value.tolist() for name, value in out.items()}, "count": [int(counts.sum())]}
 
 
-def _info(episodes: int, frames: int, fps: float, width: int, height: int) -> dict[str, Any]:
+def _info(
+    episodes: int, frames: int, tasks: int, fps: float, size: tuple[int, int]
+) -> dict[str, Any]:
     """The content of meta/info.json."""
+    width, height = size
 
     def feature(dtype: str, names: Sequence[str] | None, *shape: int) -> dict[str, Any]:
         return {"dtype": dtype, "shape": list(shape), "names": list(names) if names else None}
@@ -301,7 +318,7 @@ def _info(episodes: int, frames: int, fps: float, width: int, height: int) -> di
         "robot_type": None,
         "total_episodes": episodes,
         "total_frames": frames,
-        "total_tasks": episodes,
+        "total_tasks": tasks,
         "chunks_size": _PER_CHUNK,
         "data_files_size_in_mb": 100,
         "video_files_size_in_mb": 200,

@@ -157,6 +157,7 @@ def test_lerobot_by_hand(items, tmp_path):
     episodes_table = pd.read_parquet(root / "meta/episodes/chunk-000/file-000.parquet")
     assert episodes_table["dataset_from_index"].tolist() == [0, NUM_FRAMES]
     frames = pd.read_parquet(root / "data/chunk-000/file-001.parquet")
+    assert set(frames["task_index"]) == {1}
     assert frames["index"].tolist() == list(range(NUM_FRAMES, NUM_FRAMES + 21))
     for name, feature in info["features"].items():
         if feature["dtype"] != "video":
