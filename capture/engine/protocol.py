@@ -23,6 +23,7 @@ _DIGITS = frozenset(b"0123456789")
 _LINE = re.compile("[^\n\r\x85\u2028\u2029]*")  # ICU's `.*`
 _INT64_MAX_DIGITS = 18
 _JOIN_BELOW_BYTES = 1 << 16
+_FIRST_READ_BYTES = 1 << 16
 
 
 class ProtocolError(ValueError):
@@ -55,13 +56,17 @@ def read_frame(connection: socket.socket) -> bytearray | None:
 
 
 def _read_exactly(connection: socket.socket, num_bytes: int) -> bytearray:
-    """`num_bytes` bytes, or fewer if the stream ends before."""
-    data = bytearray(num_bytes)
-    view, filled = memoryview(data), 0
+    """`num_bytes` bytes, or fewer if the stream ends before.
+
+    Memory is taken as the bytes arrive: a header alone, however large it says, costs nothing.
+    """
+    data, filled = bytearray(min(num_bytes, _FIRST_READ_BYTES)), 0
     while filled < num_bytes:
-        received = connection.recv_into(view[filled:])
+        if filled == len(data):
+            data.extend(bytes(min(filled, num_bytes - filled)))
+        with memoryview(data) as view:
+            received = connection.recv_into(view[filled:])
         if not received:
-            view.release()
             del data[filled:]
             break
         filled += received

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -48,6 +49,17 @@ def test_parts_may_be_arrays_of_any_type(pair):
 def test_the_header_is_magic_and_size_in_little_endian(pair):
     write_frame(pair[0], [b"abc"])
     assert pair[1].recv(100) == struct.pack("<II", 0x9E2B83C1, 3) + b"abc"
+
+
+def test_a_header_alone_takes_no_memory(pair):
+    pair[0].sendall(HEADER.pack(MAGIC, MAX_PAYLOAD_BYTES) + b"1:v")
+    pair[0].close()
+    tracemalloc.start()
+    with pytest.raises(ProtocolError, match="ended after 3 of"):
+        read_frame(pair[1])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
 
 
 def test_a_close_between_frames_is_no_error(pair):

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import unrealcv
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from served_world import SIZE, Wire, npy
 
 from capture.engine.protocol import HEADER, MAGIC, write_frame
@@ -98,12 +100,66 @@ def test_malformed_input_closes_and_the_server_goes_on(server, data):
         assert wire.ask("vget /unrealcv/version") == b"1.0.1"
 
 
-def test_random_bytes_never_stop_the_server(server):
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        with Wire(("127.0.0.1", server.port)) as wire:
-            for _ in range(5):
-                write_frame(wire.socket, [b"1:" + rng.bytes(int(rng.integers(1, 200)))])
+_WORDS = st.sampled_from(
+    [
+        "vget",
+        "vset",
+        "vbatch",
+        "vrun",
+        "vexec",
+        "/camera",
+        "/cameras",
+        "/object",
+        "/objects",
+        "/unrealcv",
+        "/action",
+        "0",
+        "1",
+        "-1",
+        "99",
+        "nan",
+        "1e400",
+        "4097",
+        "lit",
+        "depth",
+        "location",
+        "rotation",
+        "fov",
+        "size",
+        "spawn",
+        "png",
+        "npy",
+        "cube_1",
+        "wall_1",
+        "destroy",
+        "hide",
+        "pose",
+        "\x00",
+        "%",
+        "é",
+        "[str]",
+        "..",
+    ]
+)
+_COMMANDS = st.builds(
+    lambda words, joint: joint.join(words).encode(),
+    st.lists(_WORDS, max_size=8),
+    st.sampled_from([" ", "/", ""]),
+)
+_PAYLOADS = st.binary(min_size=1, max_size=99) | _COMMANDS.map(lambda command: b"1:" + command)
+_STREAMS = st.binary(max_size=40) | _PAYLOADS.map(lambda p: HEADER.pack(MAGIC, len(p)) + p)
+
+
+@settings(
+    max_examples=80,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(_STREAMS, max_size=12))
+def test_nothing_that_is_sent_stops_the_server(server, parts):
+    with Wire(("127.0.0.1", server.port)) as wire, contextlib.suppress(OSError):
+        wire.socket.sendall(b"".join(parts))
     with Wire(("127.0.0.1", server.port)) as wire:
         assert wire.ask("vget /unrealcv/version") == b"1.0.1"
 
