@@ -32,7 +32,7 @@ def main() -> None:
     spent: dict[str, float] = {}
     for module, name in _STAGES:
         setattr(module, name, _timed(getattr(module, name), name, spent))
-    for width, height in ((112, 64), (832, 480), (1280, 720)):
+    for width, height in ((224, 128), (832, 480), (1280, 720)):
         intrinsics = Intrinsics.from_fov(width, height, 90.0)
         for threads in (1, 2):
             renderer = raster.Renderer(world, threads)
