@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -241,13 +242,18 @@ class _Fleet:
     def _hand_out(self) -> None:
         while self._idle and any(self._queues.values()):
             actor, shown = self._idle.pop()
-            queue = self._queues.get(shown) or max(self._queues.values(), key=len)
-            job = queue.pop()
+            job = (self._queues.get(shown) or self._fullest_queue()).pop()
             allowance = _START_ALLOWANCE_S + _FRAME_ALLOWANCE_S * len(job.plan.trajectory)
             reference = actor.record.remote(
                 job.plan, self._scenes[job.plan.scene_id], str(self._root)
             )
             self._busy[reference] = _Busy(actor, job, time.monotonic() + allowance)
+
+    def _fullest_queue(self) -> list[_Job]:
+        """The scene with the most plans per engine, counting one more: changing scenes is slow."""
+        shown = Counter(busy.job.plan.scene_id for busy in self._busy.values())
+        scene = max(self._queues, key=lambda s: len(self._queues[s]) / (1 + shown[s]))
+        return self._queues[scene]
 
     def _settle(self, reference: Any) -> None:
         busy = self._busy.pop(reference)
