@@ -52,7 +52,7 @@ from capture.engine.sun import (
     SUN_Z,
     share_at,
 )
-from capture.engine.visibility import NUM_SAMPLES
+from capture.engine.visibility import NUM_SAMPLES, interleaved
 
 _SECTION = (0.10, 0.095, 0.09)
 _TONE_SIZE, _TONE_MAX = 4096, 16.0
@@ -281,9 +281,9 @@ def shade_image(
         clouds: float32 [N, N], tiling.
         rgb: Out, uint8 [H, W, 3].
     """
-    for y in prange(rgb.shape[0]):
+    for i in prange(rgb.shape[0]):
         _shade_row(
-            np.int64(y),
+            interleaved(np.int64(i), rgb.shape[0]),
             seen, planes, boxes, slot_face, section, faces, vertices, materials, texels, levels,
             sizes, atlas, shadow, bounds, to_shadow, rays, eye, light, clouds, rgb,
         )  # fmt: skip

@@ -34,6 +34,15 @@ _SLACK = 1e-6
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
+def interleaved(i, count):
+    """The even numbers below `count`, then the odd ones.
+
+    Threads take consecutive runs of a loop: like this each gets its share of floor and ceiling.
+    """
+    return 2 * i if 2 * i < count else (2 * i - count) | 1
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
 def _pixel_box(h, near, perspective, clipped, width, height):
     """First and last pixel, across and down, of a triangle in homogeneous coordinates [3, 3]."""
     x_low, x_high, y_low, y_high = 1e30, -1e30, 1e30, -1e30
@@ -295,9 +304,10 @@ def rasterize(
         key: Out, float32 [H, num_samples, W]: 1 / depth, or height in a parallel projection.
         seen: Out, int32 [H, num_samples, W]: slot, or -1 for nothing.
     """
-    for band in prange((key.shape[0] + _BAND_ROWS - 1) // _BAND_ROWS):
+    bands = (key.shape[0] + _BAND_ROWS - 1) // _BAND_ROWS
+    for i in prange(bands):
         _rasterize_band(
-            np.int64(band),
+            interleaved(np.int64(i), bands),
             planes, boxes, starts, counts, extents, num_samples, max_key, key, seen,
         )  # fmt: skip
 
