@@ -125,6 +125,6 @@ def _ribbon(land: Terrain, line: np.ndarray) -> Mesh:
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     shares = np.linspace(1, -1, 5)[:, None, None] * _PATH_M
     grid = land.on(line[None, :, :2] + shares * side[None])
-    grid[..., 2] += np.array([0.0, 0.035, 0.04, 0.035, 0.0])[:, None]
+    grid[..., 2] += np.array([0.012, 0.04, 0.05, 0.04, 0.012])[:, None]
     mesh = sheet(grid[:, ::-1] if sheet(grid).normals[:, 2].mean() < 0 else grid)
     return mesh.with_uv(mesh.positions_m[:, :2].copy())
