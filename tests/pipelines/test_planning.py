@@ -7,7 +7,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-from tiny_engine import tiny_world
+from tiny_engine import tiny_engine, tiny_world
 
 from capture import config
 from capture.scene import load_plans
@@ -112,3 +112,14 @@ def test_scheduled_plans_need_targets():
         config.from_json(DatasetRecipe, data)
     with pytest.raises(ValueError, match="unknown generator 'raom'"):
         PlanGroup(generator="raom", count=1, num_frames=81)
+
+
+def test_a_level_behind_an_engine_is_surveyed_and_drawn(tmp_path):
+    path = tmp_path / "walk.csv"
+    path.write_text(RECORDED)
+    with tiny_engine() as address:
+        command = ["plan", "toy", "--data", str(tmp_path / "data"), "--engine", address]
+        assert main([*command, "--recording", str(path), "--radius-m", "4", "--preview"]) == 0
+    (plan,) = load_plans(tmp_path / "data" / "plans.parquet")
+    assert plan.scene_id == "tiny-3" and 0.3 < plan.clearance_m < 1.5
+    assert (tmp_path / "data" / "preview" / "tiny-3.png").is_file()
