@@ -16,10 +16,12 @@ from capture.formats import (
     lerobot,
     lingbot,
     matrix_game,
+    mind,
     nerfstudio,
     re10k,
     solarwm,
     tum,
+    worldplay,
 )
 from capture.formats.record import Declared, Format, Labels, Posed, Slot
 
@@ -41,6 +43,8 @@ FORMATS: dict[str, Format] = {
         re10k.FORMAT,
         solarwm.FORMAT,
         matrix_game.FORMAT,
+        worldplay.FORMAT,
+        mind.FORMAT,
     )
 }
 

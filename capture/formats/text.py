@@ -136,6 +136,12 @@ def exact(*values: float) -> str:
     return " ".join(repr(float(value)) for value in values)
 
 
+def write_numbered(path: Path, rows: Sequence[object]) -> None:
+    """A JSON object with the keys "0", "1", ... in this order, an entry a line."""
+    lines = ",\n".join(f'"{index}": {json.dumps(row)}' for index, row in enumerate(rows))
+    path.write_text(f"{{\n{lines}\n}}\n")
+
+
 def natural(name: str) -> list[tuple[int, str]]:
     """A key that sorts frame_2 before frame_10."""
     return [(int(run), "") if run.isdigit() else (-1, run) for run in re.split(r"(\d+)", name)]

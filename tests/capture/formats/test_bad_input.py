@@ -122,6 +122,10 @@ CASES = [
         "version 'v2.1', we read v3.0",
     ),
     ("relickit", {"episode.json": "{"}, "is not JSON"),
+    ("worldplay", {"a_pose.json": {"0": {"w2c": POSE}}}, r"\[0\]: missing intrinsic"),
+    ("worldplay", {"a_pose.json": {}}, "holds no frame"),
+    ("mind", {"action.json": {"mark_time": 0, "data": [{"ws": 0}]}}, r"data\[0\]: missing ad"),
+    ("matrix-game", {"camera.npz": b"PK"}, "no camera.npz with extrinsics_c2w"),
 ]
 
 
