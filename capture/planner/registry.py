@@ -38,7 +38,10 @@ GENERATORS: dict[str, Generator] = {
     "out_and_back": Generator(
         make=walks.out_and_back, about="walk out and return through the same poses"
     ),
-    "loop": Generator(make=rounds.loop, about="walk one closed round and end at its start"),
+    # A shorter round would turn faster than people do.
+    "loop": Generator(
+        make=rounds.loop, about="walk one closed round and end at its start", min_s=10.0
+    ),
     "moves": Generator(make=moves.moves, about="single and mixed moves, mostly pan and dolly"),
     "visit": Generator(make=walks.visit, about="walk, stop, look about, walk on"),
     "orbit": Generator(make=landmarks.orbit, about="walk around a landmark, looking at it"),
