@@ -153,13 +153,8 @@ def chair(house: Ground, at, frame: int, seat: int, *, label="chair"):
 def stool(house: Ground, at, seat: int, leg: int, *, height=0.65):
     """A bar stool; its centre is at local (0, 0)."""
     obj = house.object("stool", "bar stool")
-    profile = [
-        (0, height - 0.05),
-        (0.15, height - 0.05),
-        (0.17, height - 0.03),
-        (0.165, height),
-        (0, height),
-    ]
+    h = height
+    profile = [(0, h - 0.05), (0.15, h - 0.05), (0.17, h - 0.03), (0.165, h), (0, h)]
     house.add(obj, lathe(profile, sides=24).moved(at), seat)
     legs = [
         tube([(0.08 * x, 0.08 * y, height - 0.05), (0.17 * x, 0.17 * y, 0)], 0.013, sides=8)
@@ -244,15 +239,8 @@ def cabinet(
 
 
 def shelf(
-    house: Ground,
-    at,
-    wood: int,
-    *,
-    size=(0.9, 0.3, 2.0),
-    levels=5,
-    label="bookshelf",
-    open_back=False,
-):
+    house: Ground, at, wood: int, *, size=(0.9, 0.3, 2.0), levels=5, label="bookshelf"
+):  # fmt: skip
     """An open shelf; returns the heights of its boards' upper sides."""
     width, depth, height = size
     obj = house.object("shelf", label)
@@ -260,8 +248,7 @@ def shelf(
     boards = np.linspace(0.06, height - thick, levels + 1)
     parts = [box(thick, depth, height).at(x * (width - thick) / 2, depth / 2) for x in (-1, 1)]
     parts += [box(width - 2 * thick, depth - 0.01, thick).at(0, depth / 2, z) for z in boards]
-    if not open_back:
-        parts.append(box(width - 2 * thick, 0.012, height - 0.06).at(0, 0.006, 0.06))
+    parts.append(box(width - 2 * thick, 0.012, height - 0.06).at(0, 0.006, 0.06))
     house.add(obj, join(parts).moved(at), wood)
     return [float(z) + thick for z in boards[:-1]]
 
