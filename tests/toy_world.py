@@ -100,3 +100,8 @@ def table_pass(
     latents = latents or tuple(range(x.shape[2]))
     context = Context(latents=latents, grid=GRID, policy=policy, table=table)
     return model(x, levels, signals, context=context)
+
+
+def video_gradient(latents: torch.Tensor) -> torch.Tensor:
+    """Any function of the whole video, taken as constant, as DMD's difference is."""
+    return torch.sin(latents.flip(2)) - torch.tanh(latents.cumsum(2))

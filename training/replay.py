@@ -45,8 +45,9 @@ def truncated(
     last = rollout.records[-1]
     for record in rollout.records:
         before = record.memory or memory
-        x0, _ = student.denoise(record.x, rollout.sigma, record.start, _read(before, record))
+        # DistributedDataParallel decides in the forward pass whether the backward one exchanges.
         with nullcontext() if record is last else no_sync():
+            x0, _ = student.denoise(record.x, rollout.sigma, record.start, _read(before, record))
             if x0.requires_grad:
                 backward((x0 * _of(gradient, record)).sum())
         if record.memory is None and record is not last:

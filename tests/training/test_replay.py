@@ -6,7 +6,8 @@ import dataclasses
 
 import pytest
 import torch
-from toy_world import CHANNELS, SHORT, SIZE, make_model, make_signals, normal
+import toy_processes
+from toy_world import CHANNELS, SHORT, SIZE, make_model, make_signals, normal, video_gradient
 
 from training import replay
 from training.model.memory import Memory, Piece, Policy
@@ -20,6 +21,7 @@ POLICIES = {
     "latent pool": Policy(window=3, schedule=SHORT, pool="latent"),
     "evicting": Policy(window=3, schedule=(4, 2), sink=1, budget=9),
 }
+CASES = [*((name, False) for name in POLICIES), ("compressed", True)]
 TOLERANCE = 1e-12
 
 
@@ -29,22 +31,19 @@ def _double(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
 
 
-def make_student(policy: Policy, num_latents: int = LATENTS, **changes) -> Student:
+def make_student(
+    policy: Policy, num_latents: int = LATENTS, levels: tuple[float, ...] = (1.0, 0.5), **changes
+) -> Student:
     return Student(
         model=make_model(),
         signals=make_signals(num_latents),
         first=normal(2, CHANNELS, 1, *SIZE, seed=7),
-        config=RolloutConfig(levels=(1.0, 0.8, 0.5), policy=policy, **changes),
+        config=RolloutConfig(levels=levels, policy=policy, **changes),
     )
 
 
 def draw() -> torch.Generator:
     return torch.Generator().manual_seed(3)
-
-
-def video_gradient(latents: torch.Tensor) -> torch.Tensor:
-    """Any function of the whole video, taken as constant, as DMD's difference is."""
-    return torch.sin(latents.flip(2)) - torch.tanh(latents.cumsum(2))
 
 
 def gradients(student: Student) -> torch.Tensor:
@@ -100,8 +99,7 @@ def leak(noisy: Piece, clean: Piece) -> Piece:
     return dataclasses.replace(clean, pairs=tuple(swapped))
 
 
-@pytest.mark.parametrize("noisy_context", [False, True])
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name, noisy_context", CASES)
 def test_replay_equals_the_full_graph(name, noisy_context):
     student = make_student(POLICIES[name], noisy_context=noisy_context)
     made = rollout(student, draw())
@@ -110,8 +108,7 @@ def test_replay_equals_the_full_graph(name, noisy_context):
     assert difference(gradients(student), expected) < TOLERANCE
 
 
-@pytest.mark.parametrize("noisy_context", [False, True])
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name, noisy_context", CASES)
 def test_replay_through_the_cache_equals_back_propagation_through_time(name, noisy_context):
     student = make_student(POLICIES[name], noisy_context=noisy_context)
     made = rollout(student, draw())
@@ -183,20 +180,18 @@ def test_micro_batches_add_up():
     assert difference(gradients(student), expected) < TOLERANCE
 
 
-def test_processes_exchange_gradients_once():
-    student = make_student(POLICIES["window"])
+@pytest.mark.slow
+def test_two_processes_equal_one(tmp_path):
+    """Each replays one of two videos under DDP, and gradients are exchanged in the last block."""
+    toy_processes.launch(toy_processes.replay_one_video, tmp_path)
+    student = toy_processes.make_student()
     made = rollout(student, draw())
-    entered = []
-
-    class Silent:
-        def __enter__(self):
-            entered.append("in")
-
-        def __exit__(self, *_):
-            entered.append("out")
-
-    replay.truncated(student, made, video_gradient(made.latents), no_sync=Silent)
-    assert entered == ["in", "out"] * 2
+    replay.truncated(student, made, video_gradient(made.latents))
+    expected = gradients(student)
+    both = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+    assert torch.equal(*both)
+    # DDP takes the mean over processes.
+    assert difference(both[0] * 2, expected) < TOLERANCE
 
 
 def test_what_has_no_gradient_through_the_cache_is_refused():
@@ -240,7 +235,7 @@ FLAT = Policy(window=4, schedule=(2,), sink=1, budget=6)
 
 
 def measure(num_blocks: int, way) -> int:
-    student = make_student(FLAT, 3 * num_blocks)
+    student = make_student(FLAT, 3 * num_blocks, levels=(0.5,))
     made = rollout(student, draw())
     with Meter() as meter:
         way(student, made, video_gradient(made.latents))
@@ -250,7 +245,7 @@ def measure(num_blocks: int, way) -> int:
 
 def one_block(*, clean: bool) -> int:
     """What one block with a full memory saves: its exit step, and its clean pass if asked for."""
-    student = make_student(FLAT, 12)
+    student = make_student(FLAT, 12, levels=(0.5,))
     made = rollout(student, draw())
     record = made.records[-1]
     assert isinstance(record.memory, Memory)
@@ -273,9 +268,9 @@ def test_saved_activations_are_those_of_one_block(way, clean):
 def test_the_whole_graph_grows_with_the_blocks():
     saved = []
     for count in (4, 8):
-        student = make_student(FLAT, 3 * count)
+        student = make_student(FLAT, 3 * count, levels=(0.5,))
         made = rollout(student, draw())
         with Meter() as meter:
             direct(student, made)
         saved.append(meter.peak)
-    assert saved[1] > 1.8 * saved[0] > 4 * one_block(clean=False)
+    assert saved[1] - saved[0] > 3.9 * one_block(clean=False)
