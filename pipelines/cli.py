@@ -46,6 +46,7 @@ def serve(
     unix_socket: Path | None = None,
     threads: int | None = None,
     ue_depth: bool = False,
+    fault: str = "",
 ) -> None:
     """The embedded engine: an UnrealCV server that renders a built-in scene.
 
@@ -57,8 +58,9 @@ def serve(
         unix_socket: A socket file to listen on as well.
         threads: Rendering threads; all cores by default.
         ue_depth: Quantise depth as Unreal's half floats do.
+        fault: What goes wrong on purpose, such as `bmp58,drop=0.02`; see capture/engine/faults.py.
     """
-    verbs.serve(scene, seed, host, port, unix_socket, threads, ue_depth)
+    verbs.serve(scene, seed, host, port, unix_socket, threads, ue_depth, fault)
 
 
 def doctor(*, engine: _ENGINE = "127.0.0.1:9000") -> None:

@@ -29,12 +29,15 @@ def serve(
     unix_socket: Path | None,
     threads: int | None,
     ue_depth: bool,
+    fault: str,
 ) -> None:
     """See `relickit serve`."""
+    from capture.engine.faults import Faults, parse
     from capture.engine.scenes import build
     from capture.engine.server import serve as serve_world
     from capture.engine.state import Options
 
+    faults = Faults(parse(fault)) if fault else None
     say(f"Building {scene} (seed {seed}) ...")
     serve_world(
         build(scene, seed),
@@ -43,6 +46,7 @@ def serve(
         unix_socket=unix_socket,
         threads=threads,
         options=Options(ue_depth=ue_depth),
+        faults=faults,
         on_listening=lambda number: say(f"Listening on {host}:{number}. Ctrl-C stops it."),
     )
 

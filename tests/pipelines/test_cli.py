@@ -19,6 +19,7 @@ from pipelines.cli import main
         (["curate", "/nowhere"], "/nowhere is no dataset"),
         (["shard", "/nowhere"], "/nowhere is no dataset"),
         (["serve", "--scene", "moon"], "no built-in scene 'moon'"),
+        (["serve", "--fault", "drp"], "unknown fault 'drp'; there are one-shot-tcp"),
         (["demo", "--engine", "warp"], "cannot read the engine 'warp'"),
         (["capture", "/nowhere", "--engine", "unreal:/no/Game.sh"], "no Unreal binary at"),
     ],
