@@ -72,9 +72,23 @@ def doctor(*, engine: _ENGINE = "127.0.0.1:9000") -> None:
     verbs.doctor(engine)
 
 
-def scenes() -> None:
-    """List the built-in scenes."""
-    verbs.scenes()
+def scenes(
+    what: Positional[Literal["list", "import"]] = "list",
+    source: Positional[Path | None] = None,
+    /,
+    *,
+    out: Path = Path("scenes"),
+    scale: float = 1.0,
+) -> None:
+    """List the built-in scenes, or import .glb and .gltf files.
+
+    Args:
+        what: What to do.
+        source: A file to import, or a folder of files.
+        out: Where the imported files go; `--scene scenes/NAME.glb` shows one.
+        scale: Metres per unit of the files, such as 0.01 for centimetres.
+    """
+    verbs.scenes(what, source, out, scale)
 
 
 def plan(
@@ -101,7 +115,8 @@ def plan(
         recording: Human paths (CSV, TUM, JSON; see docs/trajectories.md) to plan instead of the
             recipe's own plans.
         axes: Of the recordings' world, where the files leave it open.
-        scene: Where they were recorded, such as apartment-0; the recipe's first scene by default.
+        scene: Plan there, such as apartment-3 or house.glb, what the recipe plans for its first
+            scene, instead of the recipe's scenes.
         preview: Draw the paths over a map of each scene, into the folder's `preview/`.
         dry_run: Print the resolved recipe and stop.
     """
@@ -192,8 +207,8 @@ def export(
 
     Args:
         dataset: A dataset's folder, or a folder in any format that we read.
-        to: nerfstudio, colmap, colmap-text, tum, kitti, re10k, lingbot, vipe ...; any other word
-            lists them all.
+        to: nerfstudio, colmap, colmap-text, tum, kitti, re10k, lingbot, vipe, solarwm,
+            matrix-game, worldplay, mind or lerobot; see docs/other-formats.md.
         out: A new folder.
         whole: Whole episodes instead of the kept clips.
     """

@@ -8,6 +8,7 @@ so the same command continues; what concerns all clips is written last.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,13 @@ def _items(source: Path, *, whole: bool) -> list[_Item]:
     return items
 
 
+def _sweep(out: Path, names: set[str]) -> None:
+    """Remove what a killed export left; finished clips' own folders hold no such thing."""
+    for folder, inside, _ in os.walk(out):
+        inside[:] = [name for name in inside if name not in names]
+        files.sweep(Path(folder))
+
+
 def _claim(out: Path, format: Format, items: Sequence[_Item]) -> None:
     """Mark the folder as this export's, or check that it is."""
     wanted = {
@@ -129,7 +137,7 @@ def _claim(out: Path, format: Format, items: Sequence[_Item]) -> None:
                 f"{out} holds an export of another format or of other clips (see {MARK}); "
                 "choose another folder with -o, or delete this one"
             )
-        files.sweep(out)
+        _sweep(out, {item.name for item in items})
         return
     if out.is_dir() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty and no export of ours; choose another folder with -o")

@@ -121,6 +121,36 @@ class Images:
             yield cv2.cvtColor(_read_image(file, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Some of other pictures, in their order.
+
+    Attributes:
+        pictures: All of them.
+        index: Which ones, increasing.
+    """
+
+    pictures: Pictures
+    index: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def size_px(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.pictures.size_px()
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+        """See `Pictures`."""
+        wanted = self.index[start:stop]
+        if not wanted:
+            return
+        first, chosen = wanted[0], set(wanted)
+        for place, frame in enumerate(self.pictures.frames(first, wanted[-1] + 1), start=first):
+            if place in chosen:
+                yield frame
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DepthImages:
     """One PNG or npy file per frame; zero is nothing.

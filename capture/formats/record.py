@@ -8,6 +8,7 @@ where they make no sense, so that an audit can say so. A writer asks `trajectory
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from capture.camera import Intrinsics
-from capture.formats.pixels import Depth, Pictures
+from capture.formats.pixels import Chosen, Depth, Pictures
 from capture.trajectory import Trajectory
 
 
@@ -202,14 +203,23 @@ class Posed:
         return self.rgb.size_px()
 
     def pictures(self) -> Pictures:
-        """The colour pictures.
+        """The colour pictures, one for every pose.
 
         Raises:
-            ValueError: If there are none.
+            ValueError: If there are none, or a pose has none.
         """
-        if self.rgb is None:
+        if self.rgb is None or self.frame_index is None:
             raise ValueError(f"{self.name}: the source has no pictures")
-        return self.rgb
+        index = tuple(self.frame_index.tolist())
+        if index == tuple(range(len(self.rgb))):
+            return self.rgb
+        increasing = all(a < b for a, b in itertools.pairwise(index))
+        if not increasing or index[0] < 0 or index[-1] >= len(self.rgb):
+            raise ValueError(
+                f"{self.name}: poses of the frames {index[0]} to {index[-1]}, "
+                f"but {len(self.rgb)} pictures"
+            )
+        return Chosen(self.rgb, index)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import socket
+import subprocess
 
 import numpy as np
 import pyarrow as pa
@@ -69,6 +71,16 @@ def test_continues_after_a_failure_and_skips_what_is_there(dataset, tmp_path, mo
     assert not (tmp_path / "out" / "pan-0").exists()
     assert export(dataset, "lingbot", tmp_path / "out") == 3
     assert written[3:] == ["pan-0"]
+
+
+def test_what_a_killed_export_left_is_swept(dataset, tmp_path):
+    export(dataset, "re10k", tmp_path)
+    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True).stdout.strip()
+    left = tmp_path / "video_clips" / f".x.tmp-{socket.gethostname()}-{dead}-abc123.mp4"
+    left.write_text("half")
+    (tmp_path / "pose_files" / "pan-0.txt").unlink()
+    export(dataset, "re10k", tmp_path)
+    assert not left.exists() and (tmp_path / "pose_files" / "pan-0.txt").is_file()
 
 
 def test_from_one_format_to_another(dataset, tmp_path):

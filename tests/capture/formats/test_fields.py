@@ -192,6 +192,13 @@ def test_vipe_frames_without_a_pose(item, tmp_path):
         np.savez(root / kind / "loop_3.npz", data=data[::2], inds=inds[::2])
     (back,) = formats.read(root)
     assert back.trajectory().t_s[1] == pytest.approx(2 / 16)
+    mine = list(item.pictures().frames())[::2]
+    theirs = list(back.pictures().frames())
+    assert len(theirs) == len(back) and all(map(np.array_equal, mine, theirs))
+    again = written(back, tmp_path / "again", "tum")
+    (third,) = formats.read(again)
+    assert third.t_s is not None and third.t_s[2] == pytest.approx(4 / 16)
+    assert len(third.pictures()) == len(back)
 
 
 def _lines(path: Path) -> list[str]:
