@@ -105,7 +105,9 @@ class Student:
             The data that the network sees in `x`, and the pieces.
         """
         stop = start + x.shape[2]
-        levels = torch.full((len(x), stop - start), sigma, dtype=x.dtype, device=x.device)
+        # Noise levels need more digits than bfloat16 has.
+        exact = torch.promote_types(x.dtype, torch.float32)
+        levels = torch.full((len(x), stop - start), sigma, dtype=exact, device=x.device)
         if start == 0:
             x, levels[:, 0] = self._hold(x), 0.0
         context = Context(
@@ -149,7 +151,7 @@ class Student:
             self.prediction,
             views,
         )
-        return x0[:, :, 1:]
+        return x0[:, :, 1:].type_as(x)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from toy_world import CHANNELS, GRID, SHORT, SIZE, make_model, make_signals, normal, part
 
+from training import flow, replay
 from training.model.context import Context
 from training.model.memory import Policy
 from training.rollout import RolloutConfig, Student, rollout, stream
@@ -144,17 +145,45 @@ def test_memory_is_flat_in_the_length_of_a_stream():
     assert sizes[0] == 0 and max(sizes) == sizes[5] == sizes[-1]
 
 
-@pytest.mark.parametrize("prediction", ["v", "x0", "residual"])
-def test_predictions(prediction):
-    student = dataclasses.replace(make_student(), prediction=prediction)
-    x = normal(2, CHANNELS, 2, *SIZE)
-    with torch.no_grad():
-        x0, _ = student.denoise(x, 0.5, 3, ())
-        context = Context(latents=(3, 4), grid=GRID, policy=Policy())
-        levels = torch.full((2, 2), 0.5, dtype=torch.float64)
-        out = student.model(x, levels, part(student.signals, 3, 5), context=context)
-    expected = {"v": x - 0.5 * out, "x0": out, "residual": student.first + out}[prediction]
-    assert torch.equal(x0, expected)
+@pytest.mark.parametrize("prediction", ["v", "x0", "residual", "warp"])
+def test_a_block_means_what_it_means_in_a_whole_window(prediction):
+    """Of any prediction: the first latent of the video is the reference, not that of the block."""
+    student = make_student()
+    depths = 2 if prediction == "warp" else 0
+    output = normal(2, CHANNELS + depths, LATENTS, *SIZE, seed=11)
+    views = normal(2, depths, CHANNELS, LATENTS, *SIZE, seed=12) if depths else None
+    video = torch.cat([student.first, normal(2, CHANNELS, LATENTS - 1, *SIZE)], 2)
+    whole = flow.to_x0(output, video, torch.tensor(0.5), prediction, views)
+
+    def canned(x, levels, signals, *, context):
+        assert levels.eq(0.5).all() and signals.poses.shape[1] == 3
+        return output[:, :, list(context.latents)]
+
+    changed = dataclasses.replace(student, model=canned, prediction=prediction, views=views)
+    x0, _ = changed.denoise(video[:, :, 3:6], 0.5, 3, ())
+    assert (x0 - whole[:, :, 3:6]).abs().max() < 1e-14
+
+
+@pytest.mark.parametrize("pool", ["kv", "latent"])
+def test_bfloat16(monkeypatch, pool):
+    """Under autocast a rollout is near that in float32, and so is its gradient."""
+    monkeypatch.undo()
+    policy = Policy(window=4, schedule=SHORT, pool=pool, storage="bf16")
+    student = make_student(policy=policy, levels=(1.0, 0.5))
+    signals = student.signals
+    floats = {name: getattr(signals, name).float() for name in signals.__slots__}
+    student = dataclasses.replace(
+        student,
+        model=student.model.float(),
+        signals=type(signals)(**floats),
+        first=student.first.float(),
+    )
+    exact = rollout(student, draw())
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = rollout(student, draw())
+        replay.truncated(student, rough, torch.ones_like(rough.latents))
+    assert (rough.latents - exact.latents).abs().mean() < 0.02 * exact.latents.abs().mean()
+    assert all(p.grad.isfinite().all() for p in student.model.parameters() if p.grad is not None)
 
 
 @pytest.mark.parametrize("levels", [(), (0.5, 0.7), (1.2,), (1.0, 0.0)])
