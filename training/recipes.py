@@ -190,7 +190,7 @@ def tiny() -> Recipe:
     """Follows actions after minutes on two CPU cores; see docs/training.md for the departures."""
     return Recipe(
         name="tiny",
-        steps=750,
+        steps=300,
         batch=8,
         data=DataConfig(
             height_px=64,
@@ -216,9 +216,9 @@ def tiny() -> Recipe:
         flow=FlowConfig(
             prediction="warp",
             warp_depths_m=(1.2, 2.5, 6.0),
-            shift=4.0,
+            shift=12.0,
             min_sigma=0.02,
-            sampler_steps=4,
+            sampler_steps=2,
         ),
         optim=OptimConfig(kind="muon", lr=4e-3, decay_share=0.4),
     )
