@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import pyarrow.parquet as pq
 from capture import files
 from capture.camera import Intrinsics
 from capture.trajectory import Trajectory
+
+FILE_SUFFIXES = (".glb", ".gltf")  # of users' scenes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +47,8 @@ class Scene:
         light: The light, for captions: "late afternoon sun through tall windows".
         places: Its rooms or streets.
         labels: Object id -> what a person would call it: {"sofa_1": "blue sofa"}.
+        file: The .glb or .gltf file that the embedded engine shows; empty for built-in scenes and
+            levels.
     """
 
     name: str
@@ -53,6 +58,7 @@ class Scene:
     light: str = ""
     places: tuple[Place, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
+    file: str = ""
 
     @property
     def id(self) -> str:
@@ -79,6 +85,13 @@ class Scene:
             Place(**{**p, "bounds_m": tuple(p["bounds_m"])}) for p in data.get("places", ())
         )
         return cls(**{**data, "bounds_m": tuple(data["bounds_m"]), "places": places})
+
+
+def name_of(scene: str) -> str:
+    """The name of a scene that is asked for by its name or by its file."""
+    path = Path(scene)
+    is_file = path.suffix.lower() in FILE_SUFFIXES
+    return re.sub(r"[^\w-]+", "_", path.stem) if is_file else scene
 
 
 def _volume(bounds_m: tuple[float, ...]) -> float:

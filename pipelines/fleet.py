@@ -89,7 +89,9 @@ class EngineOwner:
     def _show(self, scene: Scene) -> None:
         self._close()
         if self._spec.kind == "embedded":
-            self._engine = launcher.start_embedded(scene.name, scene.seed, threads=self._threads)
+            self._engine = launcher.start_embedded(
+                scene.file or scene.name, scene.seed, threads=self._threads
+            )
         else:
             self._engine = launcher.open_engine(self._spec, index=self._index)
         connect = functools.partial(self._engine.connect, self.timeout_s)

@@ -82,33 +82,33 @@ def plan_on_engine(
     return plans
 
 
+def in_scene(recipe: DatasetRecipe, scene: str) -> DatasetRecipe:
+    """What the recipe wants of its first scene, in another scene; see `SceneGroup.parse`."""
+    there = SceneGroup.parse(scene)
+    group = dataclasses.replace(recipe.scenes[0], name=there.name, seed=there.seed)
+    return dataclasses.replace(recipe, scenes=(group,))
+
+
 def with_recordings(
-    recipe: DatasetRecipe, recordings: tuple[Path, ...], *, axes: Axes | None, scene: str | None
+    recipe: DatasetRecipe, recordings: tuple[Path, ...], *, axes: Axes | None
 ) -> DatasetRecipe:
-    """The recipe with human recordings in place of its plans, all in one scene.
+    """The recipe with human recordings in place of its plans, all in its first scene.
 
     Args:
         recipe: Gives the size of the pictures and the frame rate.
         recordings: Files; see `capture.recordings`.
         axes: Of CSV files.
-        scene: "apartment-0"; the recipe's first scene by default.
 
     Raises:
-        ValueError: If a file cannot be read or the scene has no seed.
+        ValueError: If a file cannot be read.
     """
-    group = recipe.scenes[0]
-    if scene is not None:
-        name, _, seed = scene.rpartition("-")
-        if not name or not seed.isdigit():
-            raise ValueError(f"a scene is a name and a seed, such as apartment-0; got {scene!r}")
-        group = SceneGroup(name=name, seed=int(seed))
     for path in recordings:
         # Before the folder is claimed: a mistake in the file is no recipe.
         read_recording(path, axes)
     wanted = tuple(
         Recording(file=str(path), sha256=files.sha256(path), axes=axes) for path in recordings
     )
-    group = dataclasses.replace(group, plans=(), recordings=wanted)
+    group = dataclasses.replace(recipe.scenes[0], plans=(), recordings=wanted)
     return dataclasses.replace(recipe, scenes=(group,), targets=None)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from capture import files
 from capture.camera import Axes
 from capture.planner import GENERATORS, Motion
+from capture.scene import FILE_SUFFIXES, name_of
 from capture.schedule import Targets
 
 FOV_DEG = 80.0
@@ -69,7 +70,7 @@ class SceneGroup:
     """A scene and what is planned in it.
 
     Attributes:
-        name: A built-in scene.
+        name: A built-in scene, or the path of a .glb or .gltf file.
         seed: Of the scene.
         split: "train" or "val"; a scene is never in both.
         plans: What to render there.
@@ -86,10 +87,27 @@ class SceneGroup:
         if self.split not in ("train", "val"):
             raise ValueError(f"a split is 'train' or 'val', got {self.split!r}")
 
+    @classmethod
+    def parse(cls, text: str) -> SceneGroup:
+        """A scene as people write it: `apartment-3` or `house.glb`.
+
+        Raises:
+            ValueError: If it is neither.
+        """
+        if Path(text).suffix.lower() in FILE_SUFFIXES:
+            return cls(name=text, seed=0)
+        name, _, seed = text.rpartition("-")
+        if not name or not seed.isdigit():
+            raise ValueError(
+                "a scene is a name and a seed, such as apartment-0, or a .glb or .gltf file; "
+                f"got {text!r}"
+            )
+        return cls(name=name, seed=int(seed))
+
     @property
     def scene_id(self) -> str:
         """As `Scene.id`."""
-        return f"{self.name}-{self.seed}"
+        return f"{name_of(self.name)}-{self.seed}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -68,12 +68,23 @@ def doctor(engine: str) -> None:
         raise ValueError(f"{opened.address} is not ready for capture: {bad} bad, see above")
 
 
-def scenes() -> None:
+def scenes(what: str, source: Path | None, out: Path, scale: float) -> None:
     """See `relickit scenes`."""
     from capture.engine.scenes import NAMES, build
+    from capture.engine.scenes.imported import import_scenes
 
-    for name in NAMES:
-        say(f"{name:<12} {build(name).scene.setting}")
+    if what == "list":
+        for name in NAMES:
+            say(f"{name:<12} {build(name).scene.setting}")
+        return
+    if source is None:
+        raise ValueError("give the file or folder to import: relickit scenes import house.glb")
+    for world in import_scenes(source, out, scale=scale):
+        x0, y0, z0, x1, y1, z1 = world.scene.bounds_m
+        say(
+            f"{out / world.scene.name}.glb: {len(world.faces):,} triangles, "
+            f"{len(world.objects) - 1} objects, {x1 - x0:.1f} x {y1 - y0:.1f} x {z1 - z0:.1f} m"
+        )
 
 
 def plan(
@@ -89,12 +100,18 @@ def plan(
 ) -> None:
     """See `relickit plan`."""
     wanted = recipes.find(recipe)
-    if (axes or scene) and not recordings:
-        raise ValueError("--axes and --scene say something about recordings; give --recording too")
+    if axes and not recordings:
+        raise ValueError("--axes says something about recordings; give --recording too")
+    if scene is not None and engine is not None:
+        raise ValueError("--scene and --engine exclude each other: the engine shows its own scene")
+    if scene is not None:
+        from pipelines.planning import in_scene
+
+        wanted = in_scene(wanted, scene)
     if recordings:
         from pipelines.planning import with_recordings
 
-        wanted = with_recordings(wanted, recordings, axes=axes, scene=scene)
+        wanted = with_recordings(wanted, recordings, axes=axes)
     if dry_run:
         say(json.dumps(config.to_json(wanted), indent=1))
         return

@@ -159,3 +159,15 @@ def test_what_is_not_read_is_said(tmp_path):
         imported.find(tmp_path / "nothing")
     with pytest.raises(ValueError, match="cannot be opened"):
         scenes.build(str(tmp_path / "nothing.glb"))
+
+
+def test_one_stands_inside_and_not_on_the_roof(tmp_path, monkeypatch):
+    """Floor and roof are slabs of one size: both have a surface that faces up."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    scene = room()
+    for name, height in (("slab", -0.2), ("roof", 3.2)):
+        slab = trimesh.creation.box((6.4, 0.2, 5.4))
+        slab.apply_translation((3.0, height, 2.5))
+        scene.add_geometry(slab, node_name=name, geom_name=name)
+    world = scenes.build(str(save(tmp_path / "hall.glb", scene)))
+    assert 1.0 < world.spawn_m[2] < 2.0 and world.lamps

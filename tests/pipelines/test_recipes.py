@@ -4,7 +4,7 @@ import pytest
 
 from capture import config
 from pipelines import recipes
-from pipelines.recipes import DatasetRecipe
+from pipelines.recipes import DatasetRecipe, SceneGroup
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
@@ -45,3 +45,12 @@ def test_no_scene_is_in_two_splits():
     for name in recipes.RECIPES:
         seen = [s.scene_id for s in recipes.find(name).scenes]
         assert len(seen) == len(set(seen))
+
+
+def test_a_scene_as_people_write_it():
+    assert SceneGroup.parse("apartment-3").scene_id == "apartment-3"
+    house = SceneGroup.parse("scenes/My house.glb")
+    assert (house.name, house.scene_id) == ("scenes/My house.glb", "My_house-0")
+    for text in ("apartment", "-3", "house.obj"):
+        with pytest.raises(ValueError, match="a scene is a name and a seed"):
+            SceneGroup.parse(text)

@@ -6,6 +6,7 @@ import importlib
 from pathlib import Path
 
 from capture.engine.world import World
+from capture.scene import FILE_SUFFIXES
 
 NAMES = ("apartment", "town", "courtyard", "warehouse", "museum", "valley")
 
@@ -21,7 +22,7 @@ def build(name: str, seed: int = 0) -> World:
         ValueError: If there is no such scene, or the file cannot be used.
     """
     # Imported when asked for: a world needs only its own parts.
-    if Path(name).suffix.lower() in (".glb", ".gltf"):
+    if Path(name).suffix.lower() in FILE_SUFFIXES:
         return importlib.import_module(f"{__name__}.imported").load(Path(name), seed=seed)
     if name not in NAMES:
         raise ValueError(

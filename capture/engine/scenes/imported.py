@@ -26,14 +26,14 @@ from capture.engine.materials import DISPLAY_GAMMA, Material, plain
 from capture.engine.meshes import Mesh
 from capture.engine.world import Lamp, Lighting, World, WorldBuilder
 from capture.navigation import sample_triangles
-from capture.scene import Place
+from capture.scene import FILE_SUFFIXES, Place, name_of
 
-SUFFIXES = (".glb", ".gltf")
 _SIZE_M = (1.0, 2000.0)
 _MAX_TRIANGLES, _MAX_OBJECTS, _MAX_TEXTURE_PX = 2_000_000, 60_000, 1024
 _EYE_M, _CLEARANCE_M = 1.6, 0.3
 _WALK_M = 60.0  # cameras stay within this of the spawn point
 _LAMP_STEP_M = 3.5
+_FLOOR_SHARE = 0.6  # of the largest floor's area that another floor needs to count as one
 _READABLE = {"KHR_materials_unlit", "KHR_mesh_quantization", "KHR_materials_emissive_strength"}
 _Y_UP_TO_Z_UP = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 
@@ -45,9 +45,11 @@ def find(path: Path) -> list[Path]:
         ValueError: If there is none.
     """
     found = (
-        sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES) if path.is_dir() else []
+        sorted(p for p in path.iterdir() if p.suffix.lower() in FILE_SUFFIXES)
+        if path.is_dir()
+        else []
     )
-    if path.is_file() and path.suffix.lower() in SUFFIXES:
+    if path.is_file() and path.suffix.lower() in FILE_SUFFIXES:
         found = [path]
     if not found:
         raise ValueError(f"{path} is neither a .glb or .gltf file nor a folder with some; check it")
@@ -255,7 +257,7 @@ def _finish(builder: WorldBuilder, names: list[str], path: Path, seed: int) -> W
     if roofed:
         _add_lamps(builder, triangles, spawn, near, far)
     bounds = (*near, low[2], *far, max(high[2], spawn[2] + 0.5))
-    name = re.sub(r"[^\w-]+", "_", path.stem)
+    name = name_of(str(path))
     world = builder.finish(
         name=name,
         seed=seed,
@@ -269,10 +271,10 @@ def _finish(builder: WorldBuilder, names: list[str], path: Path, seed: int) -> W
             haze_m=float("inf") if roofed else 900.0,
         ),
     )  # fmt: skip
-    return _named(world, names)
+    return _named(world, names, path)
 
 
-def _named(world: World, names: list[str]) -> World:
+def _named(world: World, names: list[str], path: Path) -> World:
     """The world with nodes' names as object ids."""
     taken: set[str] = set()
     objects, labels = [world.objects[0]], {}
@@ -286,12 +288,15 @@ def _named(world: World, names: list[str]) -> World:
         label = re.sub(r"[\W\d_]+", " ", name).strip().lower() or unique
         objects.append(dataclasses.replace(o, id=unique, label=label))
         labels[unique] = label
-    scene = dataclasses.replace(world.scene, labels=labels)
+    scene = dataclasses.replace(world.scene, labels=labels, file=str(path))
     return dataclasses.replace(world, objects=objects, scene=scene)
 
 
 def _spawn(triangles, low, high, path: Path) -> tuple[np.ndarray, bool]:
-    """A free point at eye height above the largest level floor, and whether a roof is over it."""
+    """A free point at eye height above the lowest large floor, and whether a roof is over it.
+
+    Of floors of about one size the lowest: the highest one is the roof's outside.
+    """
     cross = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     area = np.linalg.norm(cross, axis=1) / 2
     level = cross[:, 2] > 1.6 * area  # normal within 37 degrees of up
@@ -302,9 +307,8 @@ def _spawn(triangles, low, high, path: Path) -> tuple[np.ndarray, bool]:
     heights = triangles[level].mean(axis=1)[:, 2]
     bins = np.round((heights - low[2]) / 0.25).astype(int)
     weight = np.bincount(bins, weights=area[level])
-    floor = float(
-        np.average(heights[bins == weight.argmax()], weights=area[level][bins == weight.argmax()])
-    )
+    lowest = bins == np.flatnonzero(weight >= _FLOOR_SHARE * weight.max())[0]
+    floor = float(np.average(heights[lowest], weights=area[level][lowest]))
     spacing = max(0.15, float((high - low)[:2].max()) / 400)
     cloud = sample_triangles(triangles, (*low, *high), spacing)
     ground = cloud[np.abs(cloud[:, 2] - floor) < 0.3]
