@@ -1,6 +1,6 @@
 """A valley: a path round a lake, woods, a hut, a chapel, standing stones, hills all round.
 
-The lake lies in the middle; the path is a loop of about 160 m. The four landmarks stand at the
+The lake lies in the middle; the path is a loop of about 140 m. The four landmarks stand at the
 path, a quarter of the way from each other; the seed chooses the shore, the order of the landmarks,
 the trees, the hills and the hour.
 """
@@ -21,7 +21,7 @@ _EYE_M = 1.7
 _HOURS = (
     ("a low evening sun over the hills, long shadows", 0.36, (5.0, 3.4, 1.9), (1.0, 0.82, 0.66)),
     ("a bright morning with drifting clouds", 0.62, (4.4, 3.9, 3.1), (0.80, 0.86, 0.92)),
-    ("hazy noon light", 0.85, (4.0, 3.7, 3.1), (0.88, 0.90, 0.92)),
+    ("hazy noon light", 0.85, (3.2, 2.95, 2.5), (0.88, 0.90, 0.92)),
 )
 _NAMES = ("hut", "chapel", "stone circle", "jetty")
 _CLAUSES = {
@@ -144,6 +144,8 @@ def _plant(site: Site, land: Terrain, kept: np.ndarray, rng: np.random.Generator
         nature.build_spruce(spot, seed, height_m=9.0 + seed % 9)
     for spot, seed in scatter(16, 2.0, 22.0, 1.9):
         nature.build_bush(spot, seed, blossom=seed % 2 == 0)
+    for spot, seed in scatter(40, 1.2, 24.0, 1.8):
+        nature.build_flowers(spot, seed)
     for spot, seed in scatter(22, 0.8, 26.0, 1.6):
         nature.build_rock(spot, seed, size_m=0.3 + seed % 10 * 0.09)
     for spot, seed in scatter(16, -0.6, 0.3, 2.0):

@@ -40,22 +40,33 @@ def build_hut(site: Site, rng: np.random.Generator) -> None:
     front.add(obj, rectangle((3.6, 4.6), -0.12, (0.0, 2.05)), site.paints(textures.door, 3,
               color=(0.45, 0.22, 0.16)))  # fmt: skip
     front.add(obj, slab((3.5, 4.7), (-0.1, 0), (0.0, 2.15)), dark)
-    ridge, over, deep = h + 2.2, 0.5, d / 2 + 1.5
-    for turn, reach in ((0, deep), (180, d / 2 + 0.5)):
-        half = site.at(turn_deg=turn)
-        low = ridge - (ridge - h) * reach / (d / 2)
-        roof = [(-w / 2 - over, -reach, low), (w / 2 + over, -reach, low),
-                (w / 2 + over, 0, ridge), (-w / 2 - over, 0, ridge)]  # fmt: skip
-        half.add(obj, polygon(roof), site.paints(textures.roof_tiles, color=(0.50, 0.44, 0.40)))
-        half.add(obj, polygon([(x, y, z - 0.12) for x, y, z in roof[::-1]]), dark)
-    for x, sign in ((-w / 2, -1), (w / 2, 1)):
-        gable = [(x, sign * d / 2, h), (x, -sign * d / 2, h), (x, 0, ridge)]
-        site.add(obj, polygon(gable[::-1]), pale)
-    posts = [box(0.14, 0.14, 2.2).at(x, -d / 2 - 1.2, 0.0) for x in (-w / 2, 0.0, w / 2)]
-    site.add(obj, join([*posts, box(w, 1.5, 0.12).at(0, -d / 2 - 0.75, 0.2)]), dark)
+    _hut_roof(site, obj, w, d)
     site.add(obj, box(0.7, 0.6, 3.2).at(w / 4, d / 4, 2.6), stone)
     _wood_pile(site.at(w / 2 + 0.75, 0.6, turn_deg=90), rng)
     street.build_bench(site.at(-1.6, -d / 2 - 0.55, 0.32))
+
+
+def _hut_roof(site: Site, obj: int, w: float, d: float) -> None:
+    """A gable roof with its ridge along x, and a lean-to over the porch on posts."""
+    pale, dark = _timber(site)
+    tiles = site.paints(textures.roof_tiles, color=(0.50, 0.44, 0.40))
+    eaves, ridge, x = 2.95, 4.85, w / 2 + 0.5
+    low = eaves - 0.5 * (ridge - eaves) / (d / 2)
+    slopes = [(turn, -d / 2 - 0.5, low, 0.0, ridge) for turn in (0, 180)]
+    slopes.append((0, -d / 2 - 1.5, 2.3, -d / 2, 2.68))
+    for turn, y0, z0, y1, z1 in slopes:
+        half = site.at(turn_deg=turn)
+        roof = [(-x, y0, z0), (x, y0, z0), (x, y1, z1), (-x, y1, z1)]
+        half.add(obj, polygon(roof), tiles)
+        half.add(obj, polygon([(px, y, z - 0.08) for px, y, z in roof[::-1]]), dark)
+    for side in (-1, 1):
+        gable = [
+            (side * w / 2, side * d / 2, eaves - 0.1),
+            (side * w / 2, -side * d / 2, eaves - 0.1),
+        ]
+        site.add(obj, polygon([*gable, (side * w / 2, 0, ridge)][::-1]), pale)
+    posts = [box(0.14, 0.14, 2.28).at(px, -d / 2 - 1.2, 0.0) for px in (-w / 2, 0.0, w / 2)]
+    site.add(obj, join([*posts, box(w, 1.5, 0.12).at(0, -d / 2 - 0.75, 0.2)]), dark)
 
 
 def _wood_pile(site: Site, rng: np.random.Generator) -> None:

@@ -1,4 +1,4 @@
-"""Spruces, rocks, reeds, bushes of the valley."""
+"""Spruces, rocks, reeds, bushes and flowers of the valley."""
 
 from __future__ import annotations
 
@@ -91,3 +91,20 @@ def build_bush(site: Site, seed: int, blossom: bool) -> None:
     if blossom:
         petals = site.paints.plain((0.88, 0.62, 0.72), two_sided=True)
         site.add(obj, plants.foliage(clumps, sizes * 1.06, 130, 0.08, rng), petals)
+
+
+def build_flowers(site: Site, seed: int) -> None:
+    """A patch of long grass with flowers of one colour."""
+    rng = np.random.default_rng(seed)
+    name, color = (
+        ("yellow", (0.95, 0.80, 0.22)), ("white", (0.95, 0.95, 0.92)), ("blue", (0.40, 0.46, 0.80)),
+        ("red", (0.80, 0.18, 0.16)),
+    )[seed % 4]  # fmt: skip
+    obj = site.object("flowers", f"{name} wildflowers")
+    spots = np.column_stack([rng.normal(0, 0.6, (9, 2)), rng.uniform(0.0, 0.1, 9)])
+    sizes = rng.uniform(0.18, 0.34, 9)
+    green = site.paints(textures.leaves, color=(0.86, 1.0, 0.62), repeat_m=0.5, two_sided=True,
+                        translucency=0.3)  # fmt: skip
+    site.add(obj, plants.foliage(spots, sizes, 170, 0.16, rng), green)
+    petals = site.paints.plain(color, two_sided=True, translucency=0.2)
+    site.add(obj, plants.foliage(spots + np.array([0, 0, 0.12]), sizes, 90, 0.07, rng), petals)
