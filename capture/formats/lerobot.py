@@ -16,6 +16,7 @@ We write a file per episode, 1000 in a chunk, so that an export continues after 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ _INTRINSICS = ("fx_px", "fy_px", "cx_px", "cy_px")
 _DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 _VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 _EPISODES = "meta/episodes/chunk-000/file-000.parquet"
+# Fields of plain names and short numbers: `str.format` does more than file names need.
+_TEMPLATE = re.compile(r"([^{}]|\{(chunk_index|file_index)(:0\d?d)?\}|\{video_key\})+")
 _QUANTILES = (1, 10, 50, 90, 99)
 _SAMPLED = 8  # frames of an episode behind the statistics of its colours
 
@@ -59,7 +62,10 @@ def read(path: Path) -> Iterator[Posed]:
     if info["codebase_version"] != _VERSION:
         raise ValueError(f"{where}: version {info['codebase_version']!r}, we read {_VERSION}")
     features = text.require_object(info["features"], f"{where}: features")
-    names = (features.get("observation.state") or {}).get("names")
+    for name, feature in features.items():
+        text.require_object(feature, f"{where}: features.{name}", "dtype", "shape")
+    text.require_number(info["fps"], f"{where}: fps")
+    names = features.get("observation.state", {}).get("names")
     if names != list(_STATE):
         raise ValueError(
             f"{where}: observation.state is {names}, a camera pose would be {list(_STATE)}"
@@ -67,14 +73,24 @@ def read(path: Path) -> Iterator[Posed]:
     tables = sorted((path / "meta" / "episodes").glob("*/*.parquet"))
     if not tables:
         raise ValueError(f"{path / 'meta' / 'episodes'} holds no table")
-    return (_read(path, info, row) for table in tables for row in _table(table).to_pylist())
+    return (_checked(path, info, row) for table in tables for row in _table(table).to_pylist())
 
 
 def _table(path: Path, **options: Any) -> pa.Table:
     try:
         return pq.read_table(path, **options)
     except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{path} is no Parquet table ({error})") from error
+        raise ValueError(f"{path} is no Parquet table ({text.one_line(error)})") from error
+
+
+def _checked(root: Path, info: dict[str, Any], row: dict[str, Any]) -> Posed:
+    """An episode; columns that are missing or of another type are a ValueError."""
+    try:
+        return _read(root, info, row)
+    except (KeyError, TypeError, AttributeError, OverflowError, pa.ArrowException) as error:
+        where = f"{root}: episode {row.get('episode_index')}"
+        found = text.one_line(error)
+        raise ValueError(f"{where} is not laid out as LeRobot {_VERSION} ({found})") from error
 
 
 def _read(root: Path, info: dict[str, Any], row: dict[str, Any]) -> Posed:
@@ -125,6 +141,8 @@ def _placed(
     root: Path, template: str, row: dict[str, Any], kind: str, where: str, key: str = ""
 ) -> Path:
     """The file that a template and an episode's row name."""
+    if not isinstance(template, str) or not _TEMPLATE.fullmatch(template):
+        raise ValueError(f"{where}: the template {template!r} of its {kind} file is refused")
     try:
         name = template.format(
             chunk_index=int(row[f"{kind}/chunk_index"]),

@@ -13,7 +13,6 @@ one); camera to world, OpenCV, pixels of `rgb/<name>.mp4`, metres as far as ViPE
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,12 +134,8 @@ def write_vipe(item: Posed, root: Path, slot: Slot) -> None:
 
 def _indexed(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """`inds` and `data` of an npz."""
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            index, data = arrays["inds"], arrays["data"]
-    except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{file} needs the arrays data and inds ({error})") from error
-    data = _shaped(file, data, shape)
+    arrays = pixels.load_npz(file, "data", "inds")
+    index, data = arrays["inds"], _shaped(file, arrays["data"], shape)
     if index.shape != (len(data),) or index.dtype.kind not in "iu":
         raise ValueError(f"{file}: expected one frame number for each of {len(data)} entries")
     return index.astype(np.int64), data
@@ -151,8 +146,6 @@ def _shaped(file: Path, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarra
     if not fits or any(a not in (b, -1) for a, b in zip(shape, values.shape[1:], strict=True)):
         wanted = ", ".join(["T", *("n" if n < 0 else str(n) for n in shape)])
         raise ValueError(f"{file}: expected the shape [{wanted}], got {list(values.shape)}")
-    if values.dtype.kind not in "fiu":
-        raise ValueError(f"{file}: expected numbers, got {values.dtype}")
     return values.astype(np.float64)
 
 

@@ -112,11 +112,8 @@ def _actions(file: Path, num_frames: int) -> Labels | None:
 
 
 def _arrays(file: Path, *names: str) -> dict[str, np.ndarray]:
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name].astype(np.float64) for name in names}
-    except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{file} needs the arrays {', '.join(names)} ({error})") from error
+    found = pixels.load_npz(file, *names)
+    return {name: array.astype(np.float64) for name, array in found.items()}
 
 
 def controls(cam_to_world: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

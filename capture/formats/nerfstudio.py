@@ -108,8 +108,10 @@ def _cameras(
         found = frame.get(key, content.get(key))
         return None if found is None else text.require_number(found, f"{file}: {key}")
 
-    size = value(frames[0], "w"), value(frames[0], "h")
-    width, height = size
+    width, height = (
+        None if number is None else text.require_size(number, f"{file}: {key}")
+        for key, number in (("w", value(frames[0], "w")), ("h", value(frames[0], "h")))
+    )
     rows = []
     for frame in frames:
         fx, angle = value(frame, "fl_x"), value(frame, "camera_angle_x")
@@ -121,7 +123,7 @@ def _cameras(
         rows.append((fx, fx if fy is None else fy, cx, cy))
     known = all(number is not None for row in rows for number in row)
     intrinsics = np.array(rows, dtype=np.float64) if known else None
-    return (int(width), int(height)) if width and height else None, intrinsics
+    return (width, height) if width and height else None, intrinsics
 
 
 def _unread(file: Path, content: dict[str, Any], frames: list[dict[str, Any]]) -> list[str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +18,13 @@ import numpy as np
 from av.error import FFmpegError
 
 from capture import video
+from capture.formats import text
 
+# What numpy, zipfile and zlib raise over damaged or hostile arrays.
+_DAMAGED = (
+    OSError, ValueError, EOFError, MemoryError, OverflowError, NotImplementedError, RuntimeError,
+    SyntaxError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
+)  # fmt: skip
 # Frames held in memory at once while a video streams through.
 _CHUNK = 64
 MM_PER_M = 1000.0
@@ -199,16 +209,52 @@ class DepthVideo:
             yield from video.read_depth_m(self.source, self.start + first, self.start + last)
 
 
-def load_npy(file: Path) -> np.ndarray:
-    """An array; nothing is unpickled.
+def load_npy(source: Path | bytes, name: object = None) -> np.ndarray:
+    """An array of numbers; nothing is unpickled.
+
+    Args:
+        source: A file, or its content.
+        name: For the message; the file by default.
 
     Raises:
-        ValueError: If the file is absent or no plain npy.
+        ValueError: If the file is absent, no plain npy, or holds no numbers.
     """
+    what = f"{source if name is None else name} is no plain npy array of numbers"
     try:
-        return np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"{file} is no plain npy array ({error})") from error
+        array = np.load(_opened(source), allow_pickle=False)
+    except _DAMAGED as error:
+        raise ValueError(f"{what} ({text.one_line(error)})") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
+        raise ValueError(what)
+    return array
+
+
+def load_npz(source: Path | bytes, *names: str, where: object = None) -> dict[str, np.ndarray]:
+    """Arrays of numbers by name; nothing is unpickled.
+
+    Args:
+        source: A file, or its content.
+        names: Which ones; all by default.
+        where: For the message; the file by default.
+
+    Raises:
+        ValueError: If the file is absent or no npz, or one of them is not there or no numbers.
+    """
+    what = (
+        f"{source if where is None else where} needs the arrays {', '.join(names) or 'of an npz'}"
+    )
+    try:
+        with np.load(_opened(source), allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in names or arrays.files}
+    except (*_DAMAGED, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{what} ({text.one_line(error)})") from error
+    if any(array.dtype.kind not in "fiub" for array in found.values()):
+        raise ValueError(f"{what}, of numbers")
+    return found
+
+
+def _opened(source: Path | bytes) -> Path | io.BytesIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source
 
 
 def write_images(pictures: Pictures, folder: Path, pattern: str) -> None:

@@ -19,7 +19,7 @@ import gzip
 import io
 import json
 import tarfile
-import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 where = f"{path}:{number}"
                 if line.strip():
                     yield where, text.require_object(_parsed(line, where), where)
-    except (EOFError, gzip.BadGzipFile, UnicodeDecodeError) as error:
+    except (EOFError, OSError, UnicodeDecodeError, zlib.error) as error:
         raise ValueError(f"{path} is damaged ({error})") from error
 
 
@@ -153,31 +153,26 @@ def _members(shard: Path, where: str) -> dict[str, Member]:
 
 
 def _member(members: dict[str, Member], row: dict[str, Any], field: str, where: str) -> Member:
-    if row.get(field) not in members:
-        raise ValueError(f"{where}: {field} {row.get(field)!r} is not in {row['shard']}")
-    return members[row[field]]
+    name = row.get(field)
+    if not isinstance(name, str) or name not in members:
+        raise ValueError(f"{where}: {field} {name!r} is not in {row['shard']}")
+    return members[name]
 
 
 def _poses(source: Member, manifest: dict[str, Any], where: str) -> tuple[str, np.ndarray]:
     wanted = _inner(manifest, "camera").get("array_key")
-    try:
-        with np.load(io.BytesIO(source.read()), allow_pickle=False) as arrays:
-            array = wanted or next((name for name in _ARRAYS if name in arrays), None)
-            if array not in _ARRAYS or array not in arrays:
-                raise ValueError(f"it has none of {', '.join(_ARRAYS)}")
-            poses = arrays[array].astype(np.float64)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{where}: the camera cannot be read ({error})") from error
+    arrays = pixels.load_npz(source.read(), where=f"{where}: the camera")
+    array = wanted or next((name for name in _ARRAYS if name in arrays), None)
+    if not isinstance(array, str) or array not in _ARRAYS or array not in arrays:
+        raise ValueError(f"{where}: the camera has none of {', '.join(_ARRAYS)}")
+    poses = arrays[array].astype(np.float64)
     if poses.ndim != 3 or poses.shape[1:] != (4, 4) or not len(poses):
         raise ValueError(f"{where}: {array} should be [T, 4, 4], it is {list(poses.shape)}")
     return array, poses
 
 
 def _intrinsics(content: bytes, num_frames: int, where: str) -> np.ndarray:
-    try:
-        values = np.load(io.BytesIO(content), allow_pickle=False).astype(np.float64)
-    except (OSError, ValueError, EOFError, AttributeError) as error:
-        raise ValueError(f"{where}: the intrinsics cannot be read ({error})") from error
+    values = pixels.load_npy(content, f"{where}: intrinsics_member").astype(np.float64)
     if values.shape[-2:] == (3, 3):
         values = values[..., [0, 1, 0, 1], [0, 1, 2, 2]]
     try:

@@ -95,6 +95,18 @@ def require_number(value: Any, where: str) -> float:
     return float(value)
 
 
+def require_size(value: Any, where: str) -> int:
+    """A width or height: a whole number from 1 to a million.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    number = require_number(value, where)
+    if not 1 <= number <= 1e6 or number != int(number):
+        raise ValueError(f"{where}: expected a whole number of pixels, got {value!r}")
+    return int(number)
+
+
 def require_matrix(value: Any, height: int, width: int, where: str) -> list[list[float]]:
     """A list of `height` lists of `width` numbers.
 
@@ -124,6 +136,11 @@ def inside(folder: Path, name: Any, where: str) -> Path:
     if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0]:
         raise ValueError(f"{where}: {name!r} leads out of the dataset's folder; it is refused")
     return folder / path
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error's text, or its kind."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def plain_name(text: str) -> str:

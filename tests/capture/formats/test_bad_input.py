@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
 import struct
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from box_room import box_plan, box_scene, write_box_episode
 
 from capture import formats
-from capture.formats import text
+from capture.formats import episodes, text
 
 POSE = np.eye(4).tolist()
 ROW = "0 0.9 1.2 0.5 0.5 0 0 1 0 0 0 0 1 0 0 0 0 1 0"
@@ -114,7 +116,7 @@ CASES = [
         {"poses.npy": np.tile(np.eye(4), (3, 1, 1)), "intrinsics.npy": np.ones((2, 4))},
         "2 rows for 3 poses",
     ),
-    ("vipe", {"pose/a.npz": b"PK\3\4"}, "needs the arrays data and inds"),
+    ("vipe", {"pose/a.npz": b"PK\3\4"}, "needs the arrays data, inds"),
     ("solarwm", {"index.jsonl": '{"sample_id": 1, "key": 1, "shard": "x.tar"}'}, "index.jsonl:1"),
     (
         "lerobot",
@@ -211,3 +213,37 @@ def test_names_are_made_plain():
     assert text.plain_name("../../etc/passwd") == "etc_passwd"
     assert text.plain_name("...") == "clip"
     assert text.plain_name("a b/c:d") == "a_b_c_d"
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory) -> Path:
+    """One short clip in every format."""
+    root = tmp_path_factory.mktemp("exports")
+    episode = write_box_episode(root, box_plan("loop", 0, 5), box_scene(0))
+    item = episodes.posed(episode, name="a")
+    for name, format in formats.FORMATS.items():
+        if format.write is not None:
+            format.write(item, root / name, formats.Slot())
+            format.finish(root / name, ["a"])
+    return root
+
+
+@pytest.mark.parametrize("name", [name for name, f in formats.FORMATS.items() if f.write])
+def test_damaged_files_are_a_sentence_never_a_crash(exports, name):
+    rng = random.Random(name)
+    pixels = (".png", ".mp4", ".jpg")
+    written = [p for p in sorted((exports / name).rglob("*")) if p.is_file()]
+    for file in (p for p in written if p.suffix not in pixels):
+        whole = file.read_bytes()
+        for _ in range(12):
+            damaged = bytearray(whole[: rng.choice((len(whole), rng.randrange(len(whole) + 1)))])
+            for _ in range(rng.randint(0, 4) if damaged else 0):
+                damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+            file.write_bytes(damaged)
+            formats.recognise(exports / name)
+            try:
+                list(formats.read(exports / name, name))
+            except ValueError as error:
+                assert "\n" not in str(error)
+        file.write_bytes(whole)
+    assert len(list(formats.read(exports / name))) == 1

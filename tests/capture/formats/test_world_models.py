@@ -109,8 +109,10 @@ def test_solarwm_w2c_and_bad_shards(items, tmp_path):
         read_with(shard="../../etc/passwd.tar")
     with pytest.raises(ValueError, match=r"camera_member 'x.npz' is not in"):
         read_with(camera_member="x.npz")
-    with pytest.raises(ValueError, match="it has none of"):
+    with pytest.raises(ValueError, match="the camera has none of"):
         read_with(manifest={"camera": {"array_key": "w2c"}})
+    with pytest.raises(ValueError, match=r"video_member \['v.mp4'\] is not in"):
+        read_with(video_member=["v.mp4"])
     noted = read_with(manifest={"camera": {"convention": "opengl"}})
     assert "convention 'opengl'" in noted.notes[0]
 
