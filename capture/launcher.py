@@ -21,6 +21,7 @@ from capture.client import Client, EngineLost
 
 _EMBEDDED_START_S = 240.0  # the first start on a machine compiles the renderer
 _UNREAL_START_S = 300.0
+_ENDING_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,12 +121,18 @@ class Engine:
                 else:
                     self._patience_s = 0.0  # it is up: who does not answer from now on hangs
                     return client
-            if self._process is not None and self._process.poll() is not None:
-                last = f": {_last_line(self._log)}" if self._log else ""
-                raise EngineLost(f"the engine ended with code {self._process.returncode}{last}")
+            self._raise_if_it_ends()
             if time.monotonic() > deadline:
                 raise EngineLost("; ".join(failures))
-            time.sleep(1.0)
+
+    def _raise_if_it_ends(self) -> None:
+        """Give the process a moment, since one that crashes takes its time to end."""
+        if self._process is None:
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(_ENDING_S)
+            last = f": {_last_line(self._log)}" if self._log else ""
+            raise EngineLost(f"the engine ended with code {code}{last}")
 
     def last_lines(self, count: int = 20) -> list[str]:
         """What the process printed last; nothing of an engine that we did not start."""
