@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -219,16 +218,25 @@ def _finish(root: Path, names: Sequence[str]) -> None:
         rows.append(_episode(number, first, len(table), fact, stats[number]))
         first += len(table)
     info = _info(len(tables), first, len(captions), rates.pop(), sizes.pop())
-    tasks = pd.DataFrame(
-        {"task_index": np.arange(len(captions))}, index=pd.Index(captions, name="task")
-    )
     with files.replacing(root / _EPISODES) as temporary:
         pq.write_table(pa.Table.from_pylist(rows), temporary)
     with files.replacing(root / "meta" / "tasks.parquet") as temporary:
-        tasks.to_parquet(temporary)
+        pq.write_table(_tasks(captions), temporary)
     whole = {**_stats(pa.concat_tables(tables)), _CAMERA: _pooled([f["rgb"] for f in facts])}
     files.write_json(root / "meta" / "stats.json", whole)
     files.write_json(root / "meta" / "info.json", info)
+
+
+def _tasks(captions: Sequence[str]) -> pa.Table:
+    """meta/tasks.parquet: LeRobot reads it with pandas and wants the captions as its index."""
+    kinds = {"task_index": ("int64", "int64"), "task": ("unicode", "object")}
+    columns = [
+        {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy_type}
+        for name, (kind, numpy_type) in kinds.items()
+    ]
+    index = {"index_columns": ["task"], "column_indexes": [], "columns": columns}
+    table = pa.table({"task_index": np.arange(len(captions)), "task": list(captions)})
+    return table.replace_schema_metadata({"pandas": json.dumps({**index, "pandas_version": "2.2"})})
 
 
 def _set_task(path: Path, table: pa.Table, task: int) -> pa.Table:
