@@ -7,7 +7,8 @@ along the longest side, all nodes of a level at once.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from capture.engine.compiling import kernel
 
 _LEAF = 4
 
@@ -55,7 +56,7 @@ def build(triangles_m: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return boxes, corners, index
 
 
-@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+@kernel(inline="always")
 def _enter(box, ox, oy, oz, ix, iy, iz, limit):
     """Distance at which a ray enters a box, or infinity."""
     ax, bx = (box[0] - ox) * ix, (box[3] - ox) * ix
@@ -66,7 +67,7 @@ def _enter(box, ox, oy, oz, ix, iy, iz, limit):
     return start if start <= end else np.inf
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def trace(boxes, corners, ox, oy, oz, dx, dy, dz, limit, any_hit, stack):
     """First triangle that a ray meets before `limit`, or any if `any_hit`.
 

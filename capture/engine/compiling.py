@@ -1,14 +1,51 @@
-"""Word to whoever waits while kernels are compiled, which happens once on a machine."""
+"""Kernels: functions that numba compiles, once on a machine, and keeps on disk."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
-from numba.core import event
+import numba
+from numba.core import config, event
 
 _log = logging.getLogger(__name__)
+
+
+def cache_folder() -> Path:
+    """Where relickit keeps what can be made again: `$XDG_CACHE_HOME` or `~/.cache`."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "relickit"
+
+
+def kernel(**options: Any) -> Callable[[Callable], Any]:
+    """A decorator: compiled without the interpreter's lock, IEEE division, kept on disk.
+
+    Args:
+        options: More of `numba.njit`'s.
+    """
+    return numba.njit(cache=True, error_model="numpy", nogil=True, **options)
+
+
+def _fingerprint() -> str:
+    """Of the sources of all kernels.
+
+    Numba looks at a kernel's own file alone and would go on using it after a kernel that it calls
+    in another file has changed.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+_settings: Any = config  # numba gives them no types
+if not _settings.CACHE_DIR:
+    _settings.CACHE_DIR = str(cache_folder() / f"kernels-{_fingerprint()}")
 
 
 class _Announcer(event.Listener):

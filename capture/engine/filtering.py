@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from capture.engine.compiling import kernel
 from capture.engine.materials import CHANNEL_BITS, TEXTURE
 from capture.engine.points import BLEND, COARSE_U, COARSE_V, FIELDS, FINE_U, FINE_V, U, V
 
@@ -15,7 +15,7 @@ _CHANNEL_MAX = np.int32((1 << CHANNEL_BITS) - 1)
 _TO_LINEAR = np.float32(1.0 / float(_CHANNEL_MAX) ** 2)
 
 
-@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+@kernel(inline="always")
 def _corners(texels, start, size, u, v):
     """The four texels of one mip level around (u, v) in 0..1, and the weights between them."""
     x, y = u * size - 0.5, v * size - 0.5
@@ -28,7 +28,7 @@ def _corners(texels, start, size, u, v):
     )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def fetch(count, kinds, bits, materials, texels, levels, sizes, work, corners):
     """Texels of two neighbouring mip levels at each point of a chunk.
 
@@ -67,14 +67,14 @@ def fetch(count, kinds, bits, materials, texels, levels, sizes, work, corners):
         work[COARSE_U + i], work[COARSE_V + i], work[BLEND + i] = fu, fv, blend
 
 
-@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+@kernel(inline="always")
 def _square(packed, shift):
     """One channel of a packed texel in linear light, times the largest value's square."""
     root = np.float32((packed >> shift) & _CHANNEL_MAX)
     return root * root
 
 
-@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+@kernel(inline="always")
 def _mix(a, b, c, d, u, v, shift):
     """Bilinear mean of one channel of four packed texels."""
     top, low = _square(a, shift), _square(c, shift)
@@ -83,7 +83,7 @@ def _mix(a, b, c, d, u, v, shift):
     return top + (low - top) * v
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def multiply_texture(count, field, shift, corners, work):
     """Multiply a colour field by the trilinear texture: one channel of a chunk."""
     for i in range(np.uint64(count)):

@@ -9,16 +9,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import os
 import zipfile
-from pathlib import Path
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from capture import files
 from capture.engine import bvh
 from capture.engine.bvh import trace
+from capture.engine.compiling import cache_folder, kernel
 from capture.engine.materials import TWO_SIDED
 from capture.engine.sun import GROUND, HORIZON, SUN_R, SUN_X, ZENITH, sun_share
 from capture.engine.world import LIGHT, MAPPED, MATERIAL, World
@@ -49,7 +48,7 @@ def apply(world: World, shadow: np.ndarray, to_shadow: np.ndarray, light: np.nda
     Returns:
         The light map, float32 [AH, AW, 3].
     """
-    path = _cache_folder() / f"{_digest(world)}.npz"
+    path = cache_folder() / "light" / f"{_digest(world)}.npz"
     plain = ~np.isin(np.arange(len(world.vertices)), world.charts[:, 4:5] + np.arange(4))
     try:
         with np.load(path) as stored:
@@ -64,11 +63,6 @@ def apply(world: World, shadow: np.ndarray, to_shadow: np.ndarray, light: np.nda
             _log.warning("the baked light could not be kept in %s: %s", path, error)
     world.vertices[plain, LIGHT : LIGHT + 3] = vertex_light
     return atlas
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "relickit" / "light"
 
 
 def _digest(world: World) -> str:
@@ -166,7 +160,7 @@ def _blur(image: np.ndarray) -> np.ndarray:
     return image
 
 
-@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+@kernel(inline="always")
 def _sky(dx, dy, dz, light, k):
     """Cloudless sky in a unit direction, one channel."""
     if dz < 0.0:
@@ -176,7 +170,7 @@ def _sky(dx, dy, dz, light, k):
     )
 
 
-@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+@kernel(inline="always")
 def _within(box, x, y, z):
     """Whether a point lies in (or just beside) a box (min x, y, z, max x, y, z)."""
     return (
@@ -186,7 +180,7 @@ def _within(box, x, y, z):
     )
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _direct_point(i, points, boxes, corners, portals, interior, lamps, light, out):
     """Sky through the windows and lamps at one point; see `_direct`."""
     stack = np.empty(64, dtype=np.int32)
@@ -243,14 +237,14 @@ def _direct_point(i, points, boxes, corners, portals, interior, lamps, light, ou
                 out[i, j] += cosine * fade * lamps[k, 3 + j] / (r * r + 0.05)
 
 
-@njit(parallel=True, cache=True, error_model="numpy", nogil=True)
+@kernel(parallel=True)
 def _direct(points, boxes, corners, portals, interior, lamps, light, out):
     """Light that reaches points [P, 6] straight from windows and lamps into `out` [P, 3]."""
     for i in prange(len(points)):
         _direct_point(np.int64(i), points, boxes, corners, portals, interior, lamps, light, out)
 
 
-@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+@kernel(inline="always")
 def _turn(x, y, z):
     """An angle that depends on the position alone, so that equal points get equal light."""
     h = math.floor(x * 500.0) * 73856093 ^ math.floor(y * 500.0) * 19349663
@@ -259,7 +253,7 @@ def _turn(x, y, z):
     return h / 16777216.0 * 2.0 * math.pi
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _texel(f, c, x, y, z, faces, vertices, atlas):
     """Light-map texel (x, y) of a point on a triangle; `c` [9] is its corner and two edges."""
     wx, wy, wz = x - c[0], y - c[1], z - c[2]
@@ -276,7 +270,7 @@ def _texel(f, c, x, y, z, faces, vertices, atlas):
     return min(max(tx, 0), atlas.shape[1] - 1), min(max(ty, 0), atlas.shape[0] - 1)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _gather_point(
     i, points, boxes, corners, index, faces, vertices, vertex_light, atlas, albedo, two_sided,
     shadow, to_shadow, light, fill, interior, out, buried,
@@ -345,7 +339,7 @@ def _gather_point(
     buried[i] = backs / rays
 
 
-@njit(parallel=True, cache=True, error_model="numpy", nogil=True)
+@kernel(parallel=True)
 def _gather(
     points, boxes, corners, index, faces, vertices, vertex_light, atlas, albedo, two_sided,
     shadow, to_shadow, light, fill, interior, out, buried,

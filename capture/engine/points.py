@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from capture.engine.compiling import kernel
 from capture.engine.materials import GLOSS, GLOW, REPEAT, TEXTURE, TINT, TRANSLUCENCY, TWO_SIDED
 from capture.engine.visibility import BACK, NUM_SAMPLES, SAMPLE_X, SAMPLE_Y
 
@@ -29,7 +29,7 @@ FIELDS = tuple(np.uint64(k * CHUNK) for k in range(28))
 NUM_FIELDS = len(FIELDS)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def collect(y, seen, slots, columns, weights, xs, ys):
     """The points to shade of a row: one for each triangle (or the sky) that its pixels see.
 
@@ -68,7 +68,7 @@ def collect(y, seen, slots, columns, weights, xs, ys):
     return n
 
 
-@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+@kernel(inline="always")
 def _linear(p, a0, a1, a2):
     """Coefficients in the image of an attribute over depth, from its values at the vertices."""
     return (
@@ -78,7 +78,7 @@ def _linear(p, a0, a1, a2):
     )
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _interpolate(start, end, sign, size, repeat, p, v0, v1, v2, work, footprint):
     """Depth, texture coordinates, their squared footprint in texels, and normal of one triangle."""
     wa, wb, wc = _linear(p, 1.0, 1.0, 1.0)
@@ -106,7 +106,7 @@ def _interpolate(start, end, sign, size, repeat, p, v0, v1, v2, work, footprint)
         work[NZ + i] = za * px + zb * py + zc
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _vertex_light(start, end, p, v0, v1, v2, work):
     """Baked light of a triangle that keeps it at its vertices; after `_interpolate`."""
     ra, rb, rc = _linear(p, v0[8], v1[8], v2[8])
@@ -119,7 +119,7 @@ def _vertex_light(start, end, p, v0, v1, v2, work):
         work[LIGHT_B + i] = (ba * px + bb * py + bc) * depth
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _mapped_light(start, end, p, v0, v1, v2, atlas, work):
     """Baked light of a triangle that keeps it in the light map; after `_interpolate`."""
     ua, ub, uc = _linear(p, v0[8], v1[8], v2[8])
@@ -136,7 +136,7 @@ def _mapped_light(start, end, p, v0, v1, v2, atlas, work):
             work[LIGHT_R + np.uint64(k * CHUNK) + i] = top + (low - top) * ft
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def set_points(
     first, count, slots, xs, ys, section, planes, boxes, slot_face, faces, vertices, materials,
     sizes, atlas, kinds, footprint, work,

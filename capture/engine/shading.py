@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from capture.engine.compiling import kernel
 from capture.engine.filtering import NUM_TEXELS, fetch, multiply_texture
 from capture.engine.materials import CHANNEL_BITS, DISPLAY_GAMMA, SHININESS
 from capture.engine.points import (
@@ -80,7 +81,7 @@ def tone_curve() -> np.ndarray:
 _TONE = tone_curve() * np.float32(255 / (NUM_SAMPLES - 1))
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _face_sun(count, rays, eye, light, to_shadow, work):
     """Unit normals, sheen, sunlight without shadow, and where to look it up in the shadow map."""
     r0, r1, r2 = rays[0], rays[1], rays[2]
@@ -119,7 +120,7 @@ def _face_sun(count, rays, eye, light, to_shadow, work):
         work[SHINE + i] = work[GLOSS_FIELD + i] if sun > _ZERO else _ZERO
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _highlight(i, shininess, rays, light, work):
     """Blinn-Phong highlight of the sun at a point, without shadow."""
     px, py = work[X + i], work[Y + i]
@@ -137,7 +138,7 @@ def _highlight(i, shininess, rays, light, work):
     return max(half, _ZERO) ** shininess
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _cast_shadow(count, kinds, materials, shadow, bounds, rays, light, work):
     """Dim the sunlight of a chunk by the shadow map and add the highlights."""
     size = shadow.shape[0]
@@ -159,7 +160,7 @@ def _cast_shadow(count, kinds, materials, shadow, bounds, rays, light, work):
             work[SHINE + i] *= _highlight(i, materials[kinds[i], SHININESS], rays, light, work)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _combine(count, color, baked, sun_rgb, haze_rgb, haze, work):
     """Light toward the camera from texture, baked light, sun and haze: one channel of a chunk."""
     for i in range(np.uint64(count)):
@@ -175,7 +176,7 @@ def _combine(count, color, baked, sun_rgb, haze_rgb, haze, work):
         work[color + i] = haze_rgb + (value - haze_rgb) * clear
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _paint_rest(count, kinds, rays, light, clouds, work):
     """Colours of a chunk's points that lie on no lit surface: the sky, cut solids."""
     out = np.empty(3)
@@ -194,7 +195,7 @@ def _paint_rest(count, kinds, rays, light, clouds, work):
         work[RED + i], work[GREEN + i], work[BLUE + i] = out[0], out[1], out[2]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _tone(count, field, exposure, work, index):
     """Positions in the tone curve of one channel of a chunk."""
     scale = exposure * _TONE_STEPS
@@ -203,7 +204,7 @@ def _tone(count, field, exposure, work, index):
         index[field - RED + i] = np.int32(min(root, _TONE_TOP))
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _shade_row(
     y,
     seen, planes, boxes, slot_face, section, faces, vertices, materials, texels, levels, sizes,
@@ -250,7 +251,7 @@ def _shade_row(
             rgb[y, x, k] = np.uint8(row[x, k] + _HALF)
 
 
-@njit(parallel=True, cache=True, error_model="numpy", nogil=True)
+@kernel(parallel=True)
 def shade_image(
     seen, planes, boxes, slot_face, section, faces, vertices, materials, texels, levels, sizes,
     atlas, shadow, bounds, to_shadow, rays, eye, light, clouds, rgb,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from capture.engine.compiling import kernel
 from capture.engine.sun import CLOUDINESS, GROUND, HORIZON, SUN_R, SUN_X, SUN_Y, SUN_Z, ZENITH
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _cloud_cover(dx, dy, dz, light, clouds):
     """Share of a unit direction above the horizon that clouds hide, 0..0.85."""
     n = clouds.shape[0]
@@ -25,7 +24,7 @@ def _cloud_cover(dx, dy, dz, light, clouds):
     return cover * cover * (3.0 - 2.0 * cover) * 0.85
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def sky_color(dx, dy, dz, light, clouds, out):
     """Linear colour of the sky in a direction (need not be unit) into `out` [3].
 

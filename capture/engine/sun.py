@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from capture.engine.compiling import kernel
 
 # Fields of the `light` vector handed to the kernels.
 (
@@ -16,7 +18,7 @@ from numba import njit, prange
 BOUNDS_CELL = 4
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def sun_share(shadow, to_shadow, x, y, z):
     """Share of the sun's disc that a point sees, 0..1: 3x3 bilinear percentage-closer filtering."""
     u = to_shadow[0, 0] * x + to_shadow[0, 1] * y + to_shadow[0, 2] * z + to_shadow[0, 3] - 0.5
@@ -25,7 +27,7 @@ def sun_share(shadow, to_shadow, x, y, z):
     return share_at(shadow, u, v, key)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def share_at(shadow, u, v, key):
     """`sun_share` of a point at texel (u, v) of the shadow map and `key` metres toward the sun."""
     size = shadow.shape[0]
@@ -42,7 +44,7 @@ def share_at(shadow, u, v, key):
     return lit / 9.0
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _bound_row(cell_y, shadow, bounds):
     """One row of `shadow_bounds`."""
     size = shadow.shape[0]
@@ -57,7 +59,7 @@ def _bound_row(cell_y, shadow, bounds):
         bounds[cell_y, cell_x, 1] = high[left:right].max()
 
 
-@njit(parallel=True, cache=True, error_model="numpy", nogil=True)
+@kernel(parallel=True)
 def shadow_bounds(shadow, bounds):
     """Lowest and highest texel that `share_at` may read from each cell of 4 x 4 texels.
 

@@ -13,7 +13,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from capture.engine.compiling import kernel
 
 # Sample 0 is the pixel centre, all that ground truth uses; 1..4 (a rotated grid) give colour.
 NUM_SAMPLES = 5
@@ -33,7 +35,7 @@ _UPDATE_CLUSTERS = 8
 _SLACK = 1e-6
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def interleaved(i, count):
     """The even numbers below `count`, then the odd ones.
 
@@ -42,7 +44,7 @@ def interleaved(i, count):
     return 2 * i if 2 * i < count else (2 * i - count) | 1
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _pixel_box(h, near, perspective, clipped, width, height):
     """First and last pixel, across and down, of a triangle in homogeneous coordinates [3, 3]."""
     x_low, x_high, y_low, y_high = 1e30, -1e30, 1e30, -1e30
@@ -66,7 +68,7 @@ def _pixel_box(h, near, perspective, clipped, width, height):
     return max(x0, 0), min(x1, width - 1), max(y0, 0), min(y1, height - 1)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _set_up_cluster(
     c,
     vertices, faces, two_sided, runs, order, starts, projection, size, near, perspective, cull,
@@ -131,7 +133,7 @@ def _set_up_cluster(
     counts[c] = slot - starts[c]
 
 
-@njit(parallel=True, cache=True, error_model="numpy", nogil=True)
+@kernel(parallel=True)
 def set_up(
     vertices, faces, two_sided, runs, order, starts, projection, size, near, perspective, cull,
     planes, boxes, slot_face, counts, extents,
@@ -165,7 +167,7 @@ def set_up(
         )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nnan"})
+@kernel(fastmath={"nnan"})
 def _narrow(first, end, slope, across, value, ys, offsets, low, high):
     """Narrow the spans [low, high] of sample rows to where an edge's function is not negative.
 
@@ -184,7 +186,7 @@ def _narrow(first, end, slope, across, value, ys, offsets, low, high):
                 high[t] = low[t] - 1.0
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _highest(p, box):
     """A bound of a triangle's keys in its pixel box."""
     key = p[11] + max(p[9] * box[X0], p[9] * (box[X1] + 1.0))
@@ -192,14 +194,14 @@ def _highest(p, box):
     return key + abs(key) * _SLACK + _SLACK
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _hidden(x0, x1, highest, lowest):
     """Whether nothing with keys up to `highest` can show in the blocks of columns x0..x1."""
     first, last = x0 // _BLOCK_PX, x1 // _BLOCK_PX
     return highest <= lowest[first : last + 1].min()
 
 
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"nnan"})
+@kernel(fastmath={"nnan"})
 def _update_blocks(x0, x1, key, column, lowest):
     """Lowest key of each block of columns of a band's keys [R, S, W] into `lowest` [B].
 
@@ -220,7 +222,7 @@ def _update_blocks(x0, x1, key, column, lowest):
         lowest[block] = low
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _draw_triangle(slot, top, p, box, max_key, ys, offsets, low, high, key, seen):
     """Enter one triangle into a band's keys and slots [R, S, W]; ys .. high: its sample rows."""
     num_samples, ak, bk, ck = key.shape[1], p[9], p[10], p[11]
@@ -247,7 +249,7 @@ def _draw_triangle(slot, top, p, box, max_key, ys, offsets, low, high, key, seen
             slots[i] = mine if nearer else last
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel()
 def _rasterize_band(
     band,
     planes, boxes, starts, counts, extents, num_samples, max_key, key, seen,
@@ -287,7 +289,7 @@ def _rasterize_band(
             fresh, left, right = 0, key.shape[2], 0
 
 
-@njit(parallel=True, cache=True, error_model="numpy", nogil=True)
+@kernel(parallel=True)
 def rasterize(
     planes, boxes, starts, counts, extents, num_samples, max_key, key, seen,
 ):  # fmt: skip
@@ -312,7 +314,7 @@ def rasterize(
         )  # fmt: skip
 
 
-@njit(parallel=True, cache=True, error_model="numpy", nogil=True)
+@kernel(parallel=True)
 def ground_truth(seen, planes, boxes, slot_face, faces, vertices, depth_m, normal, objects):
     """Depth, normal and object of the pixel centres.
 
