@@ -229,20 +229,22 @@ def train(
     recipe: Positional[str],
     /,
     *,
-    data: Path,
-    run: Path,
+    data: Path | None = None,
+    run: Path | None = None,
     steps: int | None = None,
+    dry_run: bool = False,
 ) -> None:
     """Train a model; the same command again continues.
 
     Args:
         stage: What to train.
-        recipe: Name of a training recipe: tiny, small.
+        recipe: Name of a training recipe (tiny, small), or the path of a .json file with one.
         data: A dataset with shards.
         run: Folder of the run.
         steps: Stop after this many steps; the recipe's length by default.
+        dry_run: Print the resolved recipe and stop: the beginning of a recipe of your own.
     """
-    verbs.train(stage, recipe, data, run, steps)
+    verbs.train(stage, recipe, data, run, steps, dry_run)
 
 
 def sample(

@@ -18,6 +18,7 @@ _NAMES = {
     "model": "model",
     "no_actions": "model, told to stand still",
     "codec": "truth through the codec",
+    "plane": "first frame on one plane, no model",
     "repeat": "first frame repeated",
 }
 _SMOOTH = 25
@@ -53,11 +54,13 @@ def _follows(run: Path, result: dict) -> str:
         for name in commands
     )
     head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in commands)
-    rows = "".join(_row(_NAMES[key], result[key], result["truth"]) for key in _NAMES)
+    rows = "".join(
+        _row(_NAMES[key], result[key], result["truth"]) for key in _NAMES if key in result
+    )
     return Markup(
         f"<p>One first frame that no training clip holds, four commands, "
         f"{result['positions']} places: what the engine renders beside what the model imagines "
-        f"from that frame and the actions alone.</p>"
+        f"from that frame and the path of the camera.</p>"
         f'<div class="grid two">{videos}</div>'
         f'<table class="plain"><thead><tr><th></th>{head}<th>PSNR</th></tr></thead>'
         f"<tbody>{rows}</tbody></table>"

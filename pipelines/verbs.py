@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 from capture import config
@@ -38,6 +39,7 @@ def serve(
     from capture.engine.state import Options
 
     faults = Faults(parse(fault)) if fault else None
+    logging.getLogger("capture.engine").setLevel(logging.INFO)  # it says why a start takes long
     say(f"Building {scene} (seed {seed}) ...")
     serve_world(
         build(scene, seed),
@@ -206,8 +208,17 @@ def check(folder: Path) -> None:
     say(f"{folder}: no problems")
 
 
-def train(stage: str, recipe: str, data: Path, run: Path, steps: int | None) -> None:
+def train(
+    stage: str, recipe: str, data: Path | None, run: Path | None, steps: int | None, dry_run: bool
+) -> None:
     """See `relickit train`."""
+    if dry_run:
+        from training.recipes import find
+
+        say(json.dumps(config.to_json(find(recipe)), indent=1))
+        return
+    if data is None or run is None:
+        raise ValueError("training needs --data DATASET and --run FOLDER")
     from pipelines.launch import train as train_stage
 
     train_stage(stage, recipe, data, run, steps)
