@@ -22,7 +22,7 @@ demo: env
 	$(VENV)/bin/relickit demo
 
 test: env
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: env
 	$(VENV)/bin/ruff check .

@@ -14,6 +14,7 @@ from capture.schedule import Targets
 
 FOV_DEG = 80.0
 SCHEDULED = "scheduled"
+_WORLDS = ("apartment", "town", "courtyard", "warehouse", "museum", "valley")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,8 +179,8 @@ def toy() -> DatasetRecipe:
     return DatasetRecipe(
         name="toy",
         scenes=(
-            SceneGroup(name="apartment", seed=0, plans=plans),
-            SceneGroup(name="apartment", seed=1, split="val", plans=plans[:1]),
+            SceneGroup(name="courtyard", seed=0, plans=plans),
+            SceneGroup(name="courtyard", seed=1, split="val", plans=plans[:1]),
         ),
         width_px=112,
         height_px=64,
@@ -196,7 +197,7 @@ def worlds() -> DatasetRecipe:
         name="worlds",
         scenes=tuple(
             SceneGroup(name=name, seed=seed, split="val" if seed == 3 else "train", plans=plans)
-            for name in ("apartment", "town")
+            for name in _WORLDS
             for seed in range(4)
         ),
     )
@@ -212,7 +213,7 @@ def balanced() -> DatasetRecipe:
         name="balanced",
         scenes=tuple(
             SceneGroup(name=name, seed=seed, split="val" if seed == 3 else "train", plans=plans)
-            for name in ("apartment", "town")
+            for name in _WORLDS
             for seed in range(4)
         ),
         motion=Motion(hand_deg=0.2),

@@ -24,3 +24,8 @@ def box_dataset(tmp_path_factory) -> Path:
 def box_episodes(box_dataset: Path) -> list[Episode]:
     """The episodes of `box_dataset`, sorted by id."""
     return [Episode.load(path) for path in sorted((box_dataset / "episodes").iterdir())]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long road first, so that processes that share the files end together."""
+    items.sort(key=lambda item: "pipelines" not in item.path.parts)

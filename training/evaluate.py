@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def evaluate(
 
     Each number stands for the model, for the same model told to stand still ("no_actions"), for the
     codec alone and for repeating the first frame; where the recipe gives the model the first frame
-    warped to assumed depths, also for the middle one of them without any model ("plane").
+    warped to assumed depths, also for their geometric mean without any model ("plane").
 
     Args:
         run: The run folder.
@@ -126,8 +127,8 @@ def _videos(
             parts[kind].append(sampler.window(chunk[:, 0], signals, steps=steps, seed=first))
         codes = {"codec": sampler.codec.encode(torch.from_numpy(chunk))}
         if depths_m:
-            middle = (depths_m[len(depths_m) // 2],)
-            views = warp.views(torch.from_numpy(chunk[:, 0].copy()), told, middle)
+            middle_m = math.prod(depths_m) ** (1 / len(depths_m))
+            views = warp.views(torch.from_numpy(chunk[:, 0].copy()), told, (middle_m,))
             codes["plane"] = sampler.codec.encode(views[:, 0])
         for kind, code in codes.items():
             parts[kind].append(sampler.codec.decode(code).numpy())

@@ -215,7 +215,7 @@ def tiny() -> Recipe:
         ),
         flow=FlowConfig(
             prediction="warp",
-            warp_depths_m=(1.2, 2.5, 6.0),
+            warp_depths_m=(2.5, 8.0),
             shift=12.0,
             min_sigma=0.02,
             sampler_steps=2,

@@ -45,7 +45,9 @@ def test_the_picture_shows_paths_where_they_are():
     grid = Grid.of(SPACE)
     # A straight line through the left room, 2 m from the wall at x = 0.
     pose = camera.pose_from_angles(
-        np.column_stack([np.full(50, 2.0), np.linspace(2, 6, 50), np.full(50, 1.5)]), np.zeros(50), 0.0
+        np.column_stack([np.full(50, 2.0), np.linspace(2, 6, 50), np.full(50, 1.5)]),
+        np.zeros(50),
+        0.0,
     )
     line = Plan(
         scene_id="rooms-0",

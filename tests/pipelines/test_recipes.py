@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from capture import config
+from capture.engine import scenes
 from pipelines import recipes
 from pipelines.recipes import DatasetRecipe, SceneGroup
 
@@ -45,6 +46,11 @@ def test_no_scene_is_in_two_splits():
     for name in recipes.RECIPES:
         seen = [s.scene_id for s in recipes.find(name).scenes]
         assert len(seen) == len(set(seen))
+
+
+def test_the_worlds_are_all_built_in_scenes():
+    for recipe in (recipes.worlds(), recipes.balanced()):
+        assert tuple(dict.fromkeys(group.name for group in recipe.scenes)) == scenes.NAMES
 
 
 def test_a_scene_as_people_write_it():

@@ -33,7 +33,7 @@ def road(cluster, tmp_path_factory) -> Path:
             ["audit", data],
             ["check", data],
             ["train", "teacher", "tiny", "--data", data, "--run", run, "--steps", "4"],
-            ["evaluate", run, "--num-starts", "2", "--engine", "embedded"],
+            ["evaluate", run, "--scene", "courtyard", "--num-starts", "2", "--engine", "embedded"],
         ):
             assert main(command) == 0, command
     return out
@@ -58,8 +58,8 @@ def test_pose_depth_colour_and_time_agree(road):
 def test_no_scene_is_in_two_splits(road):
     clips = pq.read_table(road / "data" / "toy" / "clips.parquet").to_pandas()
     assert dict(clips.groupby("split")["scene_id"].agg(set)) == {
-        "train": {"apartment-0"},
-        "val": {"apartment-1"},
+        "train": {"courtyard-0"},
+        "val": {"courtyard-1"},
     }
     assert (clips["reject_reasons"].str.len() > 0).equals(~clips["keep"])
 
@@ -83,7 +83,7 @@ def test_the_run_is_complete(road):
 
 
 def test_sample_writes_a_video(road, tmp_path):
-    run, image = road / "runs" / "toy", road / "data" / "toy" / "scenes" / "apartment-0.jpg"
+    run, image = road / "runs" / "toy", road / "data" / "toy" / "scenes" / "courtyard-0.jpg"
     out = tmp_path / "pan.mp4"
     wanted = [
         "--image",
@@ -108,7 +108,7 @@ def test_the_pages_stand_alone(road):
     for page in (data / "audit" / "index.html", report.write(data, run)):
         text = page.read_text()
         assert "http://" not in text.replace("http://www.w3.org", "") and "https://" not in text
-        assert "apartment-0" in text and "data:image/jpeg" in text
+        assert "courtyard-0" in text and "data:image/jpeg" in text
         for tar in (data / "shards").glob("*.tar"):
             assert tar.stem in text
     assert text.count("data:video/mp4") == 4
