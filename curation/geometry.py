@@ -7,12 +7,11 @@ depth and the same colour. One wrong convention and it does not.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import cv2
 import numpy as np
 
 from capture.camera import Intrinsics, invert, rotation_angle_deg
+from capture.projection import project
 
 PAIR_GAP = 8
 TOLERANCE = 0.02
@@ -72,7 +71,7 @@ def inlier_share(
     Returns:
         A share in [0, 1]; NaN where under 5 % of the picture overlaps.
     """
-    u, v, z, inside = _project(depth_i, intrinsics, i_to_j)
+    u, v, z, inside = project(depth_i, intrinsics, i_to_j)
     if np.count_nonzero(inside) < _MIN_OVERLAP * inside.size:
         return float("nan")
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -98,7 +97,7 @@ def photometric_error(
         intrinsics: The camera of both.
         i_to_j: Camera i to camera j, float64 [4, 4].
     """
-    u, v, _, inside = _project(depth_i, intrinsics, i_to_j)
+    u, v, _, inside = project(depth_i, intrinsics, i_to_j)
     count = np.count_nonzero(inside)
     if count < _MIN_OVERLAP * inside.size:
         return float("nan")
@@ -155,30 +154,3 @@ def best_lag(errors: np.ndarray) -> tuple[float, float]:
     first, second = np.sort(total)[:2]
     margin = float((second - first) / max(first, 1e-9))
     return float(LAGS[int(np.argmin(total))]) if margin >= _MIN_MARGIN else float("nan"), margin
-
-
-def _project(
-    depth: np.ndarray, intrinsics: Intrinsics, i_to_j: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Where each pixel lands: u, v (OpenCV's indices, centres at 0), depth, whether inside."""
-    k = intrinsics
-    rays = _rays(k) @ i_to_j[:3, :3].T.astype(np.float32)
-    offset = i_to_j[:3, 3].astype(np.float32)
-    finite = np.isfinite(depth)
-    z_i = np.where(finite, depth, np.float32(1.0))
-    x, y, z = (z_i * rays[..., axis] + offset[axis] for axis in range(3))
-    ahead = z > np.float32(1e-3)
-    scale = 1.0 / np.where(ahead, z, np.float32(1.0))
-    u = k.fx_px * x * scale + np.float32(k.cx_px - 0.5)
-    v = k.fy_px * y * scale + np.float32(k.cy_px - 0.5)
-    inside = finite & ahead & (u >= 0) & (u <= k.width_px - 1) & (v >= 0) & (v <= k.height_px - 1)
-    return u.astype(np.float32), v.astype(np.float32), z, inside
-
-
-@lru_cache(maxsize=8)
-def _rays(k: Intrinsics) -> np.ndarray:
-    """Directions with z = 1 through the pixel centres, float32 [H, W, 3]."""
-    x = (np.arange(k.width_px) + 0.5 - k.cx_px) / k.fx_px
-    y = (np.arange(k.height_px) + 0.5 - k.cy_px) / k.fy_px
-    rays = np.stack([*np.meshgrid(x, y), np.ones((k.height_px, k.width_px))], -1)
-    return rays.astype(np.float32)

@@ -9,11 +9,13 @@ from typing import TypeAlias
 import numpy as np
 
 from capture import files
+from capture.camera import from_unreal
 from capture.engine import images
 from capture.engine.commands.cameras import find_camera
 from capture.engine.commands.grammar import Body, CommandError, Routes
 from capture.engine.protocol import Buffer
 from capture.engine.state import Camera, Engine
+from capture.projection import optical_flow
 
 routes = Routes()
 
@@ -92,10 +94,23 @@ def _get_lit_raw(engine: Engine, index: int) -> Body:
     return _lit_raw(engine, find_camera(engine, index))
 
 
-@routes.add("vget /camera/[uint]/optical_flow [str]", help="Optical flow: not in this engine")
-def _get_flow(engine: Engine, index: int, wanted: str) -> Body:
+@routes.add("vget /camera/[uint]/optical_flow [str]", help="The plugin's coloured flow: not here")
+def _get_colored_flow(engine: Engine, index: int, wanted: str) -> Body:
     find_camera(engine, index)
     raise CommandError("Captured data is empty")
+
+
+@routes.add(
+    "vget /camera/[uint]/flow_to [float] [float] [float] [float] [float] [float]",
+    help="Get flow in pixels to the pose [x, y, z, pitch, yaw, roll] as npy [H, W, 2]",
+    extension=True,
+)
+def _get_flow(engine: Engine, index: int, *pose: float) -> Body:
+    camera = find_camera(engine, index)
+    there = from_unreal(pose[:3], pose[3:])
+    depth_m = engine.render(camera, "depth")
+    flow = optical_flow(depth_m, camera.intrinsics(), camera.cam_to_world(), there)
+    return images.encode_npy(flow)
 
 
 @routes.add("vget /screenshot [str]", help="Get what the player's viewport shows")
