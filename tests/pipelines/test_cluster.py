@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
+from collections import Counter
 
 import pytest
+from processes import running
 from ray.cluster_utils import Cluster
 from stand_in_unreal import write_binary
 from tiny_dataset import digests, start_capture
 
 
-def owners_by_node() -> dict[str, int]:
+def owners_by_node() -> dict[int, int]:
     """Node (its raylet's process id) -> engine owners on it."""
-    listing = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, text=True).stdout
-    rows = [line.split(None, 1) for line in listing.splitlines()]
-    nodes = [parent for parent, args in rows if args.startswith("ray::EngineOwner")]
-    return {node: nodes.count(node) for node in nodes}
+    return Counter(
+        process.parent
+        for process in running().values()
+        if process.command.startswith("ray::EngineOwner")
+    )
 
 
 @pytest.mark.slow
@@ -26,7 +28,7 @@ def test_two_nodes_record_the_same_dataset(truth, planned, tmp_path):
     try:
         cluster.add_node(num_cpus=1)
         command = start_capture(planned, f"unreal:2:{binary}", "--address", cluster.address)
-        seen: list[dict[str, int]] = []
+        seen: list[dict[int, int]] = []
         while command.poll() is None:
             seen.append(owners_by_node())
             time.sleep(0.2)

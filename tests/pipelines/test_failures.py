@@ -6,12 +6,12 @@ import errno
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import descendants
 from stand_in_unreal import write_binary
 from tiny_dataset import NUM_PLANS, count, digests, start_capture
 from tiny_engine import tiny_engine
@@ -37,20 +37,6 @@ def engine() -> Iterator[str]:
     """The address of an engine in this process."""
     with tiny_engine(options=Options(ue_depth=True)) as address:
         yield address
-
-
-def descendants(root: int, name: str) -> list[int]:
-    """Processes under `root` whose command line holds `name`, by id."""
-    listing = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True).stdout
-    rows = [line.split(None, 2) for line in listing.splitlines()[1:]]
-    parent = {int(pid): int(ppid) for pid, ppid, *_ in rows}
-
-    def descends(pid: int) -> bool:
-        while pid in parent and pid != root:
-            pid = parent[pid]
-        return pid == root
-
-    return [int(pid) for pid, _, args in rows if name in args and descends(int(pid))]
 
 
 def wait_for(condition, seconds: float = 120.0) -> None:
