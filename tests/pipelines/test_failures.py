@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("cluster")
 @pytest.fixture(scope="module")
 def binary(tmp_path_factory) -> Path:
     """Starts an engine that shows the tiny room, slowly."""
-    return write_binary(tmp_path_factory.mktemp("unreal") / "Tiny.sh", "delay=0.02")
+    return write_binary(tmp_path_factory.mktemp("unreal") / "Tiny.sh", "delay=0.1")
 
 
 @pytest.fixture
