@@ -120,7 +120,8 @@ def _what(scene: Scene, seen: View, rng: np.random.Generator) -> str:
     if not labels:
         return ""
     listed = labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
-    return str(rng.choice(("there is {}", "it holds {}", "one can see {}"))).format(listed)
+    verb = "are" if _is_plural(labels[0]) else "is"
+    return str(rng.choice((f"there {verb} {{}}", "it holds {}", "one can see {}"))).format(listed)
 
 
 def _clean(text: str) -> str:
@@ -131,11 +132,15 @@ def _clean(text: str) -> str:
 def _article(label: str) -> str:
     """The label with its article, if the noun before the first "of" takes one."""
     words = label.split(" of ")[0].lower().split()
-    plural = words[-1].endswith("s") and not words[-1].endswith("ss")
-    if plural or words[0] in ("a", "an", "the", "some", "several"):
+    if _is_plural(label) or words[0] in ("a", "an", "the", "some", "several"):
         return label
     return f"{'an' if words[0][0] in 'aeiou' else 'a'} {label}"
 
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _is_plural(label: str) -> bool:
+    noun = label.split(" of ")[0].lower().split()[-1]
+    return noun.endswith("s") and not noun.endswith("ss")

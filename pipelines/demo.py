@@ -14,7 +14,7 @@ from pipelines.console import say
 from pipelines.workspace import Dataset
 
 Result = TypeVar("Result")
-_NUM_STARTS = 16
+_NUM_STARTS = 24
 _SCENE, _SEED = "apartment", 0
 
 

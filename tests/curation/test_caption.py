@@ -50,6 +50,17 @@ def test_articles_follow_the_head_noun_and_shells_are_not_worth_saying():
     assert text.endswith("a row of books, curtains and an umbrella.")
 
 
+def test_there_are_curtains():
+    scene = Scene(name="x", bounds_m=(0,) * 6, labels={"a": "curtains", "b": "umbrella"})
+
+    def said(first: str, second: str) -> str:
+        seen_both = caption.View(place=None, objects={first: 0.4, second: 0.2})
+        return " ".join(caption.describe(scene, seen_both, str(n)) for n in range(30))
+
+    assert "There are curtains" in said("a", "b") and "There is" not in said("a", "b")
+    assert "There is an umbrella" in said("b", "a") and "There are" not in said("b", "a")
+
+
 def test_nothing_is_invented():
     text = caption.describe(SCENE, seen(1000), "seed")
     assert not any(label in text for label in SCENE.labels.values())
