@@ -19,7 +19,7 @@ from curation.exposure import FrameObserver
 from pipelines.recipes import DatasetRecipe, SceneGroup
 from pipelines.workspace import Dataset
 
-NUM_PLANS = 9
+NUM_PLANS = 12
 
 
 def plan_tiny(folder: Path) -> Path:

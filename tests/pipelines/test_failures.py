@@ -69,8 +69,7 @@ def test_killed_at_any_level_and_run_again_gives_the_same_bytes(truth, planned, 
     assert count(broken) < NUM_PLANS, "killed too late to show anything"
 
     stopped = start_capture(broken, spec)
-    before = count(broken)
-    wait_for(lambda: count(broken) > before)
+    wait_for(lambda: descendants(stopped.pid, "stand_in_unreal.py"))
     engines = descendants(stopped.pid, "stand_in_unreal.py")
     os.killpg(stopped.pid, signal.SIGINT)  # as a terminal does
     assert stopped.wait(60) == 130
