@@ -270,6 +270,15 @@ def _texel(f, c, x, y, z, faces, vertices, atlas):
     return min(max(tx, 0), atlas.shape[1] - 1), min(max(ty, 0), atlas.shape[0] - 1)
 
 
+@kernel(inline="always")
+def _tangents(nx, ny, nz):
+    """Two directions across a normal (Duff et al., "Building an orthonormal basis, revisited")."""
+    sign = 1.0 if nz >= 0.0 else -1.0
+    a = -1.0 / (sign + nz)
+    b = nx * ny * a
+    return 1.0 + sign * nx * nx * a, sign * b, -sign * nx, b, sign + ny * ny * a, -ny
+
+
 @kernel()
 def _gather_point(
     i, points, boxes, corners, index, faces, vertices, vertex_light, atlas, albedo, two_sided,
@@ -283,23 +292,16 @@ def _gather_point(
     inside = _within(interior, x, y, z)
     # Without windows all is outside, and worth the full number of rays.
     rays = _GATHER_RAYS if inside or interior[0] == np.inf else _OUTSIDE_RAYS
-    sign = 1.0 if nz >= 0.0 else -1.0
-    # Frame around the normal (Duff et al., "Building an orthonormal basis, revisited", 2017).
-    a = -1.0 / (sign + nz)
-    b = nx * ny * a
-    t0, t1, t2 = 1.0 + sign * nx * nx * a, sign * b, -sign * nx
-    s0, s1, s2 = b, sign + ny * ny * a, -ny
+    t0, t1, t2, s0, s1, s2 = _tangents(nx, ny, nz)
     turn, backs = _turn(p[0], p[1], p[2]), 0
     for ray in range(rays):
         radius = math.sqrt((ray + 0.5) / rays)
         phi = ray * _GOLDEN_ANGLE + turn
         lx, ly = radius * math.cos(phi), radius * math.sin(phi)
         lz = math.sqrt(max(1.0 - radius * radius, 0.0))
-        dx, dy, dz = (
-            lx * t0 + ly * s0 + lz * nx,
-            lx * t1 + ly * s1 + lz * ny,
-            lx * t2 + ly * s2 + lz * nz,
-        )
+        dx = lx * t0 + ly * s0 + lz * nx
+        dy = lx * t1 + ly * s1 + lz * ny
+        dz = lx * t2 + ly * s2 + lz * nz
         t, leaf = trace(boxes, corners, x, y, z, dx, dy, dz, 200.0, False, stack)
         if leaf < 0:
             for k in range(3):

@@ -69,6 +69,20 @@ def _pixel_box(h, near, perspective, clipped, width, height):
 
 
 @kernel()
+def _project(face, vertices, m, h):
+    """A triangle's corners in homogeneous pixels, into `h` [3, 3]."""
+    for i in range(3):
+        v = face[i]
+        for r in range(3):
+            h[i, r] = (
+                m[r, 0] * vertices[v, 0]
+                + m[r, 1] * vertices[v, 1]
+                + m[r, 2] * vertices[v, 2]
+                + m[r, 3]
+            )
+
+
+@kernel()
 def _set_up_cluster(
     c,
     vertices, faces, two_sided, runs, order, starts, projection, size, near, perspective, cull,
@@ -76,21 +90,12 @@ def _set_up_cluster(
 ):  # fmt: skip
     """One cluster of `set_up`; apart from it because parallel code compiles slowly."""
     width, height = size
-    m = projection
     slot, extent = starts[c], extents[c]
     extent[X0] = extent[Y0] = np.inf
     extent[X1] = extent[Y1] = extent[HIGHEST] = -np.inf
     h = np.empty((3, 3))
     for f in range(runs[order[c], 0], runs[order[c], 1]):
-        for i in range(3):
-            v = faces[f, i]
-            for r in range(3):
-                h[i, r] = (
-                    m[r, 0] * vertices[v, 0]
-                    + m[r, 1] * vertices[v, 1]
-                    + m[r, 2] * vertices[v, 2]
-                    + m[r, 3]
-                )
+        _project(faces[f], vertices, projection, h)
         k0, k1, k2 = h[0, 2], h[1, 2], h[2, 2]
         if not perspective:
             h[0, 2] = h[1, 2] = h[2, 2] = 1.0
