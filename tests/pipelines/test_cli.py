@@ -42,7 +42,7 @@ def test_a_full_disk_is_a_sentence(monkeypatch, capsys):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device", "data/x.mp4")
 
-    monkeypatch.setattr("pipelines.verbs.audit", full)
+    monkeypatch.setattr("pipelines.dataset.audit", full)
     assert main(["audit", "data"]) == 1
     assert "the disk is full (data/x.mp4); free some space and run" in capsys.readouterr().err
 

@@ -1,0 +1,77 @@
+"""The `relickit` command: one function per verb, in the files of this folder."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+import tyro
+
+from capture.client import EngineError, EngineLost
+from capture.launcher import parse_engine
+from capture.recorder import WrongPose
+from pipelines.cli.data import (
+    audit,
+    build,
+    caption,
+    capture,
+    check,
+    curate,
+    export,
+    plan,
+    shard,
+)
+from pipelines.cli.engines import doctor, scenes, serve
+from pipelines.cli.options import Engine
+from pipelines.cli.training import evaluate, sample, train
+from pipelines.console import err, fail, sentence
+from pipelines.runner import StageFailed
+
+
+def demo(*, out: Path = Path("."), engine: Engine = "embedded:2") -> None:
+    """The whole road in minutes: render, curate, shard, train, and one page about it.
+
+    Args:
+        out: Where `data/demo` and `runs/demo` go.
+        engine: What renders.
+    """
+    spec = parse_engine(engine)
+    from pipelines.demo import run
+
+    run(out, spec)
+
+
+_VERBS = (
+    demo, serve, doctor, scenes, plan, capture, curate, caption, audit, shard, build, export, check,
+    train, sample, evaluate,
+)  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns 0 ok, 1 failed, 2 usage, 130 interrupted."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    verbose = any(a in ("-v", "--verbose") for a in given)
+    given = [a for a in given if a not in ("-v", "--verbose")]
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            {function.__name__: function for function in _VERBS},
+            prog="relickit",
+            description="Curate Unreal Engine data and train RELIC on it. Add -v for tracebacks.",
+            args=given or ["--help"],
+        )
+    except KeyboardInterrupt:
+        fail("interrupted; run the same command again to continue")
+        return 130
+    except (ValueError, OSError, EngineError, EngineLost, WrongPose, StageFailed) as error:
+        if verbose:
+            err.print_exception()
+        fail(sentence(error))
+        return 1
+    except ModuleNotFoundError as error:
+        if verbose or error.name not in ("torch", "diffusers", "accelerate", "safetensors"):
+            raise
+        fail(f"this needs {error.name}; install the training extra: pip install 'relickit[train]'")
+        return 1
+    return 0

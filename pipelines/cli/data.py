@@ -1,0 +1,214 @@
+"""The verbs that make, judge and hand on data; heavy imports inside, for a quick `--help`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import Positional
+
+from capture import config
+from capture.launcher import parse_engine
+from pipelines import recipes
+from pipelines.cli.options import Address, Engine
+from pipelines.console import say
+from pipelines.workspace import Dataset
+
+
+def plan(
+    recipe: Positional[str],
+    /,
+    *,
+    data: Path | None = None,
+    engine: str | None = None,
+    radius_m: float = 20.0,
+    recording: tuple[Path, ...] = (),
+    axes: Literal["unreal", "relickit"] | None = None,
+    scene: str | None = None,
+    preview: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Plan the trajectories of a recipe.
+
+    Args:
+        recipe: Name of a dataset recipe: demo, toy, worlds, balanced.
+        data: The dataset's folder; `data/<recipe>` by default.
+        engine: Plan in the level that this engine shows (HOST:PORT, unix:PATH or
+            unreal:/path/to/Binary.sh), surveyed by its depth, instead of the recipe's scenes.
+        radius_m: How far such a survey goes from the start.
+        recording: Human paths (CSV, TUM, JSON; see docs/trajectories.md) to plan instead of the
+            recipe's own plans.
+        axes: Of the recordings' world, where the files leave it open.
+        scene: Plan there, such as apartment-3 or house.glb, what the recipe plans for its first
+            scene, instead of the recipe's scenes.
+        preview: Draw the paths over a map of each scene, into the folder's `preview/`.
+        dry_run: Print the resolved recipe and stop.
+    """
+    wanted = recipes.find(recipe)
+    if axes and not recording:
+        raise ValueError("--axes says something about recordings; give --recording too")
+    if scene is not None and engine is not None:
+        raise ValueError("--scene and --engine exclude each other: the engine shows its own scene")
+    if scene is not None:
+        from pipelines.planning import in_scene
+
+        wanted = in_scene(wanted, scene)
+    if recording:
+        from pipelines.planning import with_recordings
+
+        wanted = with_recordings(wanted, recording, axes=axes)
+    if dry_run:
+        say(json.dumps(config.to_json(wanted), indent=1))
+        return
+    from pipelines import planning
+
+    folder = Dataset(data or Path("data") / wanted.name)
+    if engine is None:
+        plans = planning.plan(wanted, folder)
+    else:
+        plans = planning.plan_on_engine(wanted, folder, parse_engine(engine), radius_m=radius_m)
+    say(f"Plan: {len(plans)} plans in {folder.plans_file}")
+    for picture in planning.draw_previews(folder) if preview else ():
+        say(f"Preview: {picture}")
+
+
+def capture(
+    dataset: Positional[Path], /, *, engine: Engine = "embedded", address: Address = None
+) -> None:
+    """Render the plans of a dataset into episodes.
+
+    Args:
+        dataset: The dataset's folder.
+        engine: What renders.
+        address: Of a Ray cluster.
+    """
+    from pipelines import dataset as stages
+    from pipelines.runner import cluster
+
+    spec, folder = parse_engine(engine), Dataset(dataset)
+    folder.recipe()
+    with cluster(address):
+        stages.capture(folder, spec)
+
+
+def curate(dataset: Positional[Path], /, *, address: Address = None) -> None:
+    """Measure episodes, judge and caption clips, split them by scene.
+
+    Args:
+        dataset: The dataset's folder.
+        address: Of a Ray cluster.
+    """
+    from pipelines import dataset as stages
+    from pipelines.runner import cluster
+
+    Dataset(dataset).recipe()
+    with cluster(address):
+        say(f"Curate: {stages.curate(Dataset(dataset))}")
+
+
+def caption(dataset: Positional[Path], /) -> None:
+    """Caption the clips anew; nothing is measured or judged again.
+
+    Args:
+        dataset: The dataset's folder.
+    """
+    from pipelines import dataset as stages
+
+    Dataset(dataset).recipe()
+    say(f"Caption: {stages.caption(Dataset(dataset))}; shard again to pack the new captions")
+
+
+def audit(dataset: Positional[Path], /) -> None:
+    """Write the report about a dataset.
+
+    Args:
+        dataset: The dataset's folder.
+    """
+    from pipelines import dataset as stages
+
+    say(f"Audit: {stages.audit(Dataset(dataset))}")
+
+
+def shard(dataset: Positional[Path], /, *, address: Address = None) -> None:
+    """Pack the kept clips into WebDataset shards.
+
+    Args:
+        dataset: The dataset's folder.
+        address: Of a Ray cluster.
+    """
+    from pipelines import dataset as stages
+    from pipelines.runner import cluster
+
+    Dataset(dataset).recipe()
+    with cluster(address):
+        say(f"Shards: {stages.shard(Dataset(dataset))}")
+
+
+def build(
+    recipe: Positional[str],
+    /,
+    *,
+    data: Path | None = None,
+    engine: Engine = "embedded",
+    address: Address = None,
+    dry_run: bool = False,
+) -> None:
+    """All data stages of a recipe.
+
+    Args:
+        recipe: Name of a dataset recipe: demo, toy, worlds.
+        data: The dataset's folder; `data/<recipe>` by default.
+        engine: What renders.
+        address: Of a Ray cluster.
+        dry_run: Print the resolved recipe and stop.
+    """
+    wanted = recipes.find(recipe)
+    if dry_run:
+        say(json.dumps(config.to_json(wanted), indent=1))
+        return
+    from pipelines import dataset as stages
+    from pipelines.runner import cluster
+
+    spec = parse_engine(engine)
+    with cluster(address):
+        stages.build(wanted, Dataset(data or Path("data") / wanted.name), spec)
+
+
+def export(
+    dataset: Positional[Path],
+    /,
+    *,
+    to: str,
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    whole: bool = False,
+) -> None:
+    """Write a dataset's kept clips in another format; the same command again continues.
+
+    Args:
+        dataset: A dataset's folder, or a folder in any format that we read.
+        to: nerfstudio, colmap, colmap-text, tum, kitti, re10k, lingbot, vipe, solarwm,
+            matrix-game, worldplay, mind or lerobot; see docs/other-formats.md.
+        out: A new folder.
+        whole: Whole episodes instead of the kept clips.
+    """
+    from pipelines.export import export as export_clips
+
+    export_clips(dataset, to, out, whole=whole)
+
+
+def check(folder: Positional[Path], /) -> None:
+    """Verify a dataset: schemas, counts, checksums.
+
+    Args:
+        folder: The dataset's folder.
+    """
+    from shards.check import check as check_folder
+
+    problems = check_folder(folder)
+    for problem in problems:
+        say(str(problem))
+    if problems:
+        raise ValueError(f"{folder}: {len(problems)} problems, listed above")
+    say(f"{folder}: no problems")

@@ -1,0 +1,93 @@
+"""The verbs about models; heavy imports inside, for a quick `--help`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from capture import config
+from capture.launcher import parse_engine
+from pipelines.cli.options import Engine
+from pipelines.console import say
+
+
+def train(
+    stage: Positional[Literal["teacher"]],
+    recipe: Positional[str],
+    /,
+    *,
+    data: Path | None = None,
+    run: Path | None = None,
+    steps: int | None = None,
+    dry_run: bool = False,
+) -> None:
+    """Train a model; the same command again continues.
+
+    Args:
+        stage: What to train.
+        recipe: Name of a training recipe (tiny, small), or the path of a .json file with one.
+        data: A dataset with shards.
+        run: Folder of the run.
+        steps: Stop after this many steps; the recipe's length by default.
+        dry_run: Print the resolved recipe and stop: the beginning of a recipe of your own.
+    """
+    if dry_run:
+        from training.recipes import find
+
+        say(json.dumps(config.to_json(find(recipe)), indent=1))
+        return
+    if data is None or run is None:
+        raise ValueError("training needs --data DATASET and --run FOLDER")
+    from pipelines.launch import train as train_stage
+
+    train_stage(stage, recipe, data, run, steps)
+
+
+def sample(
+    run: Positional[Path],
+    /,
+    *,
+    image: Path,
+    actions: tuple[str, ...],
+    out: Path = Path("sample.mp4"),
+) -> None:
+    """Make a video from a first frame and a list of actions.
+
+    Args:
+        run: A trained run.
+        image: The first frame.
+        actions: One per latent (four frames), such as `pan_left` or `dolly_in*2+pan_right`.
+        out: The video.
+    """
+    from pipelines.launch import sample as make_sample
+
+    make_sample(run, image, actions, out)
+    say(f"Sample: {out}")
+
+
+def evaluate(
+    run: Positional[Path],
+    /,
+    *,
+    scene: str = "apartment",
+    seed: int = 0,
+    num_starts: int = 24,
+    engine: Engine = "embedded",
+) -> None:
+    """Does the model follow actions? Measured against rendered ground truth from unseen places.
+
+    Args:
+        run: A trained run.
+        scene: Where to start from.
+        seed: Of the scene.
+        num_starts: How many first frames, each with four commands.
+        engine: What renders the ground truth.
+    """
+    from pipelines.evaluation import evaluate as evaluate_run
+
+    spec = parse_engine(engine)
+    result = evaluate_run(run, spec, scene=scene, seed=seed, num_starts=num_starts)
+    say(f"Evaluation: {result}\n{result.read_text()}")
