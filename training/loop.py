@@ -18,7 +18,7 @@ from torch import nn
 from capture import files
 from training.muon import Muon
 from training.recipes import OptimConfig, Recipe
-from training.state import Checkpoints, Ema, Log
+from training.state import Checkpoints, Ema, Log, Parts
 
 _FLOOR = 0.02
 
@@ -82,9 +82,12 @@ def fit(
     optims = [accelerator.prepare(o) for o in optimizers(unwrapped, recipe.optim)]
     ema = Ema(unwrapped, recipe.optim.ema_decay)
     checkpoints = Checkpoints(run / "checkpoints")
+    parts = Parts(
+        models={"model": unwrapped}, averages={"ema": ema}, optimizers={"optimizer": optims}
+    )
     first = checkpoints.latest()
     if first:
-        checkpoints.restore(first, unwrapped, ema, optims)
+        checkpoints.restore(first, parts)
     if first >= steps:
         return unwrapped
     log = Log(run / "metrics.jsonl", first) if accelerator.is_main_process else None
@@ -104,7 +107,7 @@ def fit(
         speed = (step + 1 - first) / (time.perf_counter() - started)
         if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == steps:
             log.sync()
-            checkpoints.save(step + 1, unwrapped, ema, optims)
+            checkpoints.save(step + 1, parts)
             files.write_json(run / "throughput.json", {"steps_per_s": round(speed, 3)})
         if progress:
             progress({**line, "steps": steps, "steps_per_s": speed})

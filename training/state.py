@@ -4,7 +4,7 @@ config.json                  the resolved recipe and the fingerprint of its data
 codec.safetensors            the fitted codec
 metrics.jsonl                one object a step; the same bytes whether or not the run was cut
 throughput.json              how fast it went: the only file that differs between two runs
-checkpoints/<step>/          model.safetensors, ema.safetensors, optimizer.pt
+checkpoints/<step>/          model.safetensors, ema.safetensors, optimizer.pt; see `Parts`
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,21 @@ class Log:
         self._file.close()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """What a checkpoint holds; the names are those of its files.
+
+    Attributes:
+        models: Their parameters, in `<name>.safetensors`.
+        averages: Likewise.
+        optimizers: In `<name>.pt`.
+    """
+
+    models: Mapping[str, nn.Module]
+    averages: Mapping[str, Ema] = field(default_factory=dict)
+    optimizers: Mapping[str, Sequence[torch.optim.Optimizer]] = field(default_factory=dict)
+
+
 class Checkpoints:
     """The folder of checkpoints; only the last one is kept.
 
@@ -94,30 +111,32 @@ class Checkpoints:
         names = [p.name for p in self._folder.glob("*") if p.name.isdigit()]
         return max(map(int, names), default=0)
 
-    def save(
-        self, step: int, model: nn.Module, ema: Ema, optimizers: list[torch.optim.Optimizer]
-    ) -> None:
+    def save(self, step: int, parts: Parts) -> None:
         """Write a checkpoint atomically, then delete the older ones."""
         with files.replacing_folder(self._path(step)) as folder:
-            weights = {name: p.detach().contiguous() for name, p in model.named_parameters()}
-            save_file(weights, folder / "model.safetensors")
-            save_file(ema.shadow, folder / "ema.safetensors")
-            torch.save([o.state_dict() for o in optimizers], folder / "optimizer.pt")
+            for name, model in parts.models.items():
+                weights = {key: p.detach().contiguous() for key, p in model.named_parameters()}
+                save_file(weights, folder / f"{name}.safetensors")
+            for name, average in parts.averages.items():
+                save_file(average.shadow, folder / f"{name}.safetensors")
+            for name, optimizers in parts.optimizers.items():
+                torch.save([o.state_dict() for o in optimizers], folder / f"{name}.pt")
         for old in self._folder.glob("*"):
             if old.name.isdigit() and int(old.name) < step:
                 shutil.rmtree(old)
 
-    def restore(
-        self, step: int, model: nn.Module, ema: Ema, optimizers: list[torch.optim.Optimizer]
-    ) -> None:
+    def restore(self, step: int, parts: Parts) -> None:
         """Load a checkpoint into what `save` was given."""
         folder = self._path(step)
-        load_weights(model, folder / "model.safetensors")
-        for name, value in load_file(folder / "ema.safetensors").items():
-            ema.shadow[name].copy_(value)
-        states = torch.load(folder / "optimizer.pt", weights_only=True)
-        for optimizer, state in zip(optimizers, states, strict=True):
-            optimizer.load_state_dict(state)
+        for name, model in parts.models.items():
+            load_weights(model, folder / f"{name}.safetensors")
+        for name, average in parts.averages.items():
+            for key, value in load_file(folder / f"{name}.safetensors").items():
+                average.shadow[key].copy_(value)
+        for name, optimizers in parts.optimizers.items():
+            states = torch.load(folder / f"{name}.pt", weights_only=True)
+            for optimizer, state in zip(optimizers, states, strict=True):
+                optimizer.load_state_dict(state)
 
     def ema_file(self) -> Path:
         """The averaged weights of the last checkpoint.
