@@ -11,10 +11,15 @@ from scipy.ndimage import gaussian_filter1d
 from capture import camera
 from capture.navigation import FreeSpace
 
+# No plan turns faster: RELIC rejects excessive panning (sec. 3), curation at this rate.
+MAX_TURN_DEG_S = 90.0
 # A smoothed heading turns at most this much faster than a deliberate turn, and changes its rate by
-# no more than this: well below curation's limits of 90 deg/s and 400 deg/s^2.
+# no more than this: half of what curation calls abrupt.
 _TURN_MARGIN = 1.4
 _MAX_TURN_CHANGE_DEG_S2 = 200.0
+# Turning by one radian takes as long as walking this far: a walk of v m/s turns by at most
+# v / 1.2 rad/s, even where the way doubles back on itself.
+TURN_M = 1.2
 _SWAY_S, _TREMOR_S, _TREMOR_SHARE = 0.9, 0.15, 0.12
 
 
@@ -24,8 +29,8 @@ class Motion:
 
     Attributes:
         fps: Frames per second.
-        walk_m_s: Slowest and fastest walking speed.
-        pan_deg_s: Slowest and fastest deliberate turn.
+        walk_m_s: Slowest and fastest walking speed; nothing moves faster.
+        pan_deg_s: Slowest and fastest deliberate turn; glances come on top, up to `MAX_TURN_DEG_S`.
         min_clearance_m: No pose comes closer to a surface.
         hand_deg: Size of the slow sway of a hand-held camera about its path, root mean square; 0 is
             a camera on rails. Only the view sways: a position that shakes by millimetres would turn
@@ -45,6 +50,11 @@ class Motion:
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ValueError(f"{name} needs 0 < slowest <= fastest, got {(low, high)}")
+        if self.pan_deg_s[1] * _TURN_MARGIN > MAX_TURN_DEG_S:
+            raise ValueError(
+                f"pan_deg_s: {self.pan_deg_s[1]:g} deg/s leaves no room for glances below "
+                f"{MAX_TURN_DEG_S:g} deg/s; at most {MAX_TURN_DEG_S / _TURN_MARGIN:.0f} deg/s"
+            )
         if not 0 <= self.hand_deg <= 1:
             raise ValueError(f"hand_deg lies between 0 and 1 degree, got {self.hand_deg}")
 
@@ -73,27 +83,28 @@ def periodic_noise(rng: np.random.Generator, period: int, fps: float) -> np.ndar
     return smooth * np.sqrt(2 * sigma * np.sqrt(np.pi))
 
 
+def rest_to_rest(num_frames: int, fps: float) -> np.ndarray:
+    """Pace [T] from 0 at the first frame to 1 within half a second, and back to 0 at the last."""
+    ramp = np.minimum(np.arange(num_frames), np.arange(num_frames)[::-1]) / (0.5 * fps)
+    return ease(np.minimum(ramp, 1.0))
+
+
 def speed_profile(rng: np.random.Generator, num_frames: int, motion: Motion) -> np.ndarray:
     """Metres per step [T]: starts and ends at rest, varies slowly in between."""
     speed = rng.uniform(*motion.walk_m_s) * (1.0 + 0.2 * noise(rng, num_frames, motion.fps))
-    ramp = np.minimum(np.arange(num_frames), np.arange(num_frames)[::-1]) / (0.5 * motion.fps)
-    return np.clip(speed, 0.2, motion.walk_m_s[1]) * ease(np.minimum(ramp, 1.0)) / motion.fps
+    pace = rest_to_rest(num_frames, motion.fps)
+    return np.clip(speed, 0.2, motion.walk_m_s[1]) * pace / motion.fps
+
+
+def effort_m(step_m: np.ndarray, turn_deg: np.ndarray) -> np.ndarray:
+    """How far each step of a way is in metres of walking straight on, its turn included."""
+    return step_m + TURN_M * np.radians(np.abs(turn_deg))
 
 
 def direction_deg(positions: np.ndarray, ahead: np.ndarray) -> np.ndarray:
     """Heading from each position to the point ahead of it, without jumps of 360."""
     d = ahead - positions
     return np.degrees(np.unwrap(np.arctan2(d[:, 1], d[:, 0])))
-
-
-def limit_turn(heading_deg: np.ndarray, motion: Motion) -> np.ndarray:
-    """Smooth a heading until no step turns faster than the motion allows."""
-    limit = _TURN_MARGIN * motion.pan_deg_s[1] / motion.fps
-    for sigma in (2.0, 4.0, 6.0, 9.0, 13.0):
-        heading = gaussian_filter1d(heading_deg, sigma, mode="nearest")
-        if np.abs(np.diff(heading)).max(initial=0.0) <= limit:
-            break
-    return heading
 
 
 def steady(

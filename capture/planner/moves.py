@@ -22,26 +22,27 @@ AXES = ("dolly", "truck", "pedestal", "pan", "tilt", "roll")
 def moves(
     space: FreeSpace, rng: np.random.Generator, num_frames: int, motion: Motion
 ) -> np.ndarray | None:
-    """Single and mixed moves of the camera one after another, each about a second long.
+    """Single and mixed moves of the camera one after another, each a second or two long.
 
     Nearly two thirds are a lone pan or dolly; the rest truck, pedestal, tilt or mix (RELIC
     sec. 3: single and mixed actions, balanced).
     """
-    position, heading, tilt = random_cell(space, rng), rng.uniform(0, 360), rng.uniform(-8, 5)
-    rows = [(*position, heading, tilt)]
-    while len(rows) < num_frames:
-        for _ in range(12):
-            velocity = _random_move(rng, motion)
-            steps = int(rng.uniform(0.8, 2.2) * motion.fps)
-            segment = _segment(np.array(rows[-1]), velocity, steps, motion.fps)
-            inside = space.clearance(segment[:, :3]).min() >= motion.min_clearance_m
-            if inside and np.abs(segment[:, 4]).max() < 25 and _within(space, segment[:, 2]):
-                rows += [tuple(row) for row in segment]
-                break
+
+    def velocity() -> np.ndarray:
+        wanted = np.zeros(6)
+        kind = rng.choice([*AXES[:5], "mixed"], p=[0.33, 0.1, 0.07, 0.31, 0.06, 0.13])
+        if kind == "mixed":
+            wanted[0] = _speed(0, rng, motion)
+            wanted[1] = rng.uniform(-0.5, 0.5) * motion.walk_m_s[1]
+            wanted[3] = rng.uniform(-0.8, 0.8) * motion.pan_deg_s[1]
         else:
-            return None
-    table = np.array(rows[:num_frames])
-    return camera.pose_from_angles(table[:, :3], table[:, 3], table[:, 4])
+            axis = AXES.index(kind)
+            wanted[axis] = _speed(axis, rng, motion)
+        return wanted
+
+    return _chain(
+        space, rng, num_frames, motion, velocity, pause_s=0.0, tilt_deg=rng.uniform(-8, 5)
+    )
 
 
 def single(axis: str) -> Make:
@@ -114,6 +115,7 @@ def _chain(
     while len(rows) < num_frames:
         for _ in range(12):
             velocity, steps = draw(), int(rng.uniform(0.8, 2.4) * motion.fps)
+            velocity[:3] *= min(1.0, motion.walk_m_s[1] / max(np.linalg.norm(velocity[:3]), 1e-9))
             ways = (_soft_segment(rows[-1], v, steps, motion.fps) for v in (velocity, -velocity))
             fitting = next((way for way in ways if _fits(space, way, motion)), None)
             if fitting is not None:
@@ -146,37 +148,3 @@ def _soft_segment(start: np.ndarray, velocity: np.ndarray, steps: int, fps: floa
     ego = step[:, :3] * (1.0, -1.0, 1.0)
     move = np.einsum("tij,ti->tj", camera.ego_axes(pose), ego)
     return np.column_stack([start[:3] + move.cumsum(0), angles])
-
-
-def _random_move(rng: np.random.Generator, motion: Motion) -> np.ndarray:
-    """Forward, left, up in m/s, then turn left and tilt up in deg/s."""
-    sign = rng.choice([-1.0, 1.0])
-    walk, pan = sign * rng.uniform(*motion.walk_m_s), sign * rng.uniform(*motion.pan_deg_s)
-    kind = rng.choice(6, p=[0.31, 0.33, 0.1, 0.07, 0.06, 0.13])
-    if kind == 5:
-        sideways, turn = rng.uniform(-0.7, 0.7), rng.uniform(-0.8, 0.8) * motion.pan_deg_s[1]
-        return np.array([walk, sideways, 0.0, turn, 0.0])
-    choices = [(3, pan), (0, walk), (1, walk), (2, walk / 3), (4, pan / 2)]
-    velocity = np.zeros(5)
-    axis, value = choices[kind]
-    velocity[axis] = value
-    return velocity
-
-
-def _segment(start: np.ndarray, velocity: np.ndarray, steps: int, fps: float) -> np.ndarray:
-    """Rows (x, y, z, heading, tilt) of a move at constant velocity with soft ends, [steps, 5]."""
-    ramp = np.minimum(np.arange(1, steps + 1), np.arange(steps, 0, -1)) / 3.0
-    step = np.minimum(ramp, 1.0)[:, None] * velocity / fps
-    heading = start[3] + step[:, 3].cumsum()
-    tilt = start[4] + step[:, 4].cumsum()
-    h, p = np.radians(heading), np.radians(tilt)
-    forward = np.stack([np.cos(p) * np.cos(h), np.cos(p) * np.sin(h), np.sin(p)], -1)
-    left = np.stack([-np.sin(h), np.cos(h), np.zeros(steps)], -1)
-    up = np.stack([-np.sin(p) * np.cos(h), -np.sin(p) * np.sin(h), np.cos(p)], -1)
-    move = step[:, :1] * forward + step[:, 1:2] * left + step[:, 2:3] * up
-    return np.column_stack([start[:3] + move.cumsum(0), heading, tilt])
-
-
-def _within(space: FreeSpace, height_m: np.ndarray) -> bool:
-    """Not far from the height at which the space was measured."""
-    return bool(np.abs(height_m - space.height_m).max() < 0.6)

@@ -9,7 +9,7 @@ import numpy as np
 from capture.camera import Intrinsics
 from capture.navigation import FreeSpace
 from capture.planner import landmarks, moves, rounds, stands, walks
-from capture.planner.motion import Make, Motion, hand_held
+from capture.planner.motion import MAX_TURN_DEG_S, Make, Motion, hand_held
 from capture.scene import Plan
 from capture.trajectory import Trajectory
 
@@ -102,21 +102,31 @@ def plan(
         poses = chosen.make(space, rng, num_frames, motion)
         if poses is None:
             continue
-        clearance_m = float(space.clearance(poses[:, :3, 3]).min())
-        if clearance_m >= motion.min_clearance_m:
-            if motion.hand_deg > 0:
-                hand = np.random.Generator(np.random.Philox(key=[seed, _HAND]))
-                poses = hand_held(poses, hand, motion)
+        if motion.hand_deg > 0:
+            hand = np.random.Generator(np.random.Philox(key=[seed, _HAND]))
+            poses = hand_held(poses, hand, motion)
+        path = Trajectory.uniform(poses, motion.fps)
+        clearance_m = float(space.clearance(path.position_m).min())
+        if clearance_m >= motion.min_clearance_m and _is_human(path, space, motion):
             return Plan(
                 scene_id=scene_id,
                 generator=generator,
                 seed=seed,
                 fps=motion.fps,
-                trajectory=Trajectory.uniform(poses, motion.fps),
+                trajectory=path,
                 intrinsics=intrinsics,
                 clearance_m=clearance_m,
             )
     raise ValueError(
         f"{generator} found no path of {num_frames} frames in {scene_id} after {_TRIES} tries "
         f"with {motion.min_clearance_m} m of clearance; shorten it or ask for less clearance"
+    )
+
+
+def _is_human(path: Trajectory, space: FreeSpace, motion: Motion) -> bool:
+    """Whether every pose is inside the scene and no step walks or turns too fast."""
+    return bool(
+        space.inside(path.position_m).all()
+        and path.speed_m_s().max(initial=0.0) <= motion.walk_m_s[1] * (1 + 1e-9)
+        and path.turn_deg_s().max(initial=0.0) <= MAX_TURN_DEG_S
     )

@@ -14,8 +14,10 @@ from scipy.ndimage import gaussian_filter1d
 from capture import camera
 from capture.navigation import FreeSpace
 from capture.planner.motion import (
+    TURN_M,
     Make,
     Motion,
+    effort_m,
     noise,
     periodic_noise,
     steady,
@@ -24,9 +26,6 @@ from capture.planner.walks import random_cell
 
 _STEP_M = 0.05
 _CORNER_M = 0.35  # the course is rounded over about this length
-# Turning by one radian takes as long as walking this far: a walk of v m/s turns by at most
-# v / 1.2 rad/s, even where the way doubles back on itself.
-_TURN_M = 1.2
 _MIN_WALK = 0.2  # the rest of the effort may be turning
 
 
@@ -60,13 +59,11 @@ def _rounds(
     if way is None:
         return None
     course, turned_deg = _course_deg(way)
-    effort_m = _STEP_M + _TURN_M * np.radians(
-        np.abs(np.diff(course, append=course[0] + turned_deg))
-    )
+    effort = effort_m(np.full(len(course), _STEP_M), np.diff(course, append=course[0] + turned_deg))
     walked_m = _STEP_M * len(course)
-    if not slowest_m <= effort_m.sum() <= fastest_m or walked_m < _MIN_WALK * effort_m.sum():
+    if not slowest_m <= effort.sum() <= fastest_m or walked_m < _MIN_WALK * effort.sum():
         return None
-    done = np.concatenate([[0.0], effort_m.cumsum()])
+    done = np.concatenate([[0.0], effort.cumsum()])
     now = np.arange(period) / period * done[-1]
     positions = np.stack([np.interp(now, done, way[:, k]) for k in range(3)], -1)
     heading = steady(
@@ -93,13 +90,13 @@ def _course_deg(way: np.ndarray) -> tuple[np.ndarray, float]:
     return ramp + gaussian_filter1d(course - ramp, _CORNER_M / _STEP_M, mode="wrap"), turned_deg
 
 
-def _closed_way(space: FreeSpace, rng: np.random.Generator, effort_m: float) -> np.ndarray | None:
+def _closed_way(space: FreeSpace, rng: np.random.Generator, length_m: float) -> np.ndarray | None:
     """A closed spline [N, 3] through random places, its last point equal to its first, or None.
 
-    Walking and turning along it is about as much effort as walking `effort_m` straight on.
+    Walking and turning along it is about as much effort as walking `length_m` straight on.
     """
     home = random_cell(space, rng)
-    corners = [home, *_stops(space, rng, home, effort_m), home]
+    corners = [home, *_stops(space, rng, home, length_m), home]
     legs = []
     for start, goal in itertools.pairwise(corners):
         leg = space.path(start, goal)
@@ -111,11 +108,11 @@ def _closed_way(space: FreeSpace, rng: np.random.Generator, effort_m: float) -> 
 
 
 def _stops(
-    space: FreeSpace, rng: np.random.Generator, home: np.ndarray, effort_m: float
+    space: FreeSpace, rng: np.random.Generator, home: np.ndarray, length_m: float
 ) -> list[np.ndarray]:
     """Places that such a round can pass: never farther than it can still return from."""
     cells = space.cells(0.4)
-    here, left_m, stops = home, effort_m - 2 * np.pi * _TURN_M, []
+    here, left_m, stops = home, length_m - 2 * np.pi * TURN_M, []
     # Short rounds are triangles; long ones go where the ways lead.
     small = left_m < 20.0
     leg_m, detour = (left_m / 3, 1.0) if small else (rng.uniform(3.5, 7.0), 1.25)
@@ -126,7 +123,7 @@ def _stops(
         if not good.any():
             break
         chosen = rng.choice(np.flatnonzero(good))
-        left_m -= away[chosen] + (0.0 if small else 0.5 * _TURN_M)
+        left_m -= away[chosen] + (0.0 if small else 0.5 * TURN_M)
         here = cells[chosen]
         stops.append(here)
     return stops

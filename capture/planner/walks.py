@@ -10,8 +10,9 @@ from capture.planner.motion import (
     Motion,
     direction_deg,
     ease,
-    limit_turn,
+    effort_m,
     noise,
+    rest_to_rest,
     speed_profile,
     steady,
     turn_frames,
@@ -35,17 +36,30 @@ def random_cell(
 def roam(
     space: FreeSpace, rng: np.random.Generator, num_frames: int, motion: Motion
 ) -> np.ndarray | None:
-    """Walk from place to place, looking ahead and around (poses [T, 4, 4])."""
+    """Walk from place to place, looking ahead and around (poses [T, 4, 4]).
+
+    Slower where the way bends; at rest, the view too, in the first and in the last frame.
+    """
     speed = speed_profile(rng, num_frames, motion)
     way = _way(space, rng, random_cell(space, rng), float(speed.sum()))
     if way is None:
         return None
-    distance_m = np.concatenate([[0.0], speed[1:].cumsum()])
-    positions = along_path(way, distance_m)
-    ahead = along_path(way, np.minimum(distance_m + _LOOK_AHEAD_M, arc_length(way)[-1]))
-    glance, tilt = noise(rng, num_frames, motion.fps), noise(rng, num_frames, motion.fps)
-    heading = limit_turn(direction_deg(positions, ahead) + 18.0 * glance, motion)
+    along = arc_length(way)
+    course = direction_deg(way[:-1], along_path(way, along[:-1] + _LOOK_AHEAD_M))
+    done = np.concatenate([[0.0], effort_m(np.diff(along[:-1]), np.diff(course)).cumsum()])
+    now = np.concatenate([[0.0], speed[1:].cumsum()])
+    positions = along_path(way, np.interp(now, done, along[:-1]))
+    glance, tilt = (_glances(rng, num_frames, motion) for _ in range(2))
+    heading = steady(np.interp(now, done, course) + 18.0 * glance, motion)
+    if heading is None:
+        return None
     return camera.pose_from_angles(positions, heading, -3.0 + 4.0 * tilt)
+
+
+def _glances(rng: np.random.Generator, num_frames: int, motion: Motion) -> np.ndarray:
+    """Smooth noise [T] that begins and ends at rest."""
+    time = rest_to_rest(num_frames, motion.fps).cumsum()
+    return np.interp(time, np.arange(num_frames), noise(rng, num_frames, motion.fps))
 
 
 def out_and_back(
