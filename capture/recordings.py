@@ -5,7 +5,8 @@ the engine renders the path offline. Three kinds of file are read:
 
 - CSV with a header. `time_s`; `x_m y_m z_m` or `x_cm y_cm z_cm`; and the rotation as `pitch_deg
   yaw_deg roll_deg` (Unreal), as `heading_deg tilt_deg roll_deg` (ours) or as `qw qx qy qz`.
-- TUM (.txt, .tum): `time_s x y z qx qy qz qw`, metres, OpenCV camera to world.
+- TUM (.txt, .tum): `time_s x y z qx qy qz qw`, metres, OpenCV camera to world; read by
+  `capture.formats.tum`.
 - JSON, our own: `{"t_s": [...], "cam_to_world": [4x4, ...]}`.
 """
 
@@ -24,6 +25,7 @@ from scipy.spatial.transform import Rotation, RotationSpline
 
 from capture import camera
 from capture.camera import CM_PER_M, Axes, Intrinsics
+from capture.formats import tum
 from capture.navigation import FreeSpace
 from capture.scene import Plan
 from capture.trajectory import Trajectory
@@ -153,18 +155,12 @@ def _read_csv(path: Path, axes: Axes | None) -> _Read:
 def _read_tum(path: Path, axes: Axes | None) -> _Read:
     if axes == "unreal":
         raise ValueError(f"{path}: TUM files hold OpenCV cameras; use CSV for Unreal's axes")
-    lines = [(n, line.split()) for n, line in enumerate(path.read_text().splitlines(), 1)]
-    rows = [(n, row) for n, row in lines if row and not row[0].startswith("#")]
-    names = ("time_s", "x", "y", "z", "qx", "qy", "qz", "qw")
-    for number, row in rows:
-        if len(row) != len(names):
-            raise ValueError(
-                f"{path}, line {number}: expected {' '.join(names)}, got {len(row)} entries"
-            )
-    table = _numbers(path, rows, list(range(8)), names)
-    where = _at_line(path, table.line)
-    matrix = _quaternion_matrices(table.value[:, 4:], where)
-    return table.value[:, 0], _rigid(table.value[:, 1:4], matrix), where
+    lines, rows = tum.table(path)
+    where = _at_line(path, lines)
+    bad = np.flatnonzero(~np.isfinite(rows).all(1))
+    if len(bad):
+        raise ValueError(f"{where(bad[0])}: NaN or infinity")
+    return rows[:, 0], _rigid(rows[:, 1:4], _quaternion_matrices(rows[:, 4:], where)), where
 
 
 def _read_json(path: Path, axes: Axes | None) -> _Read:

@@ -56,19 +56,29 @@ def _is_tum(path: Path) -> bool:
         return False
 
 
-def _read(file: Path) -> Posed:
-    rows = [
-        text.numbers(line.replace(",", " ").split(), 8, f"{file}:{number}", _FIELDS)
-        for number, line in text.rows(file)
-    ]
+def table(file: Path) -> tuple[list[int], np.ndarray]:
+    """The line of each pose, and the numbers in it: float64 [N, 8], time, position, xyzw.
+
+    Raises:
+        ValueError: If there is none, or a line does not hold eight numbers; names the line.
+    """
+    lines, rows = [], []
+    for number, line in text.rows(file):
+        fields = line.replace(",", " ").split()
+        rows.append(text.numbers(fields, 8, f"{file}:{number}", _FIELDS))
+        lines.append(number)
     if not rows:
         raise ValueError(f"{file} holds no pose")
-    table = np.array(rows)
+    return lines, np.array(rows)
+
+
+def _read(file: Path) -> Posed:
+    _, rows = table(file)
     folder = file.parent
     is_benchmark = file.name == POSES
     name = folder.resolve().name if is_benchmark else file.stem
     rgb = _list(folder / "rgb.txt") if is_benchmark else []
-    t_s, poses = table[:, 0], axes.from_quaternions(table[:, [7, 4, 5, 6]], table[:, 1:4])
+    t_s, poses = rows[:, 0], axes.from_quaternions(rows[:, [7, 4, 5, 6]], rows[:, 1:4])
     notes, pictures, depth = [], None, None
     if rgb:
         pairs = _nearest(np.array([when for when, _ in rgb]), t_s)
@@ -82,7 +92,7 @@ def _read(file: Path) -> Posed:
         depth = _depth(folder, np.array([rgb[picture][0] for picture, _ in pairs]))
         chosen = [pose for _, pose in pairs]
         t_s, poses = t_s[chosen], poses[chosen]
-    length = np.linalg.norm(table[:, 4:], axis=1)
+    length = np.linalg.norm(rows[:, 4:], axis=1)
     if np.any(np.abs(length - 1.0) > 1e-3):
         notes.append(f"{file}: quaternions of length {length.min():.4g} to {length.max():.4g}")
     return Posed(
