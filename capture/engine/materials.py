@@ -90,7 +90,8 @@ def pack(materials: list[Material]) -> MaterialTable:
         row[GLOW:] = (
             m.glow, m.gloss, m.shininess, m.translucency, m.two_sided, 1.0 / m.repeat_m,
         )  # fmt: skip
-    chains = [_mip_chain(image) for image in images]
+    linear = [_LINEAR[image] for image in images]
+    chains = [_mip_chain(level) for level in linear]
     depth = max(len(chain) for chain in chains)
     levels = np.zeros((len(chains), depth), dtype=np.int64)
     parts, start = [], 0
@@ -103,7 +104,7 @@ def pack(materials: list[Material]) -> MaterialTable:
                 start += len(chain[level])
             else:
                 levels[texture, level] = levels[texture, level - 1]
-    mean = np.stack([(_decode(i).reshape(-1, 3)).mean(axis=0) for i in images])
+    mean = np.stack([level.reshape(-1, 3).mean(axis=0) for level in linear])
     albedo = mean[values[:, TEXTURE].astype(int)] * values[:, TINT : TINT + 3]
     return MaterialTable(
         values=values,
@@ -119,16 +120,13 @@ def plain(r: float, g: float, b: float) -> np.ndarray:
     return (np.array([[[r, g, b]]]) * 255 + 0.5).astype(np.uint8)
 
 
+# Display-encoded to linear.
 _LINEAR = (np.arange(256, dtype=np.float32) / 255) ** np.float32(DISPLAY_GAMMA)
 
 
-def _decode(image: np.ndarray) -> np.ndarray:
-    return _LINEAR[image]
-
-
-def _mip_chain(image: np.ndarray) -> list[np.ndarray]:
-    """Levels from the full size to one texel, averaged in linear light, packed int32."""
-    linear, chain = _decode(image), []
+def _mip_chain(linear: np.ndarray) -> list[np.ndarray]:
+    """Levels of a texture [S, S, 3] down to one texel, averaged in linear light, packed int32."""
+    chain = []
     while True:
         root = (np.sqrt(linear) * ((1 << CHANNEL_BITS) - 1) + np.float32(0.5)).astype(np.int32)
         packed = root[..., 0] | root[..., 1] << CHANNEL_BITS | root[..., 2] << 2 * CHANNEL_BITS

@@ -6,9 +6,13 @@ from outside, and carries texture coordinates in metres: one material has one gr
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
+
+# The two axes that a texture is projected to along each axis.
+_ACROSS = np.array([[1, 2], [0, 2], [0, 1]])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,14 +38,12 @@ class Mesh:
     def moved(self, matrix: np.ndarray) -> Mesh:
         """Under an affine transform [4, 4]; mirrored ones keep their outside."""
         linear = matrix[:3, :3]
-        normals = self.normals @ np.linalg.inv(linear)
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-        faces = self.faces if np.linalg.det(linear) > 0 else self.faces[:, ::-1]
+        inverse, mirrored = _inverse(linear.tobytes())
         return Mesh(
             positions_m=self.positions_m @ linear.T + matrix[:3, 3],
-            normals=normals,
+            normals=_unit(self.normals @ inverse),
             uv_m=self.uv_m,
-            faces=faces,
+            faces=self.faces[:, ::-1] if mirrored else self.faces,
         )
 
     def scaled(self, x: float, y: float | None = None, z: float | None = None) -> Mesh:
@@ -87,8 +89,7 @@ def join(meshes: list[Mesh]) -> Mesh:
 def flat(positions_m: np.ndarray, faces: np.ndarray) -> Mesh:
     """Flat-shaded mesh of shared vertices [V, 3] and faces [F, 3], texture box-projected."""
     corners = np.asarray(positions_m, dtype=np.float64)[np.asarray(faces)]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    normals = _unit(_cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
     positions, normals = corners.reshape(-1, 3), np.repeat(normals, 3, axis=0)
     return Mesh(
         positions_m=positions,
@@ -103,11 +104,11 @@ def smooth(positions_m: np.ndarray, faces: np.ndarray) -> Mesh:
     positions = np.asarray(positions_m, dtype=np.float64)
     faces = np.asarray(faces)
     corners = positions[faces]
-    area_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    area_normals = _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals = np.zeros_like(positions)
     for k in range(3):
         np.add.at(normals, faces[:, k], area_normals)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    normals = _unit(normals)
     return Mesh(
         positions_m=positions, normals=normals, uv_m=box_uv(positions, normals), faces=faces
     )
@@ -115,18 +116,25 @@ def smooth(positions_m: np.ndarray, faces: np.ndarray) -> Mesh:
 
 def box_uv(positions_m: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """Texture coordinates [V, 2] in metres, projected along each normal's largest axis."""
-    axis = np.abs(normals).argmax(axis=1)[:, None]
-    x, y, z = positions_m[:, 0:1], positions_m[:, 1:2], positions_m[:, 2:3]
-    along_x, along_y, along_z = np.hstack([y, z]), np.hstack([x, z]), np.hstack([x, y])
-    return np.where(axis == 0, along_x, np.where(axis == 1, along_y, along_z))
+    columns = _ACROSS[np.abs(normals).argmax(axis=1)]
+    return positions_m[np.arange(len(positions_m))[:, None], columns]
+
+
+_CUBE = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)])
+_CUBE_FACES = np.array(
+    [
+        triangle
+        for a, b, c, d in (
+            (0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3),
+        )
+        for triangle in ((a, b, c), (a, c, d))
+    ]
+)  # fmt: skip
 
 
 def box(size_x_m: float, size_y_m: float, size_z_m: float) -> Mesh:
     """A box that stands on z = 0, centred in x and y."""
-    corners = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)])
-    quads = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
-    faces = [t for a, b, c, d in quads for t in ((a, b, c), (a, c, d))]
-    return flat(corners * (size_x_m, size_y_m, size_z_m), np.array(faces))
+    return flat(_CUBE * (size_x_m, size_y_m, size_z_m), _CUBE_FACES)
 
 
 def rounded_box(
@@ -159,7 +167,7 @@ def rounded_box(
             direction = np.empty((n, n, 3))
             direction[..., axis] = sign
             direction[..., i], direction[..., j] = ticks[:, None], ticks[None, :]
-            direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
+            direction = _unit(direction)
             centre = np.empty((n, n, 3))
             centre[..., axis] = sign * (half[axis] - radius)
             centre[..., i] = side[:, None] * (half[i] - radius)
@@ -193,10 +201,7 @@ def lathe(profile_m, *, sides: int = 16) -> Mesh:
     # A repeated point has no slope of its own: either copy keeps the normal of its own side.
     before = np.vstack([np.zeros((1, 2)), slope])
     after = np.vstack([slope, np.zeros((1, 2))])
-    flat_normal = before / np.maximum(
-        np.linalg.norm(before, axis=1, keepdims=True), 1e-12
-    ) + after / np.maximum(np.linalg.norm(after, axis=1, keepdims=True), 1e-12)
-    flat_normal /= np.maximum(np.linalg.norm(flat_normal, axis=1, keepdims=True), 1e-12)
+    flat_normal = _unit(_unit(before) + _unit(after))
     c, s = np.cos(turn), np.sin(turn)
     c[-1], s[-1] = c[0], s[0]
     radius, height = profile[:, 0:1], profile[:, 1:2]
@@ -243,19 +248,17 @@ def tube(path_m, radius_m, *, sides: int = 8) -> Mesh:
     """
     path = np.asarray(path_m, dtype=np.float64)
     radius = np.broadcast_to(np.asarray(radius_m, dtype=np.float64), len(path))[:, None, None]
-    tangent = np.gradient(path, axis=0)
-    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    tangent = _unit(np.gradient(path, axis=0))
     least = np.eye(3)[np.abs(tangent).sum(axis=0).argmin()]
-    first = np.cross(tangent, least)
-    first /= np.linalg.norm(first, axis=1, keepdims=True)
-    second = np.cross(tangent, first)
+    first = _unit(_cross(tangent, least))
+    second = _cross(tangent, first)
     turn = np.linspace(0.0, 2 * np.pi, sides + 1)
     normals = (
         np.cos(turn)[None, :, None] * first[:, None] + np.sin(turn)[None, :, None] * second[:, None]
     )
     normals[:, -1] = normals[:, 0]
     positions = path[:, None] + radius * normals
-    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
+    along = np.concatenate([[0.0], np.cumsum(_length(np.diff(path, axis=0)))])
     uv = np.stack(np.broadcast_arrays(turn[None, :] * radius.max(), along[:, None]), -1)
     return _strip(positions, normals, uv)
 
@@ -266,7 +269,7 @@ def sheet(positions_m: np.ndarray) -> Mesh:
     Texture coordinates follow the lengths along the first row and column.
     """
     grid = np.asarray(positions_m, dtype=np.float64)
-    normals = _unit(np.cross(np.gradient(grid, axis=0), np.gradient(grid, axis=1)))
+    normals = _unit(_cross(np.gradient(grid, axis=0), np.gradient(grid, axis=1)))
     # A corner that is pinched to a point has no slope of its own: it takes its row's.
     pinched = ~normals.any(axis=-1)
     rows = np.broadcast_to(_unit(normals.sum(axis=1, keepdims=True)), normals.shape)
@@ -300,8 +303,8 @@ def _strip(positions, normals, uv, outward: int = -1) -> Mesh:
     faces = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
     flat_positions = positions.reshape(-1, 3)
     corners = flat_positions[faces]
-    area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    faces = faces[np.linalg.norm(area, axis=1) > 1e-12]
+    area = _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    faces = faces[_length(area) > 1e-12]
     return Mesh(
         positions_m=flat_positions,
         normals=normals.reshape(-1, 3),
@@ -310,6 +313,31 @@ def _strip(positions, normals, uv, outward: int = -1) -> Mesh:
     )
 
 
+# `np.cross` and `np.linalg.norm` cost more than all the rest on meshes of a few corners, of which a
+# world has thousands; these give the same bits.
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cross products of vectors [..., 3]."""
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    out = np.empty(a.shape)
+    out[..., 0], out[..., 1], out[..., 2] = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+    return out
+
+
+def _length(vectors: np.ndarray) -> np.ndarray:
+    """Lengths [...] of vectors [..., N]."""
+    squares = vectors * vectors
+    total = squares[..., 0] + squares[..., 1]
+    return np.sqrt(total + squares[..., 2] if vectors.shape[-1] == 3 else total)
+
+
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors [..., 3] of length one; those without length stay as they are."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    """Vectors [..., N], N 2 or 3, of length one; those without length stay as they are."""
+    return vectors / np.maximum(_length(vectors), 1e-12)[..., None]
+
+
+@functools.lru_cache(maxsize=1024)
+def _inverse(linear: bytes) -> tuple[np.ndarray, bool]:
+    """Inverse of a matrix [3, 3] and whether it mirrors; most meshes stand in few directions."""
+    matrix = np.frombuffer(linear).reshape(3, 3)
+    return np.linalg.inv(matrix), bool(np.linalg.det(matrix) <= 0)

@@ -31,7 +31,8 @@ def noise(
         i, s = _steps(size, rows)
         j, t = _steps(size, columns)
         band = lattice[i] * (1 - s)[:, None] + lattice[(i + 1) % rows] * s[:, None]
-        out += weight * (band[:, j] * (1 - t) + band[:, (j + 1) % columns] * t)
+        left, right = band.take(j, axis=1), band.take((j + 1) % columns, axis=1)
+        out += weight * (left * (1 - t) + right * t)
         total, weight = total + weight, weight * gain
     return out / np.float32(total)
 
