@@ -10,6 +10,7 @@ from capture.actions import NAMES, STATIC, Actions
 # The paper gives no number.
 ACTIVE_STEPS = 0.1
 ACTIVE_DEG = 0.1
+_BOUNDING = 20  # rounds until the mean is 1 and the bounds hold
 _THRESHOLDS = np.array([ACTIVE_STEPS] * 6 + [ACTIVE_DEG] * 6 + [0.5])
 
 
@@ -35,3 +36,55 @@ def entropy_bits(shares: np.ndarray) -> float:
     """Entropy of a histogram [n] scaled to sum 1; log2(13) = 3.70 for perfectly even actions."""
     p = shares[shares > 0] / shares.sum()
     return float(-(p * np.log2(p)).sum()) + 0.0
+
+
+def coupling(actions: Actions) -> float:
+    """Share of the moving frames that take two or more actions at once; 0 where nothing moves.
+
+    RELIC sec. 3 calls real video "coupled": actions that always come together cannot be told
+    apart by a model.
+    """
+    count = active(actions)[1:, :STATIC].sum(axis=1)
+    return float(np.mean(count[count > 0] > 1)) if (count > 0).any() else 0.0
+
+
+def label_agreement(labels: Actions, moves: Actions) -> np.ndarray:
+    """Whether the labels of each frame name the actions that its poses take, bool [T].
+
+    Args:
+        labels: As stored.
+        moves: Encoded from the poses, with the same `step_m`. Quantities within a tenth of the
+            bounds above count as either.
+    """
+    clearly = np.abs(moves.values - _THRESHOLDS) > 0.1 * _THRESHOLDS
+    same = (active(labels) == active(moves)) | ~clearly
+    return same[:, :STATIC].all(axis=1)
+
+
+def weights(shares: np.ndarray, limit: float = 4.0, rounds: int = 200) -> np.ndarray:
+    """How often to draw each clip, so that all actions are seen about equally often.
+
+    Iterative proportional fitting: a clip's weight is multiplied by the mean, over its actions, of
+    (mean share / share so far) of each action, until nothing changes. RELIC sec. 3 balances its
+    actions without a formula.
+
+    Args:
+        shares: `histogram` of each clip, float64 [N, 13]. Actions that no clip holds are left out.
+        limit: No clip is drawn more than this many times as often as the average clip, or less
+            than its inverse.
+        rounds: Of fitting.
+
+    Returns:
+        float64 [N], mean 1.
+    """
+    if not len(shares):
+        return np.zeros(0)
+    shares = shares[:, shares.sum(axis=0) > 0]
+    per_clip = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-9)
+    weight = np.ones(len(shares))
+    for _ in range(rounds):
+        now = weight @ shares
+        weight = weight * (per_clip @ np.sqrt(now.mean() / now))
+        for _ in range(_BOUNDING):
+            weight = np.clip(weight / weight.mean(), 1.0 / limit, limit)
+    return weight

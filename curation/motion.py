@@ -1,4 +1,4 @@
-"""How the camera moves: speed, jerk, turning, stillness, jitter. Poses only, no pixels.
+"""How the camera moves: speed, jerk, turning, jumps, stillness, jitter. Poses only, no pixels.
 
 RELIC sec. 3 rejects "excessive panning speed, abrupt rotation, inconsistent velocity" and
 "micro-jitter, oscillatory drift" by eye and publishes no thresholds; these are the numbers for it.
@@ -17,6 +17,13 @@ STILL_DEG_S = 0.5
 # Quadratic Savitzky-Golay smoothing over five frames: exact for constant acceleration.
 _SMOOTH_5 = np.array([-3.0, 12.0, 17.0, 12.0, -3.0]) / 35.0
 _TURNING_DEG_S = 2.0
+_SWAYING_M_S = 0.05
+IDLE_S = 2.0
+# A jump: longer than this, and than five times the steps around it. Nobody walks like that.
+_JUMP_M, _JUMP_DEG, _JUMP_TIMES = 0.25, 15.0, 5.0
+_AROUND = 4
+# A stutter: one step that differs this much from the steps before and after it.
+_STUTTER_M_S, _STUTTER_SHARE = 0.2, 0.5
 
 
 def acceleration_m_s2(path: Trajectory) -> np.ndarray:
@@ -55,6 +62,50 @@ def still(path: Trajectory) -> np.ndarray:
     return (path.speed_m_s() < STILL_M_S) & (path.turn_deg_s() < STILL_DEG_S)
 
 
+def idle(path: Trajectory, min_s: float = IDLE_S) -> np.ndarray:
+    """Frames of stretches of at least `min_s` seconds that stand `still`, bool [T]."""
+    found = np.zeros(len(path), dtype=bool)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], still(path).astype(np.int8), [0]])))
+    for first, last in edges.reshape(-1, 2):
+        if path.t_s[last] - path.t_s[first] >= min_s - 1e-9:
+            found[first : last + 1] = True
+    return found
+
+
+def teleports(path: Trajectory) -> np.ndarray:
+    """Frames that a jump leads to, bool [T].
+
+    A step is a jump if it is longer than 0.25 m + 5 m, or turns by more than 15 deg + 5 m, where
+    m is the median of the eight steps around it: the constant-velocity form of SpatialVID's test
+    for anomalies (`utils/evaluation.py`).
+    """
+    step_m = np.linalg.norm(np.diff(path.position_m, axis=0), axis=1)
+    step_deg = path.turn_deg_s() * np.diff(path.t_s)
+    jump = step_m > _JUMP_M + _JUMP_TIMES * _median_around(step_m)
+    jump |= step_deg > _JUMP_DEG + _JUMP_TIMES * _median_around(step_deg)
+    return np.concatenate([[False], jump])
+
+
+def stutters(path: Trajectory) -> np.ndarray:
+    """Frames that come too far or not far enough, bool [T]: a pose was skipped or repeated.
+
+    The speed of the step differs from the medians of the three steps before and of the three after
+    it by more than half of them and more than 0.2 m/s, to the same side. Smooth speed-ups, starts
+    and stops do not.
+    """
+    speed = path.speed_m_s()
+    found = np.zeros(len(path), dtype=bool)
+    if len(speed) < 7:
+        return found
+    triples = np.median(np.lib.stride_tricks.sliding_window_view(speed, 3), axis=1)
+    before, middle, after = triples[:-4], speed[3:-3], triples[4:]
+    for side in (1.0, -1.0):
+        off = side * (middle - np.stack([before, after]))
+        least = np.maximum(_STUTTER_M_S, _STUTTER_SHARE * np.stack([before, after]))
+        found[4:-3] |= (off > least).all(axis=0)
+    return found
+
+
 def jitter(path: Trajectory) -> tuple[float, float]:
     """Millimetres and degrees that the camera shakes about its own smooth path.
 
@@ -75,12 +126,17 @@ def reversals_hz(path: Trajectory) -> float:
     Counts sign changes of the angular velocity about the world's vertical and about the camera's
     right axis, ignoring rates below 2 deg/s; the larger of the two, divided by the duration.
     """
-    rates = turn_vector_deg_s(path)
-    right = path.cam_to_world[:-1, :3, 0]
-    per_axis = (rates[:, 2], np.sum(rates * right, axis=1))
-    signs = (np.sign(rate[np.abs(rate) > _TURNING_DEG_S]) for rate in per_axis)
-    count = max(int(np.count_nonzero(np.diff(sign))) for sign in signs)
-    return count / max(float(path.t_s[-1] - path.t_s[0]), 1e-9)
+    return _changes_hz(path, turn_vector_deg_s(path), _TURNING_DEG_S)
+
+
+def sway_hz(path: Trajectory) -> float:
+    """How often a second the camera changes the direction in which it trucks or rises.
+
+    As `reversals_hz`, of the velocity along the camera's right axis and the world's vertical,
+    ignoring what is slower than 0.05 m/s: RELIC's "oscillatory drift".
+    """
+    velocity_m_s = np.diff(path.position_m, axis=0) / np.diff(path.t_s)[:, None]
+    return _changes_hz(path, velocity_m_s, _SWAYING_M_S)
 
 
 def summary(path: Trajectory) -> dict[str, float]:
@@ -98,9 +154,12 @@ def summary(path: Trajectory) -> dict[str, float]:
         "turn_max_deg_s": _max(turn),
         "turn_acceleration_max_deg_s2": _max(turn_acceleration_deg_s2(path)),
         "reversals_hz": reversals_hz(path),
+        "sway_hz": sway_hz(path),
         "jitter_mm": jitter_mm,
         "jitter_deg": jitter_deg,
         "still_share": _mean(still(path)),
+        "teleports": float(np.count_nonzero(teleports(path))),
+        "stutters": float(np.count_nonzero(stutters(path))),
         "path_m": length_m,
         "net_m": net_m,
     }
@@ -117,6 +176,25 @@ def _derivative(values: np.ndarray, t_s: np.ndarray, order: int) -> np.ndarray:
         values = np.diff(values, axis=0) / np.diff(t_s)[:, None]
         t_s = (t_s[1:] + t_s[:-1]) / 2
     return values
+
+
+def _changes_hz(path: Trajectory, rates: np.ndarray, least: float) -> float:
+    """Sign changes a second of `rates` [T - 1, 3] along the vertical or the camera's right."""
+    right = path.cam_to_world[:-1, :3, 0]
+    per_axis = (rates[:, 2], np.sum(rates * right, axis=1))
+    signs = (np.sign(rate[np.abs(rate) > least]) for rate in per_axis)
+    count = max(int(np.count_nonzero(np.diff(sign))) for sign in signs)
+    return count / max(float(path.t_s[-1] - path.t_s[0]), 1e-9)
+
+
+def _median_around(steps: np.ndarray) -> np.ndarray:
+    """The median of up to eight neighbours of each step; 0 where there is none."""
+    if len(steps) < 2:
+        return np.zeros(len(steps))
+    padded = np.pad(steps, _AROUND, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1).copy()
+    windows[:, _AROUND] = np.nan
+    return np.nanmedian(windows, axis=1)
 
 
 def _residual(values: np.ndarray) -> float:

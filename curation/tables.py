@@ -7,6 +7,7 @@ metrics/frames.parquet, metrics/clips.parquet
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,12 @@ import pyarrow.parquet as pq
 
 from capture import camera, files
 from capture.episode import Episode
-from curation import duplicates, segment
+from curation import clips, duplicates, segment
 from curation.catalogue import CLIP_METRICS, FRAME_METRICS, UNITS
-from curation.measure import Measured, measure
+from curation.measure import measure
 
-VERSION = 1  # raise it when a number changes its meaning; everything is then measured again
+# Raise one when a number changes its meaning: everything is then measured or cut again.
+MEASURE_VERSION, CUT_VERSION = 2, 1
 
 _POSE = ("x_m", "y_m", "z_m", "heading_deg", "tilt_deg", "roll_deg")
 _FRAME_SCHEMA = pa.schema(
@@ -31,6 +33,9 @@ _FRAME_SCHEMA = pa.schema(
         *((name, pa.float32()) for name in _POSE),
         *((metric.name, pa.float32()) for metric in FRAME_METRICS),
         ("raw_pixels", pa.bool_()),
+        ("lag_errors", pa.list_(pa.float32())),
+        ("view_names", pa.list_(pa.string())),
+        ("view_shares", pa.list_(pa.float32())),
     ]
 )
 _CLIP_SCHEMA = pa.schema(
@@ -49,36 +54,51 @@ _CLIP_SCHEMA = pa.schema(
         ("action_shares", pa.list_(pa.float64())),
         ("lag_errors", pa.list_(pa.float64())),
         ("loop_closed", pa.bool_()),
+        ("revisit_gap_shares", pa.list_(pa.float64())),
         *((metric.name, pa.float64()) for metric in CLIP_METRICS),
     ]
 )
 
 
-def measure_episode(dataset: Path, plan_id: str) -> bool:
-    """Measure one episode into its part files, unless that is done.
+def measure_episode(dataset: Path, plan_id: str, length: int = segment.LENGTH) -> bool:
+    """Measure one episode into its part files and cut it into clips, unless that is done.
 
     Safe to run for many episodes at once, and again after an interruption: a part is bound to the
-    content of the episode it was taken from.
+    content of the episode it was taken from. Clips of another length are cut from the measured
+    frames; no pixel is read again.
 
     Args:
         dataset: The dataset folder.
         plan_id: Name of the episode's folder.
+        length: Of a clip, frames.
 
     Returns:
-        Whether anything had to be measured.
+        Whether anything had to be done.
 
     Raises:
         ValueError: If the episode is absent, unfinished or cannot be measured.
     """
     episode = Episode.load(dataset / "episodes" / plan_id)
-    mark = _mark(episode)
+    mark, cut_mark = _marks(episode, length)
     frames_path, clips_path = _parts(dataset, plan_id)
-    if _known(clips_path) == mark and frames_path.is_file():
+    measured = _known(frames_path) == mark
+    if measured and _known(clips_path) == cut_mark:
         return False
-    measured = measure(episode)
-    _write(frames_path, _frame_table(episode, measured), mark)
-    _write(clips_path, pa.Table.from_pylist(measured.clips, schema=_CLIP_SCHEMA), mark)
+    if not measured:
+        _write(frames_path, _frame_table(episode, measure(episode)), mark)
+    rows = clips.rows(episode, _columns(pq.read_table(frames_path)), length)
+    _write(clips_path, pa.Table.from_pylist(rows, schema=_CLIP_SCHEMA), cut_mark)
     return True
+
+
+def is_measured(dataset: Path, plan_id: str, length: int = segment.LENGTH) -> bool:
+    """Whether `measure_episode` would have nothing to do."""
+    try:
+        mark, cut_mark = _marks(Episode.load(dataset / "episodes" / plan_id), length)
+    except ValueError:
+        return False
+    frames_path, clips_path = _parts(dataset, plan_id)
+    return _known(frames_path) == mark and _known(clips_path) == cut_mark
 
 
 def merge(dataset: Path) -> Path:
@@ -97,12 +117,12 @@ def merge(dataset: Path) -> Path:
         raise ValueError(f"{dataset}: no episode has been measured; run `relickit curate` first")
     parts = [_parts(dataset, plan_id) for plan_id in plan_ids]
     frames = pa.concat_tables([pq.read_table(part).replace_schema_metadata() for part, _ in parts])
-    clips = pa.concat_tables([pq.read_table(part).replace_schema_metadata() for _, part in parts])
-    clips = clips.sort_by("clip_id")
-    clips = clips.append_column("duplicate_of", _duplicates(clips, frames))
+    cut = pa.concat_tables([pq.read_table(part).replace_schema_metadata() for _, part in parts])
+    cut = cut.sort_by("clip_id")
+    cut = cut.append_column("duplicate_of", _duplicates(cut, frames))
     folder = dataset / "metrics"
     _write(folder / "frames.parquet", frames)
-    _write(folder / "clips.parquet", clips)
+    _write(folder / "clips.parquet", cut)
     return folder / "clips.parquet"
 
 
@@ -118,11 +138,14 @@ def _parts(dataset: Path, plan_id: str) -> tuple[Path, Path]:
     return folder / f"{plan_id}.frames.parquet", folder / f"{plan_id}.clips.parquet"
 
 
-def _mark(episode: Episode) -> dict[bytes, bytes]:
-    """What a part must have been made of to be valid."""
-    content = files.sha256(episode.path / "episode.json")
-    how = f"{VERSION} {segment.LENGTH} {segment.STRIDE}"
-    return {b"relickit.episode": content.encode(), b"relickit.measure": how.encode()}
+def _marks(episode: Episode, length: int) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    """What the parts must have been made of to be valid: frames and clips."""
+    content = files.sha256(episode.path / "episode.json").encode()
+    mark = {
+        b"relickit.episode": content,
+        b"relickit.measure": f"{MEASURE_VERSION}".encode(),
+    }
+    return mark, {**mark, b"relickit.cut": f"{CUT_VERSION} {length}".encode()}
 
 
 def _known(path: Path) -> dict[bytes, bytes] | None:
@@ -132,16 +155,35 @@ def _known(path: Path) -> dict[bytes, bytes] | None:
     return {key: value for key, value in metadata.items() if key.startswith(b"relickit.")}
 
 
-def _frame_table(episode: Episode, measured: Measured) -> pa.Table:
+def _frame_table(episode: Episode, measured: Mapping[str, object]) -> pa.Table:
     count = len(episode)
     columns = {
         "plan_id": [episode.id] * count,
         "scene_id": [episode.scene.id] * count,
         "frame": np.arange(count),
-        **measured.frames,
+        **measured,
     }
-    arrays = [pa.array(columns[field.name]).cast(field.type) for field in _FRAME_SCHEMA]
-    return pa.Table.from_arrays(arrays, schema=_FRAME_SCHEMA)
+    arrays = [
+        pa.array(columns[field.name], field.type if pa.types.is_list(field.type) else None)
+        for field in _FRAME_SCHEMA
+    ]
+    cast = [a.cast(field.type) for a, field in zip(arrays, _FRAME_SCHEMA, strict=True)]
+    return pa.Table.from_arrays(cast, schema=_FRAME_SCHEMA)
+
+
+def _columns(table: pa.Table) -> dict[str, np.ndarray]:
+    """The frame table as arrays [T]: float64, bool, or lists in an object array."""
+    columns: dict[str, np.ndarray] = {}
+    for name in table.column_names:
+        values = table[name].combine_chunks()
+        if pa.types.is_list(values.type):
+            columns[name] = np.empty(len(values), dtype=object)
+            columns[name][:] = values.to_pylist()
+        elif pa.types.is_floating(values.type):
+            columns[name] = values.to_numpy(zero_copy_only=False).astype(np.float64)
+        else:
+            columns[name] = values.to_numpy(zero_copy_only=False)
+    return columns
 
 
 def _write(path: Path, table: pa.Table, mark: dict[bytes, bytes] | None = None) -> None:
@@ -154,7 +196,7 @@ def _write(path: Path, table: pa.Table, mark: dict[bytes, bytes] | None = None) 
         pq.write_table(table.cast(pa.schema(fields, metadata=mark)), temporary, compression="zstd")
 
 
-def _duplicates(clips: pa.Table, frames: pa.Table) -> pa.Array:
+def _duplicates(cut: pa.Table, frames: pa.Table) -> pa.Array:
     """Clip ids, "" where a clip is the first of its kind."""
     begin: dict[str, int] = {}
     for row, plan_id in enumerate(frames["plan_id"].to_pylist()):
@@ -163,11 +205,11 @@ def _duplicates(clips: pa.Table, frames: pa.Table) -> pa.Array:
     x, y, z, heading, tilt, roll = columns
     rows = [
         begin[clip["plan_id"]] + clip["start"] + duplicates.sample(clip["stop"] - clip["start"])
-        for clip in clips.select(["plan_id", "start", "stop"]).to_pylist()
+        for clip in cut.select(["plan_id", "start", "stop"]).to_pylist()
     ]
     index = np.array(rows, dtype=int).reshape(-1, duplicates.SAMPLES)
     position_m = np.stack([x, y, z], -1)[index]
     paths = camera.pose_from_angles(position_m, heading[index], tilt[index], roll[index])
-    ids = clips["clip_id"].to_pylist()
-    found = duplicates.find(clips["scene_id"].to_pylist(), paths)
+    ids = cut["clip_id"].to_pylist()
+    found = duplicates.find(cut["scene_id"].to_pylist(), paths)
     return pa.array(["" if n is None else ids[n] for n in found], pa.string())

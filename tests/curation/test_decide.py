@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import shutil
@@ -12,7 +13,7 @@ from box_room import BOX_NAMES, box_plan, box_scene, render_box, write_box_episo
 
 from capture import camera
 from capture.episode import Episode, EpisodeWriter
-from curation import decide, exposure, measure, segment, split, tables
+from curation import clips, decide, exposure, measure, segment, split, tables
 from curation.catalogue import CLIP_METRICS, FRAME_METRICS
 from curation.filters import RULES, Rule, judge
 from curation.verdict import Verdict
@@ -101,13 +102,46 @@ def test_segments_start_at_key_frames_and_share_one_frame():
     assert segment.segments(241) == [(0, 81), (80, 161), (160, 241)]
     assert segment.segments(240) == [(0, 81), (80, 161)]
     assert segment.segments(80) == []
-    with pytest.raises(ValueError, match="multiple of 16, got 81"):
-        segment.segments(200, stride=81)
+    assert segment.segments(321, 161) == [(0, 161), (160, 321)]
+    assert segment.segments(641, 317) == [(0, 317), (304, 621)]
+    with pytest.raises(ValueError, match=r"1 \+ 4 n frames .* got 80"):
+        segment.segments(200, 80)
+
+
+def mask(num_frames: int, *frames: int) -> np.ndarray:
+    return np.isin(np.arange(num_frames), frames)
+
+
+def test_clips_lie_between_bad_frames_and_what_is_bad_stays_a_candidate():
+    assert segment.segments(305, bad=mask(305, 100)) == [(0, 81), (112, 193), (192, 273)]
+    assert segment.segments(241, bad=mask(241, 100)) == [(0, 81), (112, 193), (160, 241)]
+    assert segment.segments(161, bad=mask(161, 100)) == [(0, 81), (80, 161)]
+    assert segment.segments(161, bad=np.ones(161, dtype=bool)) == segment.segments(161)
+
+
+def test_a_clip_may_begin_after_a_jump_but_not_hold_it():
+    assert segment.segments(241, breaks=mask(241, 96)) == [(0, 81), (96, 177), (160, 241)]
+    inside = [(a, b) for a, b in segment.segments(401, breaks=mask(401, 96)) if a < 96 < b]
+    assert len(inside) <= 1, "at most the candidate that is rejected for it"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_clips_start_at_key_frames_never_overlap_by_more_than_half_and_cover_the_grid(seed):
+    rng = np.random.default_rng(seed)
+    num_frames, length = int(rng.integers(81, 900)), int(rng.choice([81, 161, 317]))
+    bad = rng.random(num_frames) < rng.choice([0, 0.01, 0.3])
+    found = segment.segments(num_frames, length, bad=bad, breaks=rng.random(num_frames) < 0.005)
+    assert found == sorted(set(found))
+    assert all(a % 16 == 0 and b - a == length and b <= num_frames for a, b in found)
+    assert all(2 * (b - c) <= length + 1 for (a, b), (c, d) in itertools.pairwise(found))
+    grid = segment.segments(num_frames, length)
+    assert all(any(2 * (min(b, d) - max(a, c)) >= length for c, d in found) for a, b in grid)
 
 
 def test_clip_ids_are_file_names():
     assert segment.clip_id("town-1", "0af3", 80) == "town-1-0af3-00080"
     assert segment.clip_id("a b/c.d", "x", 0) == "a_b_c_d-x-00000"
+    assert segment.clip_id("town-1", "0af3", 80, 161) == "town-1-0af3-00080-161"
 
 
 def test_scenes_are_split_the_same_way_in_any_order():
@@ -182,7 +216,8 @@ def test_the_observer_sees_the_raw_frames_and_measuring_uses_it(tmp_path):
             writer.add(
                 rgb=rgb, depth_m=depth_m, mask=mask, reported_cm_deg=reported, measured=measured
             )
-    clip = measure.measure(Episode.load(tmp_path / plan.id)).clips[0]
+    episode = Episode.load(tmp_path / plan.id)
+    clip = clips.rows(episode, measure.measure(episode))[0]
     assert clip["raw_pixels"] is True
     assert clip["luma_mean"] == 77.0
     assert clip["geometry_inlier"] > 0.95
@@ -213,9 +248,10 @@ def test_numbers_that_are_none_are_reported_in_words(tmp_path):
 
 
 def test_an_episode_that_is_too_short_has_frames_and_no_clips(tmp_path):
-    measured = measure.measure(write_with(tmp_path))
-    assert len(measured.frames["t_s"]) == 17
-    assert measured.clips == []
+    episode = write_with(tmp_path)
+    measured = measure.measure(episode)
+    assert len(measured["t_s"]) == 17
+    assert clips.rows(episode, measured) == []
 
 
 def test_half_written_episodes_are_reported_in_words(copy):

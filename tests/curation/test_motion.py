@@ -53,6 +53,48 @@ def test_a_swinging_view_reverses():
     assert motion.reversals_hz(swing) == pytest.approx(2.0, abs=0.2)
 
 
+def test_a_swaying_path_sways_and_a_circle_hardly_does():
+    swaying = path((lambda t: t, lambda t: 0.1 * np.sin(2 * np.pi * 1.5 * t), 0.0))
+    assert motion.sway_hz(swaying) == pytest.approx(3.0, abs=0.2)
+    assert motion.summary(swaying)["reversals_hz"] == 0.0
+    circle = path((lambda t: np.cos(t), lambda t: np.sin(t), 0.0))
+    assert motion.sway_hz(circle) < 0.5
+
+
+def test_a_jump_is_a_teleport_and_quick_movement_is_none():
+    jump = path((lambda t: t + 1.5 * (t >= 3.0), 0.0, 0.0))
+    assert np.flatnonzero(motion.teleports(jump)).tolist() == [48]
+    turned = path(heading=lambda t: 5 * t + 60.0 * (t >= 3.0))
+    assert np.flatnonzero(motion.teleports(turned)).tolist() == [48]
+    for smooth in (path((lambda t: 6 * t, 0.0, 0.0)), path(heading=lambda t: 45 * (t**1.5))):
+        assert not motion.teleports(smooth).any()
+    assert not motion.teleports(path(n=1)).any() and not motion.teleports(path(n=2)).any()
+
+
+def test_a_skipped_and_a_repeated_pose_stutter_and_starts_and_stops_do_not():
+    t = np.arange(40) / FPS
+    steady = np.stack([t, 0 * t, 0 * t], -1)
+
+    def stutters(position):
+        poses = camera.pose_from_angles(position, np.zeros(len(position)), 0.0)
+        return np.flatnonzero(motion.stutters(Trajectory.uniform(poses, FPS))).tolist()
+
+    assert stutters(steady) == []
+    assert stutters(np.delete(steady, 20, axis=0)) == [20]
+    assert stutters(np.insert(steady, 20, steady[20], axis=0)) == [21]
+    assert stutters(np.concatenate([steady[:20], np.repeat(steady[19:20], 20, axis=0)])) == []
+
+
+def test_idle_stretches_are_those_of_two_seconds():
+    def idle(pause_s: float) -> int:
+        stop_and_go = path((lambda t: np.minimum(t, 1) + np.maximum(t - 1 - pause_s, 0), 0.0, 0.0))
+        return int(motion.idle(stop_and_go).sum())
+
+    assert idle(1.5) == 0
+    assert idle(2.5) == pytest.approx(2.5 * FPS + 1, abs=1)
+    assert motion.idle(path()).all()
+
+
 def test_still_clip_is_still():
     assert motion.summary(path())["still_share"] == 1.0
 
@@ -85,7 +127,9 @@ def test_out_and_back_revisits_and_a_straight_line_does_not():
     gap = coverage.revisit_gap_s(out_and_back)
     assert gap[:49].max() == 0.0
     assert gap[-1] == pytest.approx(6.0, abs=1.0)
-    assert coverage.summary(gap)["revisit_share"] > 0.2
+    assert np.mean(gap > 0) > 0.2
+    shares = coverage.gap_histogram(gap)
+    assert shares[:2].sum() == np.mean(gap > 0) and shares[1] > 0 and not shares[2:].any()
     assert coverage.loop_closed(out_and_back)
     straight = path((lambda t: t, 0.0, 0.0))
     assert not coverage.revisit_gap_s(straight).any()
@@ -124,6 +168,38 @@ def test_histogram_of_known_actions():
     assert shares["dolly_in"] == pytest.approx(0.5)
     assert shares["pan_left"] == pytest.approx(0.5)
     assert sum(shares.values()) == pytest.approx(1.0)
+
+
+def test_actions_are_coupled_where_two_come_together():
+    apart = path((lambda t: np.minimum(t, 3.0), 0.0, 0.0), heading=lambda t: 20 * (t > 3) * (t - 3))
+    together = path((lambda t: t, 0.0, 0.0), heading=lambda t: 20 * t)
+    assert balance.coupling(actions.encode(apart.cam_to_world)) == pytest.approx(0.0, abs=0.02)
+    assert balance.coupling(actions.encode(together.cam_to_world)) == pytest.approx(1.0, abs=0.02)
+    assert balance.coupling(actions.encode(path().cam_to_world)) == 0.0
+
+
+def test_swapped_labels_disagree_with_the_poses():
+    moves = actions.encode(path(heading=lambda t: 20 * np.sin(t)).cam_to_world)
+    left, right = actions.NAMES.index("pan_left"), actions.NAMES.index("pan_right")
+    swapped = moves.values.copy()
+    swapped[:, [left, right]] = moves.values[:, [right, left]]
+    labels = actions.Actions(values=swapped, step_m=moves.step_m)
+    assert balance.label_agreement(moves, moves).all()
+    assert balance.label_agreement(labels, moves).mean() < 0.2
+
+
+def test_weights_even_out_the_actions():
+    shares = np.zeros((10, 13))
+    shares[:8, 0] = 1.0  # eight clips that go forward
+    shares[8, 8] = shares[9, 9] = 1.0  # one to the left, one to the right
+    weights = balance.weights(shares)
+    drawn = weights @ shares
+    np.testing.assert_allclose(drawn[[8, 9]] / drawn[0], 1.0, rtol=0.05)
+    assert weights.mean() == pytest.approx(1.0)
+    bounded = balance.weights(shares, limit=2.0)
+    assert bounded.max() / bounded.mean() <= 2.0 + 1e-6 and bounded.max() < weights.max()
+    np.testing.assert_allclose(balance.weights(np.full((5, 13), 0.3)), 1.0)
+    assert len(balance.weights(np.zeros((0, 13)))) == 0
 
 
 def test_a_still_path_is_static():

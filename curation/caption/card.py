@@ -15,24 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from capture.scene import Place, Scene
+from curation.caption.lint import camera_words
 
 MIN_VIEW_SHARE = 0.01
 MAX_OBJECTS = 5
 # Every room has these; they are not worth saying.
 _SHELL = re.compile(r"(walls?|ceiling) of |.*\breveal$", re.IGNORECASE)
-
-# Nouns of a scene stay: frying pans, picture frames, a parked truck.
-_CAMERA_WORDS = re.compile(
-    r"\b(camera\w*|lens|footage|video|clip|shots?|handheld|pov|first[- ]person|viewers?|viewpoint"
-    r"|viewed|perspective|(?:in|out of|the) frame|as we|we (?:see|are|enter|pass)|you (?:see|are)"
-    r"|pan(?:ned|ning)|pans? (?:left|right|up|down|across|over|around|to)|tilts|tilting"
-    r"|tilt (?:up|down)|zoom\w*|doll(?:y|ies)|truck(?:s|ing)? (?:left|right)|pedestal (?:up|down)"
-    r"|orbit\w*|rotat\w+|mov(?:e|es|ed|ing|ement)|motion|glid(?:e|es|ing)"
-    r"|(?:fly|flies|flying|flight) (?:through|over|past)|walk(?:s|ed|ing)|approach(?:es|ing)"
-    r"|turn(?:s|ing)? (?:left|right|around|to)|forwards?|backwards?|steady (?:shot|pace)"
-    r"|looking (?:up|down|left|right|around))\b",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,12 +45,19 @@ def view(scene: Scene, position_m: np.ndarray, masks: np.ndarray, names: list[st
         masks: Object index, uint16 [N, H, W]; 0 is the background.
         names: Object ids by index.
     """
+    return View(place=scene.place_at(position_m), objects=in_view(masks, names))
+
+
+def in_view(masks: np.ndarray, names: list[str]) -> dict[str, float]:
+    """Object id -> share of the pixels, largest first; without the background.
+
+    Args:
+        masks: Object index, uint16, any shape; 0 is the background.
+        names: Object ids by index.
+    """
     counts = np.bincount(masks.ravel(), minlength=len(names))[: len(names)]
     order = np.argsort(-counts, kind="stable")
-    objects: dict[str, float] = {
-        names[k]: float(counts[k] / masks.size) for k in order.tolist() if k and counts[k]
-    }
-    return View(place=scene.place_at(position_m), objects=objects)
+    return {names[k]: float(counts[k] / masks.size) for k in order.tolist() if k and counts[k]}
 
 
 def describe(scene: Scene, seen: View, seed: str) -> str:
@@ -81,11 +76,6 @@ def describe(scene: Scene, seen: View, seed: str) -> str:
     where, what = _where(scene, seen.place, rng), _what(scene, seen, rng)
     parts = (where, about, _clean(scene.light), what)
     return " ".join(_sentence(part) for part in parts if part)
-
-
-def camera_words(text: str) -> list[str]:
-    """Words about camera, viewer or motion in a caption, in order; empty is as it should be."""
-    return [match.group(0).lower() for match in _CAMERA_WORDS.finditer(text)]
 
 
 def things(scene: Scene, objects: Mapping[str, float]) -> list[str]:

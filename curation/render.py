@@ -1,0 +1,161 @@
+"""What renderers do wrong: default materials, holes, popping, textures that are still loading.
+
+RELIC sec. 3 rejects "missing textures, geometry popping, incomplete meshes" by eye; these are the
+numbers for it. All of them look at every eighth frame, as `curation.geometry` does, on its small
+pictures of at most 320 pixels a row; depth and poses tell what a static world must look like.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from capture.camera import Intrinsics, invert
+from capture.projection import project
+
+TOLERANCE = 0.05
+# Below the horizon there is ground, or the mesh is incomplete.
+BELOW_DEG = 5.0
+# What pops is a thing, not the line along an edge: at least this many pixels wide.
+_BLOB_PX = 5
+_MAGENTA = 0.12
+_MAGENTA_LEVELS = 60
+_MIN_OVERLAP = 0.05
+# Saddles of a checkerboard: greys with at least this much between their two tones.
+_TONES = (12, 120)
+_RING_PX = 3
+
+
+def magenta_share(rgb: np.ndarray) -> float:
+    """Share of pixels in the pink of a missing texture or shader, whatever light falls on it.
+
+    Red and blue alike, green nearly none: |R - B| and G at most 12 % of R + B, which is at least
+    120 levels. White light leaves that as it is.
+
+    Args:
+        rgb: uint8 [H, W, 3].
+    """
+    red, green, blue = (rgb[..., channel].astype(np.int16) for channel in range(3))
+    both = red + blue
+    pink = (both >= 2 * _MAGENTA_LEVELS) & (np.abs(red - blue) <= _MAGENTA * both)
+    return float(np.mean(pink & (green <= _MAGENTA * both)))
+
+
+def checker_share(rgb: np.ndarray) -> float:
+    """Share of the picture around the corners of a grey checkerboard, Unreal's default material.
+
+    A pixel is a corner if, on a ring of radius 3 around it, opposite pixels are alike and those a
+    quarter turn on differ by 12 to 120 levels: the sum response of ChESS (Bennett and Lasenby,
+    2014), on colourless pixels only. Every corner counts as the ring's 7 x 7 pixels.
+
+    Args:
+        rgb: uint8 [H, W, 3].
+    """
+    y = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.int16)
+    grey = rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2) <= 12
+    size = _RING_PX
+    if min(y.shape) <= 2 * size:
+        return 0.0
+    corner = np.zeros(y[size:-size, size:-size].shape, dtype=bool)
+    for a, b in (((0, size), (size, 0)), ((2, 2), (2, -2))):
+        ring = [_shifted(y, size, sign * r, sign * c) for r, c in (a, b) for sign in (1, -1)]
+        alike = np.maximum(np.abs(ring[0] - ring[1]), np.abs(ring[2] - ring[3]))
+        apart = np.abs(ring[0] + ring[1] - ring[2] - ring[3]) // 2
+        corner |= (apart >= _TONES[0]) & (apart <= _TONES[1]) & (alike * 4 <= apart)
+    corner &= grey[size:-size, size:-size]
+    around = cv2.dilate(corner.astype(np.uint8), np.ones((2 * size + 1, 2 * size + 1), np.uint8))
+    return float(np.mean(around))
+
+
+def hole_share(depth_m: np.ndarray, intrinsics: Intrinsics, cam_to_world: np.ndarray) -> float:
+    """Share of the picture that looks at least 5 degrees below the horizon and sees nothing.
+
+    Args:
+        depth_m: Planar depth, float32 [H, W]; infinity where there is nothing.
+        intrinsics: Its camera.
+        cam_to_world: Pose, float64 [4, 4].
+    """
+    nothing = np.isinf(depth_m)
+    if not nothing.any():
+        return 0.0
+    k, up = intrinsics, cam_to_world[2, :3]
+    x = ((np.arange(k.width_px) + 0.5 - k.cx_px) / k.fx_px)[None]
+    y = ((np.arange(k.height_px) + 0.5 - k.cy_px) / k.fy_px)[:, None]
+    down = -(up[0] * x + up[1] * y + up[2]) / np.sqrt(x**2 + y**2 + 1.0)
+    return float(np.mean(nothing & (down > np.sin(np.radians(BELOW_DEG)))))
+
+
+def popped_share(
+    depth_i: np.ndarray, depth_j: np.ndarray, intrinsics: Intrinsics, i_to_j: np.ndarray
+) -> float:
+    """Share of the picture where something came or went between two frames.
+
+    What frame i sees must still be there in frame j: seeing through it, to a surface more than 5 %
+    farther away, is impossible in a static world (being hidden by something is not). The same
+    holds from j to i. Bands narrower than 5 pixels are edges and leaves, and do not count.
+
+    Args:
+        depth_i: Planar depth, float32 [H, W] metres.
+        depth_j: The same of the other frame.
+        intrinsics: The camera of both.
+        i_to_j: Camera i to camera j, float64 [4, 4].
+
+    Returns:
+        The larger of the two shares; NaN where under 5 % of the picture overlaps.
+    """
+    gone = _seen_through(depth_i, depth_j, intrinsics, i_to_j)
+    come = _seen_through(depth_j, depth_i, intrinsics, invert(i_to_j))
+    return max(gone, come)
+
+
+def sharpening(
+    luma_i: np.ndarray,
+    luma_j: np.ndarray,
+    depth_i: np.ndarray,
+    intrinsics: Intrinsics,
+    i_to_j: np.ndarray,
+) -> float:
+    """How much sharper frame j shows what frame i saw, in octaves; textures that stream in.
+
+    log2 of the ratio of the standard deviations of the Laplacian, of luma j warped to i over luma
+    i, both smoothed a little, over the pixels that overlap. 1: twice the fine detail.
+
+    Args:
+        luma_i: uint8 [H, W].
+        luma_j: uint8 [H, W].
+        depth_i: Planar depth of frame i, float32 [H, W] metres.
+        intrinsics: The camera of both.
+        i_to_j: Camera i to camera j, float64 [4, 4].
+
+    Returns:
+        NaN where under 5 % of the picture overlaps.
+    """
+    u, v, _, inside = project(depth_i, intrinsics, i_to_j)
+    if np.count_nonzero(inside) < _MIN_OVERLAP * inside.size:
+        return float("nan")
+    warped = cv2.remap(luma_j, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    there = cv2.erode(inside.astype(np.uint8), np.ones((3, 3), np.uint8))
+    early, late = (
+        float(cv2.meanStdDev(cv2.Laplacian(y, cv2.CV_16S), mask=there)[1][0, 0])
+        for y in (luma_i, warped)
+    )
+    return float(np.log2((late + 1.0) / (early + 1.0)))
+
+
+def _seen_through(
+    depth_i: np.ndarray, depth_j: np.ndarray, intrinsics: Intrinsics, i_to_j: np.ndarray
+) -> float:
+    u, v, z, inside = project(depth_i, intrinsics, i_to_j)
+    if np.count_nonzero(inside) < _MIN_OVERLAP * inside.size:
+        return float("nan")
+    # The nearest of the neighbours, so that an edge half a pixel off is none.
+    nearest = cv2.erode(depth_j, np.ones((3, 3), np.uint8))
+    behind = cv2.remap(nearest, u, v, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    through = (inside & (z * (1.0 + TOLERANCE) < behind)).astype(np.uint8)
+    blobs = cv2.morphologyEx(through, cv2.MORPH_OPEN, np.ones((_BLOB_PX, _BLOB_PX), np.uint8))
+    return float(np.mean(blobs))
+
+
+def _shifted(y: np.ndarray, size: int, rows: int, columns: int) -> np.ndarray:
+    height, width = y.shape
+    return y[size + rows : height - size + rows, size + columns : width - size + columns]
