@@ -8,6 +8,7 @@ latent 0.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,12 +22,14 @@ from shards.order import GlobalOrder, window_start
 from shards.schema import Clip
 from training import text
 from training.recipes import DataConfig, ModelConfig, Recipe
+from training.stages.config import Phase, phase_at
 
 GROUP = 4
 ACTION_DIM = GROUP * len(capture_actions.NAMES)
 _FIRST_ROTATION = capture_actions.NAMES.index("tilt_up")
 # The block of Philox counters for augmentation; `shards.order` uses the blocks 0 and 1.
 _AUGMENT = 2
+_KEEP_BYTES = 4 * 2**30
 
 
 class Clips(Protocol):
@@ -39,8 +42,16 @@ class Clips(Protocol):
 
     def __len__(self) -> int: ...
 
+    def num_frames(self, i: int) -> int:
+        """Length of sample i."""
+        ...
+
     def clip(self, i: int) -> Clip:
         """Sample i, whole."""
+        ...
+
+    def window(self, i: int, start: int, length: int) -> Clip:
+        """Frames [start, start + length) of sample i."""
         ...
 
 
@@ -71,10 +82,23 @@ class Signals:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """Windows: frames uint8 [B, T, H, W, 3] and their `Signals`."""
+    """Windows.
+
+    Attributes:
+        frames: uint8 [B, T, H, W, 3].
+        signals: What belongs to them.
+        numbers: Their places in the endless sequence of windows, from which noise is drawn.
+    """
 
     frames: torch.Tensor
     signals: Signals
+    numbers: tuple[int, ...]
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        return dataclasses.replace(
+            self, frames=self.frames.to(device), signals=self.signals.to(device)
+        )
 
 
 def group_frames(values: np.ndarray) -> np.ndarray:
@@ -156,9 +180,21 @@ def collate(signals: list[Signals]) -> Signals:
     return Signals(**{name: torch.cat([getattr(s, name) for s in signals]) for name in names})
 
 
+def palindrome(length: int, turn: int) -> np.ndarray:
+    """Frames of a path that is walked to `turn` and back: int64 [length], RELIC sec. 3.
+
+    The turning frame is shown once. No frame before 0 is asked for if `turn >= (length - 1) / 2`.
+
+    Args:
+        length: Of the result.
+        turn: The last frame that is new.
+    """
+    return turn - np.abs(np.arange(length) - turn)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Source:
-    """A clip at the training size."""
+    """Frames at the training size, and what belongs to them."""
 
     frames: np.ndarray
     cam_to_world: np.ndarray
@@ -169,74 +205,117 @@ class _Source:
 class Windows:
     """Batches whose content is a function of (seed, step) alone.
 
-    The clips' frames are decoded once and kept at the training size (3 H W bytes a frame).
+    The clips' frames are decoded once and kept at the training size (3 H W bytes a frame) if all of
+    them take at most 4 GiB; else every window is read from the shards when its turn comes.
 
     Args:
-        clips: The training clips; those shorter than a window are left out.
-        recipe: Gives window, batch and seed.
+        clips: The training clips; in each phase those shorter than its windows are left out.
+        recipe: Gives size, augmentation and seed.
+        phases: Lengths of the windows; the teacher's by default.
+        batch: Windows per step over all processes; the teacher's by default.
+
+    Raises:
+        ValueError: If no clip is as long as a window.
     """
 
-    def __init__(self, clips: Clips, recipe: Recipe):
-        data = recipe.data
-        self._recipe = recipe
-        self._sources: list[_Source] = []
-        for index in range(len(clips)):
-            clip = clips.clip(index)
-            if len(clip) >= data.num_frames:
-                self._sources.append(
-                    _Source(
-                        frames=resize(clip.frames, data.height_px, data.width_px),
-                        cam_to_world=clip.trajectory.cam_to_world,
-                        intrinsics=clip.intrinsics,
-                        caption=clip.caption,
-                    )
+    def __init__(
+        self,
+        clips: Clips,
+        recipe: Recipe,
+        phases: tuple[Phase, ...] | None = None,
+        batch: int | None = None,
+    ):
+        self._recipe, self._clips = recipe, clips
+        self._phases, self._batch = phases or recipe.phases, batch or recipe.batch
+        lengths = [clips.num_frames(i) for i in range(len(clips))]
+        self._eligible: dict[int, list[int]] = {}
+        for phase in self._phases:
+            long = [i for i, length in enumerate(lengths) if length >= phase.num_frames]
+            if not long:
+                raise ValueError(
+                    f"no clip has the {phase.num_frames} frames of a window; the dataset has "
+                    f"{len(clips)} training clips of at most {max(lengths, default=0)} frames"
                 )
-        if not self._sources:
-            raise ValueError(
-                f"no clip has the {data.num_frames} frames of a window; the dataset has "
-                f"{len(clips)} training clips"
-            )
-        self._order = GlobalOrder(len(self._sources), recipe.seed)
+            self._eligible[phase.num_frames] = long
+        self._orders = {
+            length: GlobalOrder(len(long), recipe.seed) for length, long in self._eligible.items()
+        }
+        used = {i for long in self._eligible.values() for i in long}
+        size = 3 * recipe.data.height_px * recipe.data.width_px
+        self._kept: dict[int, _Source] = {}
+        if sum(lengths[i] for i in used) * size <= _KEEP_BYTES:
+            self._kept = {i: self._source(clips.clip(i)) for i in sorted(used)}
+        self._lengths = lengths
+        first = min(used)
+        self._first = self._kept.get(first) or self._source(clips.window(first, 0, 1))
 
     @property
     def intrinsics(self) -> Intrinsics:
         """The first clip's camera."""
-        return self._sources[0].intrinsics
+        return self._first.intrinsics
 
-    def batch(self, step: int, *, rank: int = 0, world: int = 1) -> Batch:
-        """The windows of one step (from 0) for one process."""
-        places = self._order.batch(step, global_batch=self._recipe.batch, rank=rank, world=world)
-        return self._join([self._window(k, index) for k, index in places])
+    def batch(
+        self, step: int, *, rank: int = 0, world: int = 1, micro: int = 0, accumulation: int = 1
+    ) -> Batch:
+        """One process' windows of one micro-batch of a step (from 0)."""
+        length = phase_at(self._phases, step).num_frames
+        places = self._orders[length].batch(
+            step * accumulation + micro,
+            global_batch=self._batch // accumulation,
+            rank=rank,
+            world=world,
+        )
+        return self.take([k for k, _ in places], length)
+
+    def take(self, numbers: Sequence[int], length: int) -> Batch:
+        """Windows by their places in the endless sequence of those of a length."""
+        windows = [self._window(k, length) for k in numbers]
+        frames = torch.from_numpy(np.stack([frames for frames, _ in windows]))
+        return Batch(
+            frames=frames,
+            signals=collate([signals for _, signals in windows]),
+            numbers=tuple(numbers),
+        )
 
     def sample(self, count: int) -> torch.Tensor:
-        """`count` windows as the first batches show them: uint8 [count, T, H, W, 3]."""
-        windows = [self._window(k, self._order.row(k))[0] for k in range(count)]
-        return torch.from_numpy(np.stack(windows))
+        """`count` windows of the last phase's length: uint8 [count, T, H, W, 3]."""
+        return self.take(range(count), self._phases[-1].num_frames).frames
 
-    def _join(self, windows: list[tuple[np.ndarray, Signals]]) -> Batch:
-        frames = torch.from_numpy(np.stack([frames for frames, _ in windows]))
-        return Batch(frames=frames, signals=collate([signals for _, signals in windows]))
-
-    def _window(self, k: int, index: int) -> tuple[np.ndarray, Signals]:
-        data, source = self._recipe.data, self._sources[index]
-        start = window_start(self._recipe.seed, k, len(source.frames), data.num_frames)
-        camera = source.intrinsics
-        frames = source.frames[start : start + data.num_frames]
-        poses = source.cam_to_world[start : start + data.num_frames]
+    def _window(self, k: int, length: int) -> tuple[np.ndarray, Signals]:
+        data, model = self._recipe.data, self._recipe.model
+        index = self._eligible[length][self._orders[length].row(k)]
         key = np.array([self._recipe.seed, k], dtype=np.uint64)
         bits = np.random.Philox(key=key, counter=np.array([0, 0, 0, _AUGMENT], dtype=np.uint64))
-        coin = int(bits.random_raw())
+        coin, lot, pivot = (int(raw) for raw in bits.random_raw(3))
+        turns = lot / 2**64 < data.palindrome
+        half = length // 2
+        shown = palindrome(length, half + pivot % half if turns else length - 1)
+        start = window_start(self._recipe.seed, k, self._lengths[index], int(shown.max()) + 1)
+        source = self._read(index, start, int(shown.max()) + 1)
+        frames, poses, camera = source.frames[shown], source.cam_to_world[shown], source.intrinsics
         if data.mirror and coin & 1:
             frames, poses = frames[:, :, ::-1], mirrored(poses)
             camera = mirrored_camera(camera)
         if data.reverse and coin & 2:
             frames, poses = frames[::-1], poses[::-1]
         told = coin / 2**64 >= data.caption_dropout
-        signals = describe(
-            poses,
-            camera,
-            source.caption if told else "",
-            data=data,
-            model=self._recipe.model,
+        caption = source.caption if told else ""
+        return frames, describe(poses, camera, caption, data=data, model=model)
+
+    def _read(self, index: int, start: int, length: int) -> _Source:
+        """Frames [start, start + length) of a clip."""
+        if index not in self._kept:
+            return self._source(self._clips.window(index, start, length))
+        whole, stop = self._kept[index], start + length
+        return dataclasses.replace(
+            whole, frames=whole.frames[start:stop], cam_to_world=whole.cam_to_world[start:stop]
         )
-        return frames, signals
+
+    def _source(self, clip: Clip) -> _Source:
+        data = self._recipe.data
+        return _Source(
+            frames=resize(clip.frames, data.height_px, data.width_px),
+            cam_to_world=clip.trajectory.cam_to_world,
+            intrinsics=clip.intrinsics,
+            caption=clip.caption,
+        )

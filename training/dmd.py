@@ -16,47 +16,14 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from training import flow
+from training import flow, noise
 from training.data import Signals
+from training.noise import Draw
 from training.recipes import Prediction
+from training.stages.config import DmdConfig
 
 # `x, sigma -> x0`: the expected data behind noisy latents.
 Score = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DmdConfig:
-    """Self-Forcing's numbers; RELIC names none.
-
-    Attributes:
-        guidance: g of the real score, `x0_c + g (x0_c - x0_u)`: 1 + g in the usual convention.
-        shift: Of the noise levels at which the scores judge.
-        lowest: Smallest of these levels.
-        highest: Largest.
-        critic_updates: Updates of the fake score for each of the student.
-    """
-
-    guidance: float = 3.0
-    shift: float = 5.0
-    lowest: float = 0.02
-    highest: float = 0.98
-    critic_updates: int = 5
-
-    def __post_init__(self):
-        if self.critic_updates < 1 or not 0 < self.lowest <= self.highest <= 1:
-            raise ValueError(
-                "critic_updates must be at least 1 and 0 < lowest <= highest <= 1, got "
-                f"{self.critic_updates}, {self.lowest} and {self.highest}"
-            )
-
-    def trains_student(self, step: int) -> bool:
-        """Whether step `step` (from 0) is the student's turn; all others are the fake score's."""
-        return step % (self.critic_updates + 1) == self.critic_updates
-
-    def levels(self, count: int, draw: torch.Generator) -> torch.Tensor:
-        """Noise levels of `count` videos: float32 [count], one for all latents of a video."""
-        u = torch.rand(count, generator=draw, device=draw.device)
-        return flow.shifted(u, self.shift).clamp(self.lowest, self.highest)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,20 +57,26 @@ class ModelScore:
         return flow.to_x0(output, x, wide(sigma), self.prediction, self.views)
 
 
+def levels(config: DmdConfig, count: int, draw: Draw) -> torch.Tensor:
+    """Noise levels of `count` videos: float32 [count], one for all latents of a video."""
+    u = noise.uniform((count,), draw)
+    return flow.shifted(u, config.shift).clamp(config.lowest, config.highest)
+
+
 def wide(sigma: torch.Tensor) -> torch.Tensor:
     """[B] as [B, 1, 1, 1, 1]."""
     return sigma.view(-1, 1, 1, 1, 1)
 
 
-def noised(x: torch.Tensor, sigma: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+def noised(x: torch.Tensor, sigma: torch.Tensor, draw: Draw) -> torch.Tensor:
     """The video at a noise level, its first latent clean."""
-    noise = torch.randn(x.shape, generator=draw, dtype=x.dtype, device=x.device)
-    return torch.cat([x[:, :, :1], flow.mix(x, noise, wide(sigma))[:, :, 1:]], dim=2)
+    mixed = flow.mix(x, noise.normal(x, x.shape, draw), wide(sigma))
+    return torch.cat([x[:, :, :1], mixed[:, :, 1:]], dim=2)
 
 
 @torch.no_grad()
 def direction(
-    x: torch.Tensor, real: Score, fake: Score, config: DmdConfig, draw: torch.Generator
+    x: torch.Tensor, real: Score, fake: Score, config: DmdConfig, draw: Draw
 ) -> torch.Tensor:
     """Where the student should not go: the scores' difference at a random noise level.
 
@@ -117,7 +90,7 @@ def direction(
     Returns:
         `normalised(x, real, fake)`; 0 in the first latent.
     """
-    sigma = config.levels(len(x), draw).to(x)
+    sigma = levels(config, len(x), draw).to(x)
     seen = noised(x, sigma, draw)
     made = normalised(x[:, :, 1:], real(seen, sigma)[:, :, 1:], fake(seen, sigma)[:, :, 1:])
     return torch.cat([torch.zeros_like(made[:, :, :1]), made], dim=2)
@@ -140,11 +113,9 @@ def gradient(direction: torch.Tensor) -> torch.Tensor:
     return direction / direction.numel()
 
 
-def critic_loss(
-    x: torch.Tensor, fake: Score, config: DmdConfig, draw: torch.Generator
-) -> torch.Tensor:
+def critic_loss(x: torch.Tensor, fake: Score, config: DmdConfig, draw: Draw) -> torch.Tensor:
     """Flow matching of the fake score on what the student made, in the space of velocities."""
     x = x.detach()
-    sigma = config.levels(len(x), draw).to(x)
+    sigma = levels(config, len(x), draw).to(x)
     error = (fake(noised(x, sigma, draw), sigma) - x)[:, :, 1:] / wide(sigma)
     return error.square().mean()

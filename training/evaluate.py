@@ -16,11 +16,10 @@ import torch
 
 from capture import files
 from capture.camera import Intrinsics
-from capture.video import RgbWriter
-from training import data, warp
+from training import data, validation, warp
 from training.data import collate
+from training.run import RunConfig
 from training.sample import Sampler, without_motion
-from training.stages.teacher import RunConfig
 
 COMMANDS = ("pan_left", "pan_right", "dolly_in", "dolly_out")
 # A pan to the left moves the picture to the right; a dolly in spreads it.
@@ -159,12 +158,6 @@ def motion(frames: np.ndarray, gap: int) -> tuple[float, float]:
     return pan, dolly
 
 
-def psnr_db(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Peak signal-to-noise ratio of frames [..., H, W, 3], in dB (100 where they are equal)."""
-    error = np.square(a.astype(np.float32) - b.astype(np.float32)).mean((-1, -2, -3))
-    return 10 * np.log10(255**2 / np.maximum(error, 255**2 / 1e10))
-
-
 def _summary(videos: np.ndarray, real: np.ndarray) -> dict[str, Any]:
     """Sign agreement and median size per command, and PSNR of all frames but the first."""
     moved = np.array([motion(video, _GAP) for video in videos]).reshape(-1, len(COMMANDS), 2)
@@ -173,17 +166,12 @@ def _summary(videos: np.ndarray, real: np.ndarray) -> dict[str, Any]:
         along = moved[:, place, int(command.startswith("dolly"))] * _SIGN[command]
         signs[command] = round(float((along > 0).mean()), 3)
         sizes[command] = round(float(np.median(along)), 4)
-    psnr = float(psnr_db(videos[:, 1:], real[:, 1:]).mean())
+    psnr = float(validation.psnr_db(videos[:, 1:], real[:, 1:]).mean())
     return {"signs": signs, "motion": sizes, "psnr_db": round(psnr, 2)}
 
 
 def _write_videos(folder: Path, real: np.ndarray, made: np.ndarray, fps: float) -> None:
-    """One file per command: ground truth on the left, the model on the right; twice the size."""
+    """One file per command: ground truth on the left, the model on the right."""
     for place, command in enumerate(COMMANDS):
-        pairs = np.concatenate([real[place :: len(COMMANDS)], made[place :: len(COMMANDS)]], axis=3)
-        pairs = pairs.repeat(2, axis=2).repeat(2, axis=3)
-        with files.replacing(folder / f"{command}.mp4") as temporary:
-            writer = RgbWriter(temporary, pairs.shape[3], pairs.shape[2], fps)
-            for frame in pairs.reshape(-1, *pairs.shape[2:]):
-                writer.add(frame)
-            writer.close()
+        kind = slice(place, None, len(COMMANDS))
+        validation.write_pairs(folder / f"{command}.mp4", real[kind], made[kind], fps)

@@ -71,7 +71,7 @@ def to_x0(
     return first + residual + (weights[:, :, None] * (views - first[:, None])).sum(1)
 
 
-def loss(
+def errors(
     output: torch.Tensor,
     *,
     x0: torch.Tensor,
@@ -81,12 +81,16 @@ def loss(
     prediction: Prediction,
     views: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Mean squared error of the prediction in its own space, without the clean first latent."""
+    """Mean squared errors of the prediction in its own space, without the clean first latent.
+
+    Returns:
+        [B, F - 1], per latent.
+    """
     if prediction == "v":
         error = output - velocity(x0, noise)
     else:
         error = to_x0(output, x, sigma, prediction, views) - x0
-    return error[:, :, 1:].square().mean()
+    return error[:, :, 1:].square().mean((1, 3, 4))
 
 
 def levels(num_steps: int, shift: float) -> torch.Tensor:

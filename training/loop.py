@@ -1,13 +1,18 @@
-"""The training loop: Accelerate, schedule, averaged weights, checkpoints, exact resume.
+"""The training loop of every stage: turns, schedules, averaged weights, checkpoints, exact resume.
 
-Everything random is a function of (seed, step), so there is no generator state to save.
+A stage brings named models and says, step by step, whose turn it is and what its gradient is.
+Everything random is a function of (seed, step), so there is no generator state to save: a step that
+was cut, also between two of its micro-batches, is done again from its beginning, bit for bit.
 """
 
 from __future__ import annotations
 
+import abc
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +21,127 @@ from accelerate import Accelerator
 from torch import nn
 
 from capture import files
+from training.metrics import Tally, Watch
 from training.muon import Muon
-from training.recipes import OptimConfig, Recipe
-from training.state import Checkpoints, Ema, Log, Parts
+from training.stages.config import OptimConfig
+from training.state import Checkpoints, Ema, Log, Parts, save_weights
 
+# The model that a run is about: its weights are averaged.
+MAIN = "model"
 _FLOOR = 0.02
 
 Progress = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Learner:
+    """A model that learns.
+
+    Attributes:
+        model: With its initial weights; those that need no gradient stay.
+        optim: See `OptimConfig`.
+    """
+
+    model: nn.Module
+    optim: OptimConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """One micro-batch of one step.
+
+    Attributes:
+        step: From 0.
+        micro: Place in the step, from 0.
+        accumulation: Micro-batches of a step.
+        models: The learners' models, wrapped for several processes.
+        accelerator: Of the run.
+    """
+
+    step: int
+    micro: int
+    accumulation: int
+    models: Mapping[str, nn.Module]
+    accelerator: Accelerator
+
+    @property
+    def device(self) -> torch.device:
+        """Where models and batches are."""
+        return self.accelerator.device
+
+    @property
+    def share(self) -> dict[str, int]:
+        """Which part of the step's batch this is, as `Windows.batch` takes it."""
+        return {
+            "rank": self.accelerator.process_index,
+            "world": self.accelerator.num_processes,
+            "micro": self.micro,
+            "accumulation": self.accumulation,
+        }
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Add the gradient of a mean over the micro-batch, as a part of the step's mean."""
+        self.accelerator.backward(loss / self.accumulation)
+
+    def silent(self, name: str) -> AbstractContextManager[None]:
+        """Passes of a model inside do not make processes exchange gradients."""
+        return self.accelerator.no_sync(self.models[name])
+
+    def exchanging(self, name: str) -> AbstractContextManager[None]:
+        """Passes inside exchange gradients if this is the step's last micro-batch."""
+        return nullcontext() if self.micro == self.accumulation - 1 else self.silent(name)
+
+
+class Stage(abc.ABC):
+    """What the loop trains.
+
+    Attributes:
+        learners: By name; `MAIN` is the one that the run is about.
+        steps: Length of the whole stage; shapes the learning rate.
+        accumulation: Micro-batches of a step.
+        checkpoint_every: Steps between checkpoints.
+        sample_every: Steps between calls of `validate`; 0 for none.
+    """
+
+    learners: Mapping[str, Learner]
+    steps: int
+    accumulation: int
+    checkpoint_every: int
+    sample_every: int
+
+    def turn(self, step: int) -> str:
+        """Name of the learner that step `step` (from 0) updates."""
+        return MAIN
+
+    @abc.abstractmethod
+    def backward(self, turn: Turn) -> Tally:
+        """Add the gradients of a micro-batch; the tally has at least "loss"."""
+
+    def milestone(self, done: int) -> str:
+        """File in which the averaged weights after `done` steps are kept for ever; or nothing."""
+        return ""
+
+    def validate(self, done: int, run: Path, *, writes: bool) -> dict[str, float]:
+        """Write videos of the averaged weights, which the model has meanwhile, and measure them.
+
+        Args:
+            done: Steps done.
+            run: The run folder.
+            writes: Whether this process writes files.
+        """
+        return {}
 
 
 def optimizers(model: nn.Module, config: OptimConfig) -> list[torch.optim.Optimizer]:
     """The optimizers of a model: AdamW, or Muon for the blocks' matrices and AdamW for the rest."""
     matrices, rest = [], []
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         muon = config.kind == "muon" and parameter.ndim == 2 and ".blocks." in f".{name}"
         (matrices if muon else rest).append(parameter)
     lr, weight_decay = config.lr, config.weight_decay
-    adamw = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.95), weight_decay=weight_decay)
+    adamw = torch.optim.AdamW(rest, lr=lr, betas=config.betas, weight_decay=weight_decay)
     if not matrices:
         return [adamw]
     return [Muon(matrices, lr=lr, weight_decay=weight_decay), adamw]
@@ -45,91 +154,204 @@ def rate(config: OptimConfig, step: int, steps: int) -> float:
     return warm * max(_FLOOR, min(1.0, left))
 
 
-def generator(seed: int, step: int, rank: int, device: torch.device) -> torch.Generator:
-    """Random numbers that belong to a step of a process, and to nothing else."""
-    mixed = (seed * 1_000_003 + step) * 1_009 + rank
-    return torch.Generator(device=device).manual_seed(mixed % 2**63)
+def start(run: Path, log_with: Sequence[str] = ()) -> Accelerator:
+    """The accelerator of a run.
+
+    Args:
+        run: The run folder; trackers that write files write into its `logs`.
+        log_with: Trackers by Accelerate's names, such as "tensorboard" or "wandb".
+
+    Raises:
+        ValueError: If a tracker is unknown, or its package is not installed.
+    """
+    if not log_with:
+        return Accelerator()
+    accelerator = Accelerator(log_with=list(log_with), project_dir=run / "logs")
+    found = [getattr(tracker, "value", tracker) for tracker in accelerator.log_with]
+    if missing := sorted(set(log_with) - {str(name) for name in found}):
+        raise ValueError(f"the tracker {missing[0]!r} is not installed; try `pip install` of it")
+    accelerator.init_trackers("relickit")
+    return accelerator
+
+
+class _Player:
+    """A learner at work."""
+
+    def __init__(self, learner: Learner, accelerator: Accelerator):
+        self.bare = learner.model
+        self.optim = learner.optim
+        self.wrapped: nn.Module = accelerator.prepare(learner.model)
+        self.optimizers = [accelerator.prepare(o) for o in optimizers(self.bare, self.optim)]
+
+    def update(self, share: float) -> None:
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.optim.lr * share
+            optimizer.step()
+
+    def clear(self) -> None:
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+
+
+class _Loop:
+    """The state of `fit`."""
+
+    def __init__(self, stage: Stage, run: Path, accelerator: Accelerator):
+        self.stage, self.run, self.accelerator = stage, run, accelerator
+        self.players = {name: _Player(of, accelerator) for name, of in stage.learners.items()}
+        self.models = {name: player.wrapped for name, player in self.players.items()}
+        self.main = self.players[MAIN]
+        self.ema = Ema(self.main.bare, self.main.optim.ema_decay)
+        self.checkpoints = Checkpoints(run / "checkpoints")
+        self.parts = Parts(
+            models={name: player.bare for name, player in self.players.items()},
+            averages={"ema": self.ema},
+            optimizers={
+                "optimizer" if name == MAIN else f"{name}_optimizer": player.optimizers
+                for name, player in self.players.items()
+            },
+        )
+        self.watch = Watch()
+
+    def step(self, step: int) -> dict[str, Any]:
+        """One update; returns the line for the log."""
+        stage, name = self.stage, self.stage.turn(step)
+        player, tally = self.players[name], Tally()
+        share = rate(player.optim, step, stage.steps)
+        player.clear()
+        for micro in range(stage.accumulation):
+            turn = Turn(
+                step=step,
+                micro=micro,
+                accumulation=stage.accumulation,
+                models=self.models,
+                accelerator=self.accelerator,
+            )
+            tally += stage.backward(turn)
+        norm: Any = self.accelerator.clip_grad_norm_(
+            player.wrapped.parameters(), player.optim.clip_norm
+        )
+        line = {"step": step + 1, **tally.means(self.accelerator)}
+        line |= {"grad_norm": float(norm), "lr": player.optim.lr * share}
+        if len(self.players) > 1:
+            line["turn"] = name
+        self.refuse(name, line)
+        player.update(share)
+        player.clear()
+        if name == MAIN:
+            self.average(step)
+        return line
+
+    def average(self, step: int) -> None:
+        """Move the averaged weights; before their start they are the weights."""
+        since = step - self.main.optim.ema_start
+        if since >= 0:
+            self.ema.update(self.main.bare, since)
+            return
+        with torch.no_grad():
+            for average, p in zip(
+                self.ema.shadow.values(), self.main.bare.parameters(), strict=True
+            ):
+                average.copy_(p)
+
+    def refuse(self, name: str, line: dict[str, Any]) -> None:
+        """Stop before an update that would spoil the weights."""
+        what = f"the gradient is {line['grad_norm']}"
+        if not math.isfinite(line["loss"]):
+            what = f"the loss is {line['loss']}"
+        elif math.isfinite(line["grad_norm"]):
+            what = self.watch.verdict(name, line["loss"])
+        if what:
+            last = self.checkpoints.latest()
+            kept = f"the checkpoint of step {last} is kept" if last else "there is no checkpoint"
+            raise ValueError(
+                f"{what} ({name}, step {line['step']}); {kept}; start a new run with a lower "
+                "learning rate"
+            )
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The model has its averaged weights meanwhile."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        for average, p in zip(self.ema.shadow.values(), self.main.bare.parameters(), strict=True):
+            average.data, p.data = p.data, average.data
+
+    def keep(self, done: int, *, last: bool) -> dict[str, float]:
+        """Validation and milestones after `done` steps; what was measured."""
+        measured = {}
+        writes = self.accelerator.is_main_process
+        if self.stage.sample_every and (done % self.stage.sample_every == 0 or last):
+            with self.averaged():
+                measured = self.stage.validate(done, self.run, writes=writes)
+        if writes and (name := self.stage.milestone(done)):
+            save_weights(self.ema.shadow, self.run / name)
+        return measured
 
 
 def fit(
-    recipe: Recipe,
-    model: nn.Module,
-    loss_of: Callable[[nn.Module, int, Accelerator], torch.Tensor],
+    stage: Stage,
     run: Path,
+    accelerator: Accelerator,
     *,
-    steps: int,
+    steps: int | None = None,
     progress: Progress | None = None,
-) -> nn.Module:
+) -> None:
     """Train from the run's last checkpoint to `steps`.
 
     Args:
-        recipe: Gives the optimizer; its own `steps` shape the learning rate.
-        model: With its initial weights.
-        loss_of: `model, step, accelerator -> loss` of this process' share of a step's batch.
+        stage: What to train.
         run: The run folder.
-        steps: Where to stop; at most the recipe's. A run that has got there returns at once.
-        progress: Called after every step with the line that was logged, and `steps_per_s`.
-
-    Returns:
-        The model on its device.
+        accelerator: See `start`.
+        steps: Where to stop, at most the stage's end, which is the default. A run that has got
+            there returns at once.
+        progress: Called after every step with the line that was logged, `steps` and `steps_per_s`.
 
     Raises:
-        ValueError: If the loss is no longer finite, or log and checkpoint disagree.
+        ValueError: If a loss or gradient is no longer finite, a loss diverges, or log and
+            checkpoint disagree.
     """
-    accelerator = Accelerator()
-    unwrapped = model
-    model = accelerator.prepare(model)
-    optims = [accelerator.prepare(o) for o in optimizers(unwrapped, recipe.optim)]
-    ema = Ema(unwrapped, recipe.optim.ema_decay)
-    checkpoints = Checkpoints(run / "checkpoints")
-    parts = Parts(
-        models={"model": unwrapped}, averages={"ema": ema}, optimizers={"optimizer": optims}
-    )
-    first = checkpoints.latest()
-    if first:
-        checkpoints.restore(first, parts)
+    steps = min(steps or stage.steps, stage.steps)
+    work = _Loop(stage, run, accelerator)
+    first = work.checkpoints.latest()
     if first >= steps:
-        return unwrapped
-    log = Log(run / "metrics.jsonl", first) if accelerator.is_main_process else None
+        return
+    if first:
+        work.checkpoints.restore(first, work.parts)
+    writes = accelerator.is_main_process
+    log = Log(run / "metrics.jsonl", first) if writes else None
+    work.watch.read(run / "metrics.jsonl", first)
     started = time.perf_counter()
     for step in range(first, steps):
-        share = rate(recipe.optim, step, recipe.steps)
-        loss = _update(model, optims, loss_of(model, step, accelerator), share, recipe, accelerator)
-        ema.update(unwrapped, step)
-        mean: Any = accelerator.reduce(loss.detach(), "mean")
-        value = float(mean)
-        if not math.isfinite(value):
-            raise ValueError(f"the loss is {value} at step {step + 1}; lower the learning rate")
-        line = {"step": step + 1, "loss": value, "lr": recipe.optim.lr * share}
-        if log is None:
-            continue
-        log.add(line)
-        speed = (step + 1 - first) / (time.perf_counter() - started)
-        if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == steps:
-            log.sync()
-            checkpoints.save(step + 1, parts)
-            files.write_json(run / "throughput.json", {"steps_per_s": round(speed, 3)})
+        line, done = work.step(step), step + 1
+        line |= work.keep(done, last=done == stage.steps)
+        speed = (done - first) / (time.perf_counter() - started)
+        accelerator.log(_flat(line) | {"steps_per_s": speed}, step=done)
+        if log is not None:
+            log.add(line)
+            if done % stage.checkpoint_every == 0 or done == steps:
+                log.sync()
+                work.checkpoints.save(done, work.parts)
+                files.write_json(run / "throughput.json", {"steps_per_s": round(speed, 3)})
         if progress:
             progress({**line, "steps": steps, "steps_per_s": speed})
     if log is not None:
         log.close()
-    return unwrapped
+    accelerator.end_training()
 
 
-def _update(
-    model: nn.Module,
-    optims: list[Any],
-    loss: torch.Tensor,
-    share: float,
-    recipe: Recipe,
-    accelerator: Accelerator,
-) -> torch.Tensor:
-    for optimizer in optims:
-        optimizer.zero_grad(set_to_none=True)
-    accelerator.backward(loss)
-    accelerator.clip_grad_norm_(model.parameters(), recipe.optim.clip_norm)
-    for optimizer in optims:
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.optim.lr * share
-        optimizer.step()
-    return loss
+def _flat(line: dict[str, Any]) -> dict[str, float]:
+    """The numbers of a line, as trackers take them: a list becomes one entry a place."""
+    flat = {}
+    for name, value in line.items():
+        if isinstance(value, list):
+            flat |= {f"{name}/{place}": v for place, v in enumerate(value) if v is not None}
+        elif not isinstance(value, str):
+            flat[name] = value
+    return flat

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from capture import config
+from training.stages.config import (
+    DistillConfig,
+    OdeConfig,
+    OptimConfig,
+    Phase,
+    RolloutConfig,
+    check_length,
+)
 
 Prediction = Literal["v", "x0", "residual", "warp"]
-Camera = Literal["none", "relic", "token"]
+Camera = Literal["none", "relic", "token", "raype", "prope", "plucker_adaln"]
+Action = Literal["none", "post_attn", "adaln"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,12 +28,14 @@ class DataConfig:
     Attributes:
         height_px: Height to which frames are resized.
         width_px: Width to which frames are resized.
-        num_frames: Length of a window, 4 n + 1.
+        num_frames: Length of a window, 4 n + 1; of the teacher's last phase.
         step_m: Metres of one unit of translation in actions and poses. None takes each window's own
             mean step, as RELIC does; a fixed step lets windows of different speed look different.
         rotation_gain: Factor on the rotations of the actions (degrees per frame); 1 in RELIC.
         mirror: Swap left and right in every second sample, labels recomputed.
         reverse: Play every second sample backwards, labels recomputed.
+        palindrome: Share of samples that turn round at a frame after their middle and come back the
+            way they came, labels recomputed (RELIC sec. 3).
         caption_dropout: Share of samples without their caption, so that none is needed later.
     """
 
@@ -35,11 +46,13 @@ class DataConfig:
     rotation_gain: float = 1.0
     mirror: bool = False
     reverse: bool = False
+    palindrome: float = 0.0
     caption_dropout: float = 0.1
 
     def __post_init__(self):
-        if self.num_frames < 5 or self.num_frames % 4 != 1:
-            raise ValueError(f"num_frames must be 5, 9, 13, ... (4 n + 1), got {self.num_frames}")
+        check_length(self.num_frames)
+        if not 0 <= self.palindrome <= 1:
+            raise ValueError(f"palindrome is a probability, got {self.palindrome}")
         if self.height_px % 16 or self.width_px % 16 or min(self.height_px, self.width_px) < 16:
             raise ValueError(
                 "frames must be multiples of 16 pixels (8 of the codec, 2 of the patch), got "
@@ -76,13 +89,19 @@ class ModelConfig:
         freq_dim: Width of the sinusoidal timestep code.
         text_dim: Width of a word's vector.
         max_words: Words of a caption that are used.
-        actions: Add the action embedding after self-attention (RELIC sec. 4).
-        camera: What is added to Q and K. "relic": one embedding of the pose per frame. A departure:
-            "token" also tells the embedding the token's place in the image.
-        cond_dim: Hidden width of the two condition encoders.
-        zero_init: Zero the output layers of both, so that step 0 equals the base model.
+        pretrained: Folder or Hugging Face name of a Wan 2.1 model in diffusers' format from which
+            training starts; empty starts from random weights.
+        action: How the model is told the actions; see `training.model.conditioning`. RELIC's is
+            "post_attn" (sec. 4).
+        camera: How it is told the camera; see `training.model.cameras`. RELIC's is "relic".
+        cond_dim: Hidden width of the condition encoders.
+        zero_init: Zero the output layers of conditioning, so that step 0 equals the base model.
         rope_theta: Base of the rotary embedding; 10,000 in Wan.
-        qk_bias: Value at which the camera's part of Q and K starts; 0 in RELIC.
+        yarn_factor: Stretch of the rotary embedding's time axis by YaRN, the length of the videos
+            over `yarn_latents`; 1 changes nothing.
+        yarn_latents: Latents of the videos that the base model was trained on; 21 in Wan.
+        qk_bias: Value at which the camera's part of Q and K starts; 0 in RELIC. For "relic" and
+            "token".
         coordinates: Append two constant channels, the place in the image, to the latents.
     """
 
@@ -93,13 +112,52 @@ class ModelConfig:
     freq_dim: int = 64
     text_dim: int = 32
     max_words: int = 12
-    actions: bool = True
+    pretrained: str = ""
+    action: Action = "post_attn"
     camera: Camera = "relic"
     cond_dim: int = 128
     zero_init: bool = True
     rope_theta: float = 10_000.0
+    yarn_factor: float = 1.0
+    yarn_latents: int = 21
     qk_bias: float = 0.0
     coordinates: bool = False
+
+    def __post_init__(self):
+        if self.head_dim % 2 or (self.camera == "prope" and self.head_dim % 8):
+            raise ValueError(
+                "head_dim must be even, and a multiple of 8 for the camera 'prope', got "
+                f"{self.head_dim} with {self.camera!r}"
+            )
+        if self.yarn_factor < 1 or self.yarn_latents < 1:
+            raise ValueError(
+                "yarn_factor and yarn_latents must be at least 1, got "
+                f"{self.yarn_factor} and {self.yarn_latents}"
+            )
+
+
+def wan_1_3b() -> ModelConfig:
+    """Wan 2.1 T2V 1.3B (its published config), with RELIC's conditioning; 1.419 B parameters."""
+    return _wan(heads=12, layers=30, ffn_dim=8960)
+
+
+def wan_14b() -> ModelConfig:
+    """Wan 2.1 T2V 14B, the base of RELIC's teacher and student (sec. 4); 14.288 B parameters."""
+    return _wan(heads=40, layers=40, ffn_dim=13824)
+
+
+def _wan(*, heads: int, layers: int, ffn_dim: int) -> ModelConfig:
+    return ModelConfig(
+        heads=heads,
+        head_dim=128,
+        layers=layers,
+        ffn_dim=ffn_dim,
+        freq_dim=256,
+        text_dim=4096,
+        max_words=512,
+        # RELIC does not say how wide its encoders are.
+        cond_dim=256,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,55 +193,64 @@ class FlowConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OptimConfig:
-    """Optimizer and schedule.
-
-    Attributes:
-        kind: "adamw", or "muon" for the matrices of the blocks and AdamW for the rest.
-        lr: Peak learning rate.
-        weight_decay: Decoupled.
-        warmup_steps: Linear warm-up.
-        decay_share: Share of all steps, at the end, over which the rate falls to 2 % linearly.
-        clip_norm: Of the gradient.
-        ema_decay: Of the averaged weights; smaller in the first steps.
-    """
-
-    kind: Literal["adamw", "muon"] = "adamw"
-    lr: float
-    weight_decay: float = 0.01
-    warmup_steps: int = 50
-    decay_share: float = 0.0
-    clip_norm: float = 1.0
-    ema_decay: float = 0.99
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
-    """A training run.
+    """A training run: one name for all stages.
 
     Attributes:
         name: Name of the recipe.
         seed: Decides the initial weights and every batch.
-        steps: Optimizer steps.
-        batch: Windows per step over all processes.
+        steps: Optimizer steps of the teacher.
+        batch: Windows per step of the teacher over all processes.
+        accumulation: Micro-batches that make up a step of any stage.
         checkpoint_every: Steps between checkpoints.
+        sample_every: Steps between validation videos; 0 for none.
+        curriculum: Phases of the teacher before its last one, which is of `data.num_frames` and has
+            the steps that are left.
         data: See `DataConfig`.
         codec: See `CodecConfig`.
         model: See `ModelConfig`.
         flow: See `FlowConfig`.
-        optim: See `OptimConfig`.
+        optim: Of the teacher; see `OptimConfig`.
+        rollout: Of the student; see `RolloutConfig`.
+        ode: See `OdeConfig`; None if the recipe has no such stage.
+        distill: See `DistillConfig`; likewise.
     """
 
     name: str
     seed: int = 0
     steps: int
     batch: int
+    accumulation: int = 1
     checkpoint_every: int = 100
+    sample_every: int = 0
+    curriculum: tuple[Phase, ...] = ()
     data: DataConfig
     codec: CodecConfig
     model: ModelConfig
     flow: FlowConfig
     optim: OptimConfig
+    rollout: RolloutConfig = field(default_factory=RolloutConfig)
+    ode: OdeConfig | None = None
+    distill: DistillConfig | None = None
+
+    def __post_init__(self):
+        batches = [self.batch, *(s.batch for s in (self.ode, self.distill) if s is not None)]
+        if self.accumulation < 1 or any(batch % self.accumulation for batch in batches):
+            raise ValueError(
+                f"every batch must be a multiple of accumulation, got {batches} and "
+                f"{self.accumulation}"
+            )
+        if sum(phase.steps for phase in self.curriculum) >= self.steps:
+            raise ValueError(
+                f"the curriculum leaves no step of {self.steps} for windows of "
+                f"{self.data.num_frames} frames; shorten it or raise steps"
+            )
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """All of the teacher's."""
+        left = self.steps - sum(phase.steps for phase in self.curriculum)
+        return (*self.curriculum, Phase(num_frames=self.data.num_frames, steps=left))
 
 
 def tiny() -> Recipe:

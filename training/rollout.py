@@ -10,43 +10,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from training import flow
+from training import flow, noise
 from training.data import Signals
 from training.model import masks
 from training.model.context import Context
-from training.model.memory import Grid, Memory, Piece, Policy
+from training.model.memory import Grid, Memory, Piece
 from training.model.wan import PATCH
+from training.noise import Draw
 from training.recipes import Prediction
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RolloutConfig:
-    """How a student makes a video.
-
-    Attributes:
-        block: Latents that are made together; 3 in Self-Forcing. The last block may be shorter.
-        levels: Noise level of every step; Self-Forcing's [1000, 750, 500, 250] shifted by 5.
-        policy: What a block sees of those before it.
-        noisy_context: The exit step itself enters the memory, without a clean pass: one evaluation
-            fewer a block (Causal-rCM).
-    """
-
-    block: int = 3
-    levels: tuple[float, ...] = (1.0, 15 / 16, 5 / 6, 5 / 8)
-    policy: Policy = field(default_factory=Policy)
-    noisy_context: bool = False
-
-    def __post_init__(self):
-        if self.block < 1:
-            raise ValueError(f"a block has at least one latent, got {self.block}")
-        falling = all(a > b for a, b in zip(self.levels, self.levels[1:], strict=False))
-        if not self.levels or not falling or self.levels[0] > 1 or self.levels[-1] <= 0:
-            raise ValueError(f"levels must fall from at most 1 and stay above 0, got {self.levels}")
+from training.stages.config import RolloutConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,7 +168,7 @@ class Rollout:
 
 @torch.no_grad()
 def stream(
-    student: Student, draw: torch.Generator, *, exit_step: int = -1, keep: bool = False
+    student: Student, draw: Draw, *, exit_step: int = -1, keep: bool = False
 ) -> Iterator[Record]:
     """Make a video block by block; with `keep` off, memory does not grow but for the policy's.
 
@@ -212,9 +189,7 @@ def stream(
             memory = student.remember(record, memory, steps[-1])
 
 
-def rollout(
-    student: Student, draw: torch.Generator, *, exit_step: int = -1, keep: bool = True
-) -> Rollout:
+def rollout(student: Student, draw: Draw, *, exit_step: int = -1, keep: bool = True) -> Rollout:
     """The whole video with its records; see `stream`."""
     levels = student.config.levels
     records = tuple(stream(student, draw, exit_step=exit_step, keep=keep))
@@ -223,7 +198,7 @@ def rollout(
 
 def _make(
     student: Student,
-    draw: torch.Generator,
+    draw: Draw,
     start: int,
     read: tuple[Piece, ...],
     steps: tuple[float, ...],
@@ -239,6 +214,5 @@ def _make(
     return x, x0
 
 
-def _noise(like: torch.Tensor, count: int, draw: torch.Generator) -> torch.Tensor:
-    shape = (*like.shape[:2], count, *like.shape[3:])
-    return torch.randn(shape, generator=draw, dtype=like.dtype, device=like.device)
+def _noise(like: torch.Tensor, count: int, draw: Draw) -> torch.Tensor:
+    return noise.normal(like, (*like.shape[:2], count, *like.shape[3:]), draw)

@@ -13,13 +13,12 @@ import torch
 
 from capture import actions as capture_actions
 from capture.actions import Actions
-from training import data, flow, loop, warp
+from training import data, flow, noise, warp
 from training.autoencoder import Codec, open_codec
 from training.data import Signals
 from training.model.wan import WorldModel
-from training.stages import teacher
-from training.stages.teacher import RunConfig
-from training.state import Checkpoints, load_weights
+from training.rollout import Student, stream
+from training.run import CAUSAL, RunConfig, averaged_weights, restored
 
 FPS = 16.0
 # What a command moves by.
@@ -30,7 +29,7 @@ _NUMBER = re.compile(r"[0-9]*\.?[0-9]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Sampler:
-    """A trained model, ready to sample.
+    """A trained model, ready to sample: a teacher whole windows, a student block by block.
 
     Attributes:
         config: Of the run.
@@ -44,55 +43,91 @@ class Sampler:
 
     @classmethod
     def load(cls, run: Path) -> Sampler:
-        """Open a run.
+        """Open a run, on a GPU if there is one.
 
         Raises:
             ValueError: If the folder is no run or has no checkpoint yet.
         """
         config = RunConfig.load(run)
-        recipe = config.recipe
-        weights = Checkpoints(run / "checkpoints").ema_file()
-        codec = open_codec(recipe.codec, run / "codec.safetensors", None)
-        model = teacher.build(recipe, codec)
-        load_weights(model, weights)
-        return cls(config=config, codec=codec, model=model.eval())
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        weights = averaged_weights(run)
+        codec = open_codec(config.recipe.codec, run / "codec.safetensors", None).to(device)
+        model = restored(config.recipe, codec, weights).to(device)
+        return cls(config=config, codec=codec, model=model)
+
+    @property
+    def causal(self) -> bool:
+        """Whether the model is a student, which goes on for as long as it is told to."""
+        return self.config.stage in CAUSAL
 
     @torch.no_grad()
     def window(
         self, first_frame: np.ndarray, signals: Signals, *, steps: int | None = None, seed: int = 0
     ) -> np.ndarray:
-        """Continue first frames by one window.
+        """Continue first frames.
 
         Args:
             first_frame: uint8 [B, H, W, 3] at the model's size.
-            signals: Of the window.
-            steps: Of the sampler; the recipe's by default.
+            signals: Of a window; for a student, of a video of any length.
+            steps: Of the sampler, or the first ones of a student's; the recipe's by default.
             seed: Of the noise.
 
         Returns:
             uint8 [B, T, H, W, 3]; frame 0 is `first_frame`.
         """
-        config = self.config.recipe.flow
-        shown = torch.from_numpy(first_frame.copy())
+        device = next(self.model.parameters()).device
+        shown, signals = torch.from_numpy(first_frame.copy()).to(device), signals.to(device)
         first = self.codec.encode(shown[:, None])
-        views = warp.latents(self.codec, shown, signals, config.warp_depths_m)
+        views = warp.latents(self.codec, shown, signals, self.config.recipe.flow.warp_depths_m)
+        draw = noise.generator(seed, 0, 0, device)
+        make = self._stream if self.causal else self._whole
+        frames = self.codec.decode(make(first, signals, views, draw, steps)).cpu().numpy()
+        return np.concatenate([first_frame[:, None], frames[:, 1:]], axis=1)
+
+    def describe(self, cam_to_world: np.ndarray, caption: str) -> Signals:
+        """The signals of a path."""
+        recipe = self.config.recipe
+        return data.describe(
+            cam_to_world, self.config.intrinsics, caption, data=recipe.data, model=recipe.model
+        )
+
+    def _whole(
+        self,
+        first: torch.Tensor,
+        signals: Signals,
+        views: torch.Tensor | None,
+        draw: torch.Generator,
+        steps: int | None,
+    ) -> torch.Tensor:
+        config = self.config.recipe.flow
         shape = (*first.shape[:2], signals.actions.shape[1], *first.shape[3:])
-        noise = torch.randn(shape, generator=loop.generator(seed, 0, 0, first.device))
 
         def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
             output = self.model(x, sigma.expand(len(x)), signals)
             return flow.to_x0(output, x, sigma, config.prediction, views)
 
-        sigmas = flow.levels(steps or config.sampler_steps, config.shift)
-        frames = self.codec.decode(flow.euler(denoise, noise, sigmas, first)).numpy()
-        return np.concatenate([first_frame[:, None], frames[:, 1:]], axis=1)
+        sigmas = flow.levels(steps or config.sampler_steps, config.shift).to(first.device)
+        return flow.euler(denoise, noise.normal(first, shape, draw), sigmas, first)
 
-    def describe(self, cam_to_world: np.ndarray, caption: str) -> Signals:
-        """The signals of a path of one window."""
+    def _stream(
+        self,
+        first: torch.Tensor,
+        signals: Signals,
+        views: torch.Tensor | None,
+        draw: torch.Generator,
+        steps: int | None,
+    ) -> torch.Tensor:
         recipe = self.config.recipe
-        return data.describe(
-            cam_to_world, self.config.intrinsics, caption, data=recipe.data, model=recipe.model
+        student = Student(
+            model=self.model,
+            signals=signals,
+            first=first,
+            config=recipe.rollout,
+            prediction=recipe.flow.prediction,
+            views=views,
         )
+        exit_step = min(steps or len(recipe.rollout.levels), len(recipe.rollout.levels)) - 1
+        return torch.cat([r.x0 for r in stream(student, draw, exit_step=exit_step)], dim=2)
 
 
 def sample(
@@ -106,8 +141,9 @@ def sample(
 ) -> np.ndarray:
     """A video that follows actions.
 
-    Actions longer than the model's window are followed window by window, each from the last frame
-    of the one before; the teacher has no memory beyond that, so quality falls each time.
+    A student streams it with its memory. A teacher follows actions longer than its window window by
+    window, each from the last frame of the one before; it has no memory beyond that, so quality
+    falls each time.
 
     Args:
         run: The run folder.
@@ -124,11 +160,13 @@ def sample(
     config = sampler.config.recipe.data
     size = (config.height_px, config.width_px)
     poses = capture_actions.integrate(actions, np.eye(4))
-    moves = config.num_frames - 1
+    moves = data.GROUP if sampler.causal else config.num_frames - 1
     missing = -(len(poses) - 1) % moves
     poses = np.concatenate([poses, np.repeat(poses[-1:], missing, axis=0)])
     video = data.resize(first_frame[None], *size)
-    for start in range(0, max(1, len(poses) - 1), moves):
+    if sampler.causal:
+        moves = len(poses) - 1
+    for start in range(0, max(1, len(poses) - 1), max(1, moves)):
         signals = sampler.describe(poses[start : start + moves + 1], caption)
         window = sampler.window(video[-1:], signals, steps=steps, seed=seed + start)
         video = np.concatenate([video, window[0, 1:]])

@@ -170,3 +170,9 @@ def load_weights(model: nn.Module, file: Path) -> None:
                 f"{list(parameter.shape)}"
             )
         parameter.copy_(stored[name])
+
+
+def save_weights(weights: Mapping[str, torch.Tensor], file: Path) -> None:
+    """Write tensors to a safetensors file atomically."""
+    with files.replacing(file) as temporary:
+        save_file(dict(weights), temporary)

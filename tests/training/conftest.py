@@ -46,6 +46,19 @@ class FakeClips:
     def __len__(self) -> int:
         return len(self._paths)
 
+    def num_frames(self, i: int) -> int:
+        return len(self._paths[i])
+
+    def window(self, i: int, start: int, length: int) -> Clip:
+        clip, shown = self.clip(i), slice(start, start + length)
+        path = clip.trajectory.cam_to_world[shown]
+        return dataclasses.replace(
+            clip,
+            frames=clip.frames[shown],
+            trajectory=Trajectory.uniform(path, 16),
+            actions=actions.encode(path),
+        )
+
     def clip(self, i: int) -> Clip:
         path = self._paths[i]
         return Clip(

@@ -144,7 +144,7 @@ def test_the_scores_see_a_clean_first_latent_and_one_level_a_video():
 
 
 def test_levels_stay_in_their_range():
-    levels = DmdConfig().levels(4000, draw())
+    levels = dmd.levels(DmdConfig(), 4000, draw())
     assert levels.min() >= 0.02 and levels.max() == pytest.approx(0.98)
     assert levels.median() == pytest.approx(5 * 0.5 / 3, abs=0.02)
 

@@ -46,7 +46,8 @@ def whole(clips, recipe, tmp_path) -> Path:
 def test_the_log_has_one_object_a_step(whole, recipe):
     lines = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, recipe.steps + 1))
-    assert all(set(line) == {"step", "loss", "lr"} for line in lines)
+    expected = {"step", "loss", "loss_by_level", "grad_norm", "lr"}
+    assert all(set(line) == expected for line in lines)
 
 
 def test_stopping_and_going_on_is_bitwise_the_same(whole, clips, recipe, tmp_path):

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from accelerate import Accelerator
 from torch import nn
 
-from capture import config, files
-from capture.camera import Intrinsics
 from shards.reader import ShardDataset
-from training import flow, loop, warp
+from training import flow, loop, noise, validation, warp
 from training.autoencoder import Codec, open_codec
 from training.data import Batch, Clips, Windows
-from training.model.wan import WorldModel
+from training.loop import MAIN, Learner, Stage, Turn
+from training.metrics import Tally
+from training.noise import Draw, Purpose
 from training.recipes import Recipe
+from training.run import RunConfig, build, claim
+from training.sample import Sampler
+from training.stages.config import phase_at
 
 
 def train(
@@ -28,7 +27,8 @@ def train(
     run: Path,
     *,
     steps: int | None = None,
-    progress: Callable[[dict[str, Any]], None] | None = None,
+    log_with: Sequence[str] = (),
+    progress: loop.Progress | None = None,
 ) -> None:
     """Train, or go on training, the teacher of a recipe.
 
@@ -37,12 +37,16 @@ def train(
         data: The dataset's folder, with its shards.
         run: The run folder; see `training.state`.
         steps: Stop here instead of at the recipe's end; running again goes on.
+        log_with: See `loop.start`.
         progress: Called after every step.
 
     Raises:
-        ValueError: If the run belongs to another recipe or other data.
+        ValueError: If the run belongs to another recipe or other data; see also `loop.fit`.
     """
-    train_on(ShardDataset(data, "train"), recipe, run, steps=steps, progress=progress)
+    clips, held_out = (ShardDataset(data, split) for split in ("train", "val"))
+    train_on(
+        clips, recipe, run, held_out=held_out, steps=steps, log_with=log_with, progress=progress
+    )
 
 
 def train_on(
@@ -50,126 +54,108 @@ def train_on(
     recipe: Recipe,
     run: Path,
     *,
+    held_out: Clips | None = None,
     steps: int | None = None,
-    progress: Callable[[dict[str, Any]], None] | None = None,
+    log_with: Sequence[str] = (),
+    progress: loop.Progress | None = None,
 ) -> None:
-    """The same on any source of clips."""
+    """The same on any source of clips; `held_out` is for validation videos."""
     windows = Windows(clips, recipe)
-    claim(
-        run,
-        RunConfig(recipe=recipe, manifest_sha=clips.manifest_sha, intrinsics=windows.intrinsics),
+    config = RunConfig(
+        recipe=recipe, manifest_sha=clips.manifest_sha, intrinsics=windows.intrinsics
     )
+    claim(run, config)
     codec_file = run / "codec.safetensors"
     fit_to = None if codec_file.is_file() else windows.sample(recipe.codec.fit_windows)
-    codec = open_codec(recipe.codec, codec_file, fit_to)
-    model = build(recipe, codec)
-
-    def loss_of(model: nn.Module, step: int, accelerator: Accelerator) -> torch.Tensor:
-        rank, device = accelerator.process_index, accelerator.device
-        batch = windows.batch(step, rank=rank, world=accelerator.num_processes)
-        draw = loop.generator(recipe.seed, step, rank, device)
-        return batch_loss(model, batch, codec.to(device), recipe, draw)
-
-    loop.fit(
-        recipe,
-        model,
-        loss_of,
-        run,
-        steps=min(steps or recipe.steps, recipe.steps),
-        progress=progress,
-    )
+    accelerator = loop.start(run, log_with)
+    codec = open_codec(recipe.codec, codec_file, fit_to).to(accelerator.device)
+    stage = Teacher(config, windows, codec, held_out or clips)
+    loop.fit(stage, run, accelerator, steps=steps, progress=progress)
 
 
-def batch_loss(
-    model: nn.Module, batch: Batch, codec: Codec, recipe: Recipe, draw: torch.Generator
-) -> torch.Tensor:
-    """The flow-matching loss of a batch at random noise levels; the first latent stays clean.
+class Teacher(Stage):
+    """Flow matching on whole windows, 5 s, then 10 s, then 20 s long (RELIC sec. 4).
 
     Args:
-        model: See `WorldModel`.
-        batch: Windows and their signals.
-        codec: On the generator's device.
-        recipe: Gives prediction and noise levels.
-        draw: Of the noise and its levels.
-    """
-    config, device = recipe.flow, draw.device
-    frames, signals = batch.frames.to(device), batch.signals.to(device)
-    x0 = codec.encode(frames)
-    noise = torch.randn(x0.shape, generator=draw, device=device)
-    sigma = flow.shifted(torch.rand(len(x0), generator=draw, device=device), config.shift)
-    sigma = sigma.clamp_min(config.min_sigma)
-    wide = sigma.view(-1, 1, 1, 1, 1)
-    x = torch.cat([x0[:, :, :1], flow.mix(x0, noise, wide)[:, :, 1:]], dim=2)
-    return flow.loss(
-        model(x, sigma, signals),
-        x0=x0,
-        noise=noise,
-        x=x,
-        sigma=wide,
-        prediction=config.prediction,
-        views=warp.latents(codec, frames[:, 0], signals, config.warp_depths_m),
-    )
-
-
-def build(recipe: Recipe, codec: Codec) -> WorldModel:
-    """The recipe's model with its initial weights, the same every time."""
-    with torch.random.fork_rng():
-        torch.manual_seed(recipe.seed)
-        return WorldModel(recipe.model, codec.channels, recipe.flow)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunConfig:
-    """What config.json holds.
-
-    Attributes:
-        recipe: The resolved recipe.
-        manifest_sha: Fingerprint of the data.
-        intrinsics: Camera of the first training clip.
+        config: Of the run.
+        windows: The training data.
+        codec: On the training device.
+        held_out: For validation videos.
     """
 
-    recipe: Recipe
-    manifest_sha: str
-    intrinsics: Intrinsics
+    def __init__(self, config: RunConfig, windows: Windows, codec: Codec, held_out: Clips):
+        recipe = config.recipe
+        self._config, self._windows, self._codec, self._held_out = config, windows, codec, held_out
+        self._model = build(recipe, codec)
+        self.learners = {MAIN: Learner(model=self._model, optim=recipe.optim)}
+        self.steps, self.accumulation = recipe.steps, recipe.accumulation
+        self.checkpoint_every, self.sample_every = recipe.checkpoint_every, recipe.sample_every
 
-    @classmethod
-    def load(cls, run: Path) -> RunConfig:
-        """Read a run's config.json.
+    def backward(self, turn: Turn) -> Tally:
+        """One micro-batch of flow matching."""
+        recipe = self._config.recipe
+        batch = self._windows.batch(turn.step, **turn.share).to(turn.device)
+        draw = noise.generators(recipe.seed, batch.numbers, Purpose.FLOW, turn.device)
+        with turn.exchanging(MAIN):
+            errors, sigma = batch_errors(turn.models[MAIN], batch, self._codec, recipe, draw)
+            turn.backward(errors.mean())
+        tally = Tally()
+        tally.add("loss", errors)
+        tally.add_parts("loss_by_level", errors, sigma)
+        return tally
 
-        Raises:
-            ValueError: If the folder is no run, or its config is damaged.
-        """
-        path = run / "config.json"
-        if not path.is_file():
-            raise ValueError(f"{run} is no training run: it has no config.json")
-        return config.load(cls, path)
+    def milestone(self, done: int) -> str:
+        """The end of a phase but the last: distillation asks for a teacher of each length."""
+        past = 0
+        for phase in self._config.recipe.curriculum:
+            past += phase.steps
+            if past == done:
+                return weights_name(phase.num_frames)
+        return ""
 
-
-def claim(run: Path, wanted: RunConfig) -> None:
-    """Write the run's config.json, or check that it is the same.
-
-    Raises:
-        ValueError: If the folder holds a run of another recipe or other data.
-    """
-    files.sweep(run)
-    files.sweep(run / "checkpoints")
-    path = run / "config.json"
-    if not path.is_file():
-        config.save(path, wanted)
-        return
-    old, new = (_flat(dataclasses.asdict(c)) for c in (RunConfig.load(run), wanted))
-    changed = [key for key in new if old[key] != new[key]]
-    if changed:
-        key = changed[0]
-        raise ValueError(
-            f"{run} was started with {key} = {old[key]!r}, now it is {new[key]!r}; "
-            "choose another run folder, or delete this one"
+    def validate(self, done: int, run: Path, *, writes: bool) -> dict[str, float]:
+        """Held-out windows, the truth beside the model."""
+        length = phase_at(self._config.recipe.phases, done - 1).num_frames
+        sampler = Sampler(config=self._config, codec=self._codec, model=self._model)
+        return validation.write(
+            sampler, self._held_out, run, done, num_frames=length, writes=writes
         )
 
 
-def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in data.items():
-        name = f"{prefix}{key}"
-        flat |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return flat
+def weights_name(num_frames: int) -> str:
+    """Name in a run's folder of the averaged weights of the phase with windows of this length."""
+    return f"phases/{num_frames:04d}.safetensors"
+
+
+def batch_errors(
+    model: nn.Module, batch: Batch, codec: Codec, recipe: Recipe, draw: Draw
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The flow-matching loss of windows at random noise levels; the first latent stays clean.
+
+    Args:
+        model: See `WorldModel`.
+        batch: Windows and their signals, on the model's device.
+        codec: Likewise.
+        recipe: Gives prediction and noise levels.
+        draw: Of the levels, then of the noise.
+
+    Returns:
+        Losses and noise levels of the windows, [B] each.
+    """
+    config = recipe.flow
+    x0 = codec.encode(batch.frames)
+    added = noise.normal(x0, x0.shape, draw)
+    sigma = flow.shifted(noise.uniform((len(x0),), draw), config.shift)
+    sigma = sigma.clamp_min(config.min_sigma)
+    wide = sigma.view(-1, 1, 1, 1, 1)
+    x = torch.cat([x0[:, :, :1], flow.mix(x0, added, wide)[:, :, 1:]], dim=2)
+    errors = flow.errors(
+        model(x, sigma, batch.signals),
+        x0=x0,
+        noise=added,
+        x=x,
+        sigma=wide,
+        prediction=config.prediction,
+        views=warp.latents(codec, batch.frames[:, 0], batch.signals, config.warp_depths_m),
+    )
+    return errors.mean(1), sigma

@@ -1,0 +1,103 @@
+"""A run folder: what it was started with, its codec and its models."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from capture import config, files
+from capture.camera import Intrinsics
+from training.autoencoder import Codec
+from training.model.wan import WorldModel
+from training.recipes import Recipe
+from training.state import Checkpoints, load_weights
+
+StageName = Literal["teacher", "ode", "distill"]
+# The stages whose model is a causal student.
+CAUSAL = ("ode", "distill")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunConfig:
+    """What config.json holds.
+
+    Attributes:
+        recipe: The resolved recipe.
+        manifest_sha: Fingerprint of the data.
+        intrinsics: Camera of the first training clip.
+        stage: What was trained.
+        teacher_sha: Fingerprint of the teacher's weights, where there is one.
+        student_sha: Fingerprint of the student's first weights, where they are another run's.
+    """
+
+    recipe: Recipe
+    manifest_sha: str
+    intrinsics: Intrinsics
+    stage: StageName = "teacher"
+    teacher_sha: str = ""
+    student_sha: str = ""
+
+    @classmethod
+    def load(cls, run: Path) -> RunConfig:
+        """Read a run's config.json.
+
+        Raises:
+            ValueError: If the folder is no run, or its config is damaged.
+        """
+        path = run / "config.json"
+        if not path.is_file():
+            raise ValueError(f"{run} is no training run: it has no config.json")
+        return config.load(cls, path)
+
+
+def claim(run: Path, wanted: RunConfig) -> None:
+    """Write the run's config.json, or check that it is the same.
+
+    Raises:
+        ValueError: If the folder holds a run of another recipe or other data.
+    """
+    files.sweep(run)
+    files.sweep(run / "checkpoints")
+    path = run / "config.json"
+    if not path.is_file():
+        config.save(path, wanted)
+        return
+    old, new = (_flat(dataclasses.asdict(c)) for c in (RunConfig.load(run), wanted))
+    changed = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+    if changed:
+        key = changed[0]
+        raise ValueError(
+            f"{run} was started with {key} = {old.get(key)!r}, now it is {new.get(key)!r}; "
+            "choose another run folder, or delete this one"
+        )
+
+
+def build(recipe: Recipe, codec: Codec) -> WorldModel:
+    """The recipe's model with its initial weights, the same every time."""
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        return WorldModel(recipe.model, codec.channels, recipe.flow)
+
+
+def averaged_weights(run: Path) -> Path:
+    """The file of the averaged weights of a run's last checkpoint."""
+    return Checkpoints(run / "checkpoints").ema_file()
+
+
+def restored(recipe: Recipe, codec: Codec, weights: Path) -> WorldModel:
+    """The recipe's model with the weights of a file, frozen."""
+    model = build(recipe, codec)
+    load_weights(model, weights)
+    return model.eval().requires_grad_(False)
+
+
+def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        name = f"{prefix}{key}"
+        flat |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return flat
