@@ -35,7 +35,7 @@ def make_model(**changes) -> WorldModel:
     torch.manual_seed(0)
     model = WorldModel(dataclasses.replace(CONFIG, **changes), CHANNELS, FlowConfig()).double()
     for part in (model.conditioning.camera, model.conditioning.actions):
-        if part is not None:
+        if isinstance(part, torch.nn.Sequential) and not model.conditioning.config.zero_init:
             torch.nn.init.normal_(part.get_parameter("4.weight"), std=0.5)
     return model
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from toy_world import CHANNELS, GRID, SHORT, SIZE, make_model, make_signals, normal, run_block
 
-from training.model import memory, rope
+from training.model import memory
 from training.model.memory import SCHEDULE, Memory, Piece, Policy
+from training.model.rope import Rotary
 
 WAN = (30, 52)
 
@@ -89,10 +90,10 @@ def test_a_cell_lies_at_the_mean_of_its_tokens():
 
 def test_rotary_tables_at_tokens_are_those_of_diffusers(monkeypatch):
     monkeypatch.undo()
-    rotary = rope.embedding(12, (1, 2, 2), 100.0)
+    rotary = Rotary(12, (1, 2, 2), 100.0)
     cos, sin = rotary(torch.zeros(1, 1, 3, *SIZE))
     places = torch.cat([memory.positions(t, 1, GRID, Policy()) for t in range(3)])
-    ours = rope.at(rotary, 100.0, places)
+    ours = rotary.at(places)
     assert torch.equal(ours[0], cos) and torch.equal(ours[1], sin)
 
 

@@ -11,8 +11,10 @@ import torch
 from torch.nn import functional
 
 from training.model import memory, rope
+from training.model.cameras.told import Told, whole
 from training.model.context import Context
 from training.model.memory import Pair
+from training.model.rope import Tables
 
 
 @dataclass(kw_only=True, slots=True)
@@ -21,16 +23,16 @@ class Conditions:
 
     Attributes:
         tokens_per_latent: Tokens of one latent.
-        actions: Per block, added after self-attention, [B, N, dim]; empty for none.
-        queries: Per block, added to Q, [B, N, dim]; empty for none.
-        keys: Per block, added to K, [B, N, dim]; empty for none.
+        actions: Per block, added after self-attention, [B, F, dim]; empty for none.
+        levels: Added to the embedding of the noise levels, [B, F, dim].
+        camera: What self-attention is told about the camera.
         context: What a pass over a part of a video reads and writes; None for whole windows.
     """
 
     tokens_per_latent: int = 1
     actions: list[torch.Tensor] = field(default_factory=list)
-    queries: list[torch.Tensor] = field(default_factory=list)
-    keys: list[torch.Tensor] = field(default_factory=list)
+    levels: torch.Tensor | None = None
+    camera: Told = field(default_factory=Told)
     context: Context | None = None
 
     @contextmanager
@@ -48,11 +50,48 @@ class Conditions:
             setattr(self, name, getattr(other, name))
 
 
-class CameraAttention:
-    """Self-attention with the pose added to Q and K (RELIC sec. 4).
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attention:
+    """The attention of one block of one pass.
 
-    The embedding is added after QK-norm and before the rotary embedding; V does not see it. Without
-    it this is diffusers' `WanAttnProcessor`.
+    Attributes:
+        heads: Number of heads.
+        mask: Of `scaled_dot_product_attention`.
+        query_tables: Rotary tables of the queries; None rotates nothing.
+        key_tables: Of the keys.
+    """
+
+    heads: int
+    mask: torch.Tensor | None
+    query_tables: Tables | None
+    key_tables: Tables | None
+
+    def __call__(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, first: int = 0
+    ) -> torch.Tensor:
+        """Attend.
+
+        Args:
+            query: [B, N, D].
+            key: [B, M, D].
+            value: [B, M, D].
+            first: First channel of a head that is rotated.
+
+        Returns:
+            [B, N, D].
+        """
+        query, key, value = (t.unflatten(2, (self.heads, -1)) for t in (query, key, value))
+        query = _rotate(query, self.query_tables, first)
+        key = _rotate(key, self.key_tables, first)
+        query, key, value = (t.transpose(1, 2) for t in (query, key, value))
+        out = functional.scaled_dot_product_attention(query, key, value, attn_mask=self.mask)
+        return out.transpose(1, 2).flatten(2)
+
+
+class CameraAttention:
+    """Self-attention that is told the camera, and that reads and writes a memory.
+
+    With a camera that tells nothing, and without a context, it is diffusers' `WanAttnProcessor`.
 
     Args:
         conditions: Shared with the model that fills it.
@@ -68,7 +107,7 @@ class CameraAttention:
         hidden_states: torch.Tensor,
         encoder_hidden_states: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
-        rotary_emb: tuple[torch.Tensor, torch.Tensor] | None = None,
+        rotary_emb: Tables | None = None,
     ) -> torch.Tensor:
         """Attend; arguments as diffusers passes them.
 
@@ -79,46 +118,59 @@ class CameraAttention:
             attention_mask: Of `scaled_dot_product_attention`.
             rotary_emb: Cosines and sines.
         """
-        query = attn.norm_q(attn.to_q(hidden_states))
-        key = attn.norm_k(attn.to_k(hidden_states))
-        value = attn.to_v(hidden_states)
-        if self._conditions.queries:
-            query = query + self._conditions.queries[self._block]
-            key = key + self._conditions.keys[self._block]
+        camera, block = self._conditions.camera, self._block
+        x = camera.inputs(block, hidden_states)
+        query = camera.query(block, attn.norm_q(attn.to_q(x)))
+        key, value = camera.kept(block, attn.norm_k(attn.to_k(x)), attn.to_v(x), whole)
         query_tables = key_tables = rotary_emb
         if (context := self._conditions.context) is not None:
-            small = self._pooled(attn, hidden_states, key, value, context)
-            key, value = context.extend(self._block, key, value, small)
+            small = self._pooled(attn, x, key, value, context)
+            key, value = context.extend(block, key, value, small)
             query_tables, key_tables = context.tables
             attention_mask = context.mask
-        query, key, value = (t.unflatten(2, (attn.heads, -1)) for t in (query, key, value))
-        if query_tables is not None and key_tables is not None:
-            query, key = rope.rotate(query, query_tables), rope.rotate(key, key_tables)
-        query, key, value = (t.transpose(1, 2) for t in (query, key, value))
-        out = functional.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask)
-        out = out.transpose(1, 2).flatten(2).type_as(hidden_states)
-        return attn.to_out[1](attn.to_out[0](out))
+        attend = Attention(
+            heads=attn.heads,
+            mask=attention_mask,
+            query_tables=query_tables,
+            key_tables=key_tables,
+        )
+        own = query.shape[-1]
+        out = attend(query, key[..., :own], value[..., :own]).type_as(hidden_states)
+        out = attn.to_out[1](attn.to_out[0](out))
+        return camera.output(block, out, query, (key[..., own:], value[..., own:]), attend)
 
     def _pooled(
         self,
         attn: Any,
-        hidden_states: torch.Tensor,
+        x: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
         context: Context,
     ) -> Callable[[int, int], Pair]:
         """`place, factor -> keys, values` of a latent's cells; see `Policy.pool`."""
 
-        def pooled(x: torch.Tensor, place: int, factor: int) -> torch.Tensor:
-            return memory.pool(context.own(x, place), factor, context.grid, context.policy)
-
         def small(place: int, factor: int) -> Pair:
+            def pooled(t: torch.Tensor) -> torch.Tensor:
+                return memory.pool(context.own(t, place), factor, context.grid, context.policy)
+
+            def pick(t: torch.Tensor) -> torch.Tensor:
+                of_latents = t.shape[1] == len(context.latents)
+                return t[:, place : place + 1] if of_latents else pooled(t)
+
             if context.policy.pool == "kv" or factor == 1:
-                return pooled(key, place, factor), pooled(value, place, factor)
-            inputs = pooled(hidden_states, place, factor)
-            small_key = attn.norm_k(attn.to_k(inputs))
-            if self._conditions.keys:
-                small_key = small_key + pooled(self._conditions.keys[self._block], place, factor)
-            return small_key, attn.to_v(inputs)
+                return pooled(key), pooled(value)
+            cells = pooled(x)
+            keys, values = attn.norm_k(attn.to_k(cells)), attn.to_v(cells)
+            return self._conditions.camera.kept(self._block, keys, values, pick)
 
         return small
+
+
+def _rotate(x: torch.Tensor, tables: Tables | None, first: int) -> torch.Tensor:
+    """Rotate the channels from `first` on of [B, N, heads, head_dim]."""
+    if tables is None:
+        return x
+    if first == 0:
+        return rope.rotate(x, tables)
+    cos, sin = (table[..., first:] for table in tables)
+    return torch.cat([x[..., :first], rope.rotate(x[..., first:], (cos, sin))], dim=-1)

@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from diffusers.models.transformers.transformer_wan import WanRotaryPosEmbed
 
-from training.model import masks, memory, rope
+from training.model import masks, memory
 from training.model.memory import Grid, Pair, Piece, Policy
-
-Tables = tuple[torch.Tensor, torch.Tensor]
+from training.model.rope import Rotary, Tables
 
 
 @dataclass(kw_only=True, slots=True)
@@ -38,7 +36,7 @@ class Context:
     _mask: torch.Tensor | None = None
     _tables: tuple[Tables, Tables] | None = None
 
-    def prepare(self, rotary: WanRotaryPosEmbed, theta: float, device: torch.device) -> None:
+    def prepare(self, rotary: Rotary, device: torch.device) -> None:
         """Compute mask and rotary tables, once for all blocks.
 
         Raises:
@@ -56,7 +54,7 @@ class Context:
             torch.cat([memory.positions(*p, self.grid, self.policy) for p in pieces]).to(device)
             for pieces in (own, [*before, *own, *small])
         )
-        self._tables = rope.at(rotary, theta, queries), rope.at(rotary, theta, keys)
+        self._tables = rotary.at(queries), rotary.at(keys)
 
     @property
     def mask(self) -> torch.Tensor | None:

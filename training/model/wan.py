@@ -11,10 +11,12 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from training.data import Signals
-from training.model import rope
 from training.model.attention import CameraAttention, Conditions
-from training.model.conditioning import Conditioning, token_places
+from training.model.cameras.told import add
+from training.model.conditioning import Conditioning
 from training.model.context import Context
+from training.model.encoder import token_places
+from training.model.rope import Rotary
 from training.recipes import FlowConfig, ModelConfig
 
 PATCH = (1, 2, 2)
@@ -47,8 +49,9 @@ class WorldModel(nn.Module):
             ffn_dim=config.ffn_dim,
             num_layers=config.layers,
         )
-        self.transformer.rope = rope.embedding(config.head_dim, PATCH, config.rope_theta)
+        self.stretch(config.yarn_factor)
         self.transformer.condition_embedder.register_forward_hook(self._levels_to_tokens)
+        self.transformer.condition_embedder.time_embedder.register_forward_hook(self._add_actions)
         self.conditioning = Conditioning(config)
         self._conditions = Conditions()
         blocks: Any = self.transformer.blocks
@@ -80,12 +83,12 @@ class WorldModel(nn.Module):
         """
         num_latents, height, width = x.shape[2:]
         grid = (height // PATCH[1], width // PATCH[2])
-        queries, keys = self.conditioning.embed_camera(signals, grid)
+        actions, added_levels = self.conditioning.embed_actions(signals)
         told = Conditions(
             tokens_per_latent=grid[0] * grid[1],
-            actions=self.conditioning.embed_actions(signals, grid),
-            queries=queries,
-            keys=keys,
+            actions=actions,
+            levels=added_levels,
+            camera=self.conditioning.tell_camera(signals, grid),
             context=context,
         )
         if self._config.coordinates:
@@ -94,7 +97,7 @@ class WorldModel(nn.Module):
             x = torch.cat([x, place.expand(len(x), -1, num_latents, -1, -1)], dim=1)
         if context is not None:
             rotary: Any = self.transformer.rope
-            context.prepare(rotary, self._config.rope_theta, x.device)
+            context.prepare(rotary, x.device)
         levels = sigma
         if sigma.ndim == 1:
             levels = torch.cat(
@@ -102,6 +105,17 @@ class WorldModel(nn.Module):
             )
         with self._conditions.told(told):
             return self.transformer(x, levels * _TIMESTEPS, signals.words, return_dict=False)[0]
+
+    def stretch(self, factor: float) -> None:
+        """From now on stretch the rotary embedding's time axis by YaRN; see `Rotary`.
+
+        Args:
+            factor: Length of the videos over that of the base model's; 1 for none.
+        """
+        config = self._config
+        self.transformer.rope = Rotary(
+            config.head_dim, PATCH, config.rope_theta, factor=factor, length=config.yarn_latents
+        ).to(self.transformer.patch_embedding.weight.device)
 
     def checkpoint_activations(self) -> None:
         """From now on keep only the blocks' inputs for the backward pass, and run blocks again.
@@ -130,6 +144,11 @@ class WorldModel(nn.Module):
         count = self._conditions.tokens_per_latent
         return (*(t.repeat_interleave(count, dim=1) for t in (level, modulation)), *rest)
 
+    def _add_actions(self, _module: nn.Module, _inputs: object, output: torch.Tensor):
+        """Add actions to the embedding of the noise levels, [B, F, dim]."""
+        levels = self._conditions.levels
+        return None if levels is None else output + levels.type_as(output)
+
 
 def _add_after_self_attention(block: Any, conditions: Conditions, index: int) -> None:
     """Add the action embedding to the block's hidden state between self- and cross-attention.
@@ -139,10 +158,10 @@ def _add_after_self_attention(block: Any, conditions: Conditions, index: int) ->
     """
 
     def before_norm(_module: nn.Module, inputs: tuple[torch.Tensor, ...]):
-        return (inputs[0] + conditions.actions[index],) if conditions.actions else None
+        return (add(inputs[0], conditions.actions[index]),) if conditions.actions else None
 
     def after_attention(_module: nn.Module, _inputs: object, output: torch.Tensor):
-        return output + conditions.actions[index] if conditions.actions else None
+        return add(output, conditions.actions[index]) if conditions.actions else None
 
     block.norm2.register_forward_pre_hook(before_norm)
     block.attn2.register_forward_hook(after_attention)
