@@ -3,6 +3,9 @@
 One group holds everything about one frame and travels as `vbatch N` plus N commands, so that a
 server runs it in one tick. Groups may be sent ahead of their replies. After a timeout the stream
 cannot be trusted, so the connection is closed and never used again.
+
+Pictures are megabytes, and fresh memory for them costs more than their bytes: replies are read
+where they stay, and who has decoded one gives its memory back by `Client.recycle`.
 """
 
 from __future__ import annotations
@@ -14,12 +17,19 @@ import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+
+Reply: TypeAlias = bytes | memoryview
 
 _HEADER = struct.Struct("<II")
 _MAGIC = 0x9E2B83C1
 _MAX_PAYLOAD = 256 * 2**20
+_ID_BYTES = 24  # longer than any id with its colon
+# Memory for replies comes in multiples of this, so that one serves for the next of the same kind.
+_BLOCK = 4096
+_MAX_SPARES = 8
 
 
 class EngineError(RuntimeError):
@@ -62,11 +72,13 @@ class Client:
         self.address, self.timeout_s = address, timeout_s
         self.closed = False
         # Random, so that a reply to an earlier client is never taken for one to this.
-        self._next_id, self._early = secrets.randbelow(2**30) + 1, {}
+        self._next_id = secrets.randbelow(2**30) + 1
+        self._early: dict[int, memoryview] = {}
+        self._spares: list[np.ndarray] = []
         deadline = time.monotonic() + timeout_s
         self._socket = _connect(address, timeout_s)
         try:
-            self.greeting = self._read_frame(deadline).decode(errors="replace")
+            self.greeting = text(self._read_frame(deadline))
         except EngineLost as error:
             self.close()
             raise EngineLost(
@@ -99,7 +111,7 @@ class Client:
         return group
 
     def _write(self, numbered: Sequence[str]) -> None:
-        payloads = [text.encode() for text in numbered]
+        payloads = [command.encode() for command in numbered]
         data = b"".join(_HEADER.pack(_MAGIC, len(p)) + p for p in payloads)
         try:
             self._socket.settimeout(self.timeout_s)
@@ -116,11 +128,12 @@ class Client:
         last = self._next_id + 1
         self._write([f"{self._next_id}:vbatch 1", f"{last}:vget /unrealcv/version"])
         self._next_id = last + 1
-        while not self._read_frame(deadline).startswith(b"%d:" % last):
+        mark = b"%d:" % last
+        while self._read_frame(deadline)[: len(mark)] != mark:
             pass
 
-    def receive(self, group: Group) -> list[bytes]:
-        """The replies of a group, in the order of its commands.
+    def receive(self, group: Group) -> list[memoryview]:
+        """The replies of a group, in the order of its commands, as bytes; see `text`.
 
         Raises:
             EngineError: If a command failed; the other replies have been read, the stream is sound.
@@ -134,36 +147,41 @@ class Client:
         self._early.pop(group.first_id - 1, None)
         replies = [self._early.pop(i) for i in wanted]
         for command, reply in zip(group.commands, replies, strict=True):
-            if reply.startswith(b"error"):
-                raise EngineError(f"{command!r} answered {reply[:200].decode(errors='replace')!r}")
+            if reply[:5] == b"error":
+                raise EngineError(f"{command!r} answered {text(reply[:200])!r}")
         return replies
 
-    def request(self, commands: Sequence[str]) -> list[bytes]:
+    def recycle(self, replies: Sequence[memoryview]) -> None:
+        """Give the memory of replies back; neither they nor views of them may be read any more."""
+        owners = [reply.obj for reply in replies if isinstance(reply.obj, np.ndarray)]
+        self._spares = (owners + self._spares)[:_MAX_SPARES]
+
+    def request(self, commands: Sequence[str]) -> list[memoryview]:
         """Send a group and wait for its replies."""
         return self.receive(self.send(commands))
 
     def ask(self, command: str) -> str:
         """One command, its reply as text."""
-        return self.request([command])[0].decode()
+        return text(self.request([command])[0])
 
-    def _read_reply(self, deadline: float) -> tuple[int, bytes]:
+    def _read_reply(self, deadline: float) -> tuple[int, memoryview]:
         payload = self._read_frame(deadline)
-        head, colon, body = payload.partition(b":")
+        start = bytes(payload[:_ID_BYTES])
+        head, colon, _ = start.partition(b":")
         if not colon or not head.isdigit() or int(head) >= self._next_id:
             self.close()
-            raise EngineLost(f"{self.address} sent a reply without a known id: {payload[:40]!r}")
-        return int(head), body
+            raise EngineLost(f"{self.address} sent a reply without a known id: {start!r}")
+        return int(head), payload[len(head) + 1 :]
 
-    def _read_frame(self, deadline: float) -> bytes:
+    def _read_frame(self, deadline: float) -> memoryview:
         magic, size = _HEADER.unpack(self._read(_HEADER.size, deadline))
         if magic != _MAGIC or not 0 < size <= _MAX_PAYLOAD:
             self.close()
             raise EngineLost(f"{self.address} broke the framing (magic {magic:#x}, size {size})")
         return self._read(size, deadline)
 
-    def _read(self, size: int, deadline: float) -> bytes:
-        buffer = bytearray(size)
-        view, filled = memoryview(buffer), 0
+    def _read(self, size: int, deadline: float) -> memoryview:
+        view, filled = self._memory(size), 0
         while filled < size:
             try:
                 self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
@@ -176,7 +194,22 @@ class Client:
                 self.close()
                 raise EngineLost(f"{self.address} hung up")
             filled += count
-        return bytes(buffer)
+        return view
+
+    def _memory(self, size: int) -> memoryview:
+        """Room for `size` bytes: what was recycled, if it fits."""
+        if size < _BLOCK:
+            return memoryview(bytearray(size))
+        capacity = -(-size // _BLOCK) * _BLOCK
+        for place, spare in enumerate(self._spares):
+            if len(spare) == capacity:
+                return self._spares.pop(place).data[:size]
+        return np.empty(capacity, np.uint8).data[:size]
+
+
+def text(reply: memoryview) -> str:
+    """A reply that is text."""
+    return str(reply, errors="replace")
 
 
 def _connect(address: str, timeout_s: float) -> socket.socket:
@@ -202,7 +235,7 @@ def _connect(address: str, timeout_s: float) -> socket.socket:
     return connection
 
 
-def decode_bmp(reply: bytes, width_px: int, height_px: int) -> np.ndarray:
+def decode_bmp(reply: Reply, width_px: int, height_px: int) -> np.ndarray:
     """BGRA pixels, a view [H, W, 4] of uint8.
 
     Read from the end, because the plugin's version 1.0.1 puts four stray bytes behind the header.
@@ -214,7 +247,7 @@ def decode_bmp(reply: bytes, width_px: int, height_px: int) -> np.ndarray:
     if reply[:2] != b"BM" or not 54 <= len(reply) - size <= 58:
         raise ValueError(
             f"expected a BMP of {width_px}x{height_px} ({size} bytes of pixels), "
-            f"got {len(reply)} bytes that begin with {reply[:8]!r}"
+            f"got {len(reply)} bytes that begin with {bytes(reply[:8])!r}"
         )
     return np.frombuffer(reply, np.uint8, size, len(reply) - size).reshape(height_px, width_px, 4)
 
@@ -224,7 +257,7 @@ _NPY_HEADER = re.compile(
 )
 
 
-def decode_depth_npy(reply: bytes, width_px: int, height_px: int) -> np.ndarray:
+def decode_depth_npy(reply: Reply, width_px: int, height_px: int) -> np.ndarray:
     """Depth as sent, a view [H, W] of float32 (Unreal: planar centimetres).
 
     Raises:
@@ -233,7 +266,7 @@ def decode_depth_npy(reply: bytes, width_px: int, height_px: int) -> np.ndarray:
     start = 10 + int.from_bytes(reply[8:10], "little")
     header = _NPY_HEADER.search(reply[:start])
     if reply[:6] != b"\x93NUMPY" or header is None:
-        raise ValueError(f"expected a float32 .npy array, got {reply[:80]!r}")
+        raise ValueError(f"expected a float32 .npy array, got {bytes(reply[:80])!r}")
     shape = (int(header[1]), int(header[2]))
     if shape != (height_px, width_px):
         raise ValueError(f"expected depth of {(height_px, width_px)}, got {shape}")

@@ -11,13 +11,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -25,12 +28,20 @@ import pyarrow.parquet as pq
 
 from capture import actions, files, video
 from capture.actions import Actions
+from capture.background import Background
 from capture.camera import Intrinsics
 from capture.scene import Plan, Scene
 from capture.trajectory import Trajectory
 
 SCHEMA = 1
-FILES = ("rgb.mp4", "depth.mkv", "mask.mkv", "frames.parquet")
+_FRAMES_PENDING = 6  # per video
+_MakeWriter: TypeAlias = type[video.RgbWriter] | type[video.Gray16Writer]
+_VIDEOS: dict[str, _MakeWriter] = {
+    "rgb.mp4": video.RgbWriter,
+    "depth.mkv": video.Gray16Writer,
+    "mask.mkv": video.Gray16Writer,
+}
+FILES = (*_VIDEOS, "frames.parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +164,8 @@ def is_finished(path: Path) -> bool:
 class EpisodeWriter:
     """Writes an episode frame by frame; the folder appears when the `with` block ends well.
 
+    Each of the three videos is encoded, closed, synced and hashed by a thread of its own.
+
     Args:
         root: The dataset's `episodes` folder.
         plan: What is rendered.
@@ -172,17 +185,20 @@ class EpisodeWriter:
     ):
         self._plan, self._scene = plan, scene
         self._mask_names, self._engine = mask_names, dict(engine)
-        self._folder = files.replacing_folder(root / plan.id)
+        self._target = root / plan.id
         self._columns: dict[str, list] = {}
         self._timing: dict[str, float] = {}
 
     def __enter__(self) -> EpisodeWriter:
-        self._path = self._folder.__enter__()
         k = self._plan.intrinsics
         size = (k.width_px, k.height_px, self._plan.fps)
-        self._rgb = video.RgbWriter(self._path / "rgb.mp4", *size)
-        self._depth = video.Gray16Writer(self._path / "depth.mkv", *size)
-        self._mask = video.Gray16Writer(self._path / "mask.mkv", *size)
+        with contextlib.ExitStack() as opened:
+            self._path = opened.enter_context(files.replacing_folder(self._target))
+            self._videos = [
+                opened.enter_context(_Video(make, self._path / name, *size))
+                for name, make in _VIDEOS.items()
+            ]
+            self._opened = opened.pop_all()
         return self
 
     def add(
@@ -194,7 +210,7 @@ class EpisodeWriter:
         reported_cm_deg: np.ndarray,
         measured: Mapping[str, float] | None = None,
     ) -> None:
-        """Append the next frame of the plan.
+        """Append the next frame of the plan. The arrays are read later: leave them as they are.
 
         Args:
             rgb: uint8 [H, W, 3].
@@ -203,12 +219,16 @@ class EpisodeWriter:
             reported_cm_deg: The engine's own x y z pitch yaw roll, float64 [6], Unreal units.
             measured: Numbers about the raw frame, one column of frames.parquet each.
         """
-        self._rgb.add(rgb)
-        self._depth.add(video.encode_depth(depth_m))
-        self._mask.add(mask)
+        rgb_video, depth_video, mask_video = self._videos
+        rgb_video.add(lambda: rgb)
+        depth_video.add(lambda: video.encode_depth(depth_m))
+        mask_video.add(lambda: mask)
         row = {"reported_cm_deg": np.asarray(reported_cm_deg, dtype=np.float64), **(measured or {})}
         for name, value in row.items():
             self._columns.setdefault(name, []).append(value)
+        if len(self._columns["reported_cm_deg"]) == len(self._plan.trajectory):
+            for each in self._videos:
+                each.finish()
 
     def time(self, **facts: float) -> None:
         """Note how it went, for timing.json: seconds, captures that warmed up, retakes."""
@@ -224,22 +244,18 @@ class EpisodeWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            for writer in (self._rgb, self._depth, self._mask):
-                writer.close()
-            if error is None:
-                self._finish()
-        except BaseException as inner:
-            if not self._folder.__exit__(type(inner), inner, inner.__traceback__):
-                raise
-        else:
-            self._folder.__exit__(kind, error, trace)
+        if error is not None:
+            self._opened.__exit__(kind, error, trace)
+            return
+        with self._opened:
+            self._finish()
 
     def _finish(self) -> None:
         plan, trajectory = self._plan, self._plan.trajectory
         num_frames = len(self._columns.get("reported_cm_deg", ()))
         if num_frames != len(trajectory):
             raise ValueError(f"plan {plan.id} has {len(trajectory)} frames, got {num_frames}")
+        facts = {each.name: each.facts() for each in self._videos}
         moves = actions.encode(trajectory.cam_to_world)
         columns = {
             "frame": pa.array(np.arange(num_frames, dtype=np.int32)),
@@ -250,7 +266,9 @@ class EpisodeWriter:
         }
         for name, values in self._columns.items():
             columns[name] = pa.array(np.array(values, dtype=np.float32))
-        pq.write_table(pa.table(columns), self._path / "frames.parquet")
+        table = self._path / "frames.parquet"
+        pq.write_table(pa.table(columns), table)
+        facts[table.name] = _facts(table)
         files.write_json(self._path / "timing.json", self._timing)
         info = {
             "schema": SCHEMA,
@@ -266,15 +284,50 @@ class EpisodeWriter:
             "engine": self._engine,
             "mask_names": self._mask_names,
             "depth": {"kind": "planar", "near_m": video.DEPTH_NEAR_M, "far_m": video.DEPTH_FAR_M},
-            "files": {
-                name: {
-                    "bytes": (self._path / name).stat().st_size,
-                    "sha256": files.sha256(self._path / name),
-                }
-                for name in FILES
-            },
+            "files": facts,
         }
         files.write_json(self._path / "episode.json", info)
+
+
+class _Video:
+    """A video that a thread of its own encodes, closes, syncs and hashes."""
+
+    def __init__(self, make: _MakeWriter, path: Path, width_px: int, height_px: int, fps: float):
+        self.name = path.name
+        self._path, self._writer = path, make(path, width_px, height_px, fps)
+        self._thread = Background(_FRAMES_PENDING)
+        self._found: Future[dict] | None = None
+
+    def __enter__(self) -> _Video:
+        return self
+
+    def add(self, make_frame: Callable[[], np.ndarray]) -> None:
+        self._thread.do(lambda: self._writer.add(make_frame()))
+
+    def finish(self) -> None:
+        """After the last frame."""
+        self._found = self._thread.do(self._finish)
+
+    def _finish(self) -> dict:
+        self._writer.close()
+        files.sync(self._path)
+        return _facts(self._path)
+
+    def facts(self) -> dict:
+        """Size and hash, once everything is written."""
+        self._thread.wait()
+        assert self._found is not None
+        return self._found.result()
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.close()
+        if self._found is None:
+            with contextlib.suppress(Exception):  # the file is thrown away
+                self._writer.close()
+
+
+def _facts(path: Path) -> dict:
+    return {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
 
 
 def _lists(values: np.ndarray) -> pa.FixedSizeListArray:

@@ -6,7 +6,6 @@ from the start, go to the farthest place that was seen to be free, look around a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,9 +14,8 @@ import numpy as np
 from capture import camera
 from capture.camera import Intrinsics
 from capture.navigation import FreeSpace, free_space
-from capture.recorder import Stage, frames
-from capture.scene import Plan
-from capture.trajectory import Trajectory
+from capture.stage import Stage
+from capture.stream import frames
 
 _VIEW = Intrinsics.from_fov(192, 192, 90.0)
 _HEADINGS_DEG = np.arange(0.0, 360.0, 60.0)
@@ -62,7 +60,7 @@ def survey(
     """Explore what can be reached from a start at its height.
 
     Args:
-        stage: From `capture.recorder.prepare`.
+        stage: From `capture.stage.prepare`.
         start_m: A free point [3], at the height at which the camera is to move.
         radius_m: Nothing farther from the start is explored.
         min_clearance_m: Distance from surfaces that the camera keeps.
@@ -121,16 +119,7 @@ def _look_around(stage: Stage, position_m: np.ndarray):
     """Pose, colour and depth in every direction."""
     heading, tilt = (a.ravel() for a in np.meshgrid(_HEADINGS_DEG, _TILTS_DEG))
     poses = camera.pose_from_angles(np.tile(position_m, (len(heading), 1)), heading, tilt)
-    plan = Plan(
-        scene_id=stage.scene.id,
-        generator="survey",
-        seed=0,
-        fps=1.0,
-        trajectory=Trajectory.uniform(poses, 1.0),
-        intrinsics=_VIEW,
-        clearance_m=math.nan,
-    )
-    for pose, (rgb, depth_m, _, _) in zip(poses, frames(stage, plan), strict=True):
+    for pose, (rgb, depth_m, _, _) in zip(poses, frames(stage, poses, _VIEW), strict=True):
         yield pose, rgb, depth_m
 
 

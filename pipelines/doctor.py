@@ -17,13 +17,12 @@ from typing import Literal
 
 import numpy as np
 
-from capture import camera, recorder, survey
+from capture import camera, survey
 from capture.camera import Intrinsics
 from capture.client import Client, EngineError, decode_bmp, decode_depth_npy
 from capture.launcher import Engine, plugin_socket
-from capture.recorder import Stage, WrongPose
-from capture.scene import Plan
-from capture.trajectory import Trajectory
+from capture.stage import Stage, prepare
+from capture.stream import MAX_WARM_UP, WrongPose, frames, settle
 from curation.geometry import inlier_share
 
 Verdict = Literal["ok", "note", "bad"]
@@ -106,7 +105,7 @@ def examine(engine: Engine) -> Iterator[Finding]:
         yield from latency(client)
         if missing.verdict == "bad":
             return
-        stage = recorder.prepare(client)
+        stage = prepare(client)
         yield settings(stage)
         yield encodings(stage)
         yield stability(stage)
@@ -232,18 +231,18 @@ def look_around(stage: Stage) -> list[Picture]:
     poses = camera.pose_from_angles(np.tile(start, (len(heading), 1)), heading, 0.0)
     poses[:, :3, 3] += _STEP_M * second[:, None] * poses[:, :3, 0]
     turned = camera.pose_from_angles(poses[:, :3, 3], heading + _TURN_DEG * second, 0.0)
-    frames = recorder.frames(stage, _plan(stage, turned, _VIEW))
+    taken = frames(stage, turned, _VIEW)
     return [
         Picture(pose=pose, rgb=rgb, depth_m=depth, mask=mask)
-        for pose, (rgb, depth, mask, _) in zip(turned, frames, strict=True)
+        for pose, (rgb, depth, mask, _) in zip(turned, taken, strict=True)
     ]
 
 
 def stability(stage: Stage) -> Finding:
     """How many captures of one pose it takes until two agree."""
     stage.look(_VIEW)
-    count = recorder.settle(stage, camera.pose_from_angles(survey.start_of(stage), 0.0, 0.0))
-    if count == recorder.MAX_WARM_UP:
+    count = settle(stage, camera.pose_from_angles(survey.start_of(stage), 0.0, 0.0))
+    if count == MAX_WARM_UP:
         return Finding(
             topic="stability",
             verdict="note",
@@ -324,10 +323,10 @@ def convention(pictures: list[Picture]) -> Finding:
 def speed(stage: Stage, pose: np.ndarray) -> Finding:
     """Frames per second of what capture does: colour, depth and mask at 640x480."""
     poses = np.repeat(pose[None], _SPEED_FRAMES, axis=0)
-    frames = recorder.frames(stage, _plan(stage, poses, _SPEED_VIEW))
-    next(frames)
+    taken = frames(stage, poses, _SPEED_VIEW)
+    next(taken)
     started = time.perf_counter()
-    done = sum(1 for _ in frames)
+    done = sum(1 for _ in taken)
     rate = done / (time.perf_counter() - started)
     return Finding(topic="speed", verdict="ok", found=f"{rate:.1f} frames/s of 640x480")
 
@@ -360,18 +359,6 @@ def _agreement(pictures: list[Picture], ray: bool, factor: float, vertical: bool
 def _name(ray: bool, unit: str, vertical: bool) -> str:
     kind = "depth along the ray" if ray else "planar depth"
     return f"{kind} in {unit}" + (", vertical field of view" if vertical else "")
-
-
-def _plan(stage: Stage, poses: np.ndarray, view: Intrinsics) -> Plan:
-    return Plan(
-        scene_id=stage.scene.id,
-        generator="doctor",
-        seed=0,
-        fps=1.0,
-        trajectory=Trajectory.uniform(poses, 1.0),
-        intrinsics=view,
-        clearance_m=math.nan,
-    )
 
 
 def _size(stage: Stage, view: Intrinsics) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import tyro
 
 from capture.client import EngineError, EngineLost
 from capture.launcher import parse_engine
-from capture.recorder import WrongPose
+from capture.stream import WrongPose
 from pipelines.cli.data import (
     audit,
     build,

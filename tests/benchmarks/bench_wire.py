@@ -29,7 +29,7 @@ import unrealcv
 
 from capture.client import Client, Group, decode_bmp, decode_depth_npy
 from capture.engine.protocol import parse_request, read_frame, write_frame
-from capture.recorder import DEPTH_AHEAD
+from capture.stream import DEPTH_AHEAD
 
 _PER_TICK = 32
 _VBATCH = re.compile(r"vbatch (\d+)")

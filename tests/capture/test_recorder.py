@@ -10,7 +10,8 @@ from capture import camera, survey
 from capture.client import Client
 from capture.engine.raster import Renderer
 from capture.navigation import free_space, sample_triangles
-from capture.recorder import WrongPose, prepare, record
+from capture.recorder import prepare, record
+from capture.stream import WrongPose
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_a_frame_under_the_wrong_pose_is_never_kept(stage, tmp_path, monkeypatch
     def stuck(group):
         replies = receive(group)
         if len(replies) == 7 and stage.num_frames_seen > 3:
-            replies[5] = b"1.000 2.000 3.000"
+            replies[5] = memoryview(b"1.000 2.000 3.000")
         return replies
 
     stage.num_frames_seen = 0
