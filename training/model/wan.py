@@ -27,7 +27,7 @@ class WorldModel(nn.Module):
     """A Wan transformer that is told where the camera goes.
 
     `transformer` stays diffusers' own class with its own weights' names, so Wan's weights load into
-    it. Its first latent is clean: noise level 0 (RELIC sec. 4).
+    it (`training.model.pretrained`). Its first latent is clean: noise level 0 (RELIC sec. 4).
 
     Args:
         config: See `ModelConfig`.
@@ -37,7 +37,8 @@ class WorldModel(nn.Module):
 
     def __init__(self, config: ModelConfig, channels: int, flow: FlowConfig):
         super().__init__()
-        self._config = config
+        self.config = config
+        self.flow = flow
         self.transformer = WanTransformer3DModel(
             patch_size=PATCH,
             num_attention_heads=config.heads,
@@ -91,7 +92,7 @@ class WorldModel(nn.Module):
             camera=self.conditioning.tell_camera(signals, grid),
             context=context,
         )
-        if self._config.coordinates:
+        if self.config.coordinates:
             place = ((token_places((height, width)) - 0.5) * 3).to(x)
             place = place.T.reshape(1, 2, 1, height, width)
             x = torch.cat([x, place.expand(len(x), -1, num_latents, -1, -1)], dim=1)
@@ -112,7 +113,7 @@ class WorldModel(nn.Module):
         Args:
             factor: Length of the videos over that of the base model's; 1 for none.
         """
-        config = self._config
+        config = self.config
         self.transformer.rope = Rotary(
             config.head_dim, PATCH, config.rope_theta, factor=factor, length=config.yarn_latents
         ).to(self.transformer.patch_embedding.weight.device)
