@@ -12,6 +12,7 @@ import torch
 from capture import config, files
 from capture.camera import Intrinsics
 from training.autoencoder import Codec
+from training.model import pretrained
 from training.model.wan import WorldModel
 from training.recipes import Recipe
 from training.state import Checkpoints, load_weights
@@ -77,10 +78,22 @@ def claim(run: Path, wanted: RunConfig) -> None:
 
 
 def build(recipe: Recipe, codec: Codec) -> WorldModel:
-    """The recipe's model with its initial weights, the same every time."""
+    """The recipe's model with random weights, the same every time."""
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         return WorldModel(recipe.model, codec.channels, recipe.flow)
+
+
+def begin(recipe: Recipe, codec: Codec) -> WorldModel:
+    """The recipe's model as training begins: `model.pretrained` where there is one.
+
+    Raises:
+        ValueError: If the pretrained model is missing or of another architecture.
+    """
+    model = build(recipe, codec)
+    if recipe.model.pretrained:
+        pretrained.load(model, recipe.model.pretrained)
+    return model
 
 
 def averaged_weights(run: Path) -> Path:

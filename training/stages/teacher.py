@@ -16,7 +16,7 @@ from training.loop import MAIN, Learner, Stage, Turn
 from training.metrics import Tally
 from training.noise import Draw, Purpose
 from training.recipes import Recipe
-from training.run import RunConfig, build, claim
+from training.run import RunConfig, begin, claim
 from training.sample import Sampler
 from training.stages.config import phase_at
 
@@ -86,7 +86,7 @@ class Teacher(Stage):
     def __init__(self, config: RunConfig, windows: Windows, codec: Codec, held_out: Clips):
         recipe = config.recipe
         self._config, self._windows, self._codec, self._held_out = config, windows, codec, held_out
-        self._model = build(recipe, codec)
+        self._model = begin(recipe, codec)
         self.learners = {MAIN: Learner(model=self._model, optim=recipe.optim)}
         self.steps, self.accumulation = recipe.steps, recipe.accumulation
         self.checkpoint_every, self.sample_every = recipe.checkpoint_every, recipe.sample_every

@@ -13,6 +13,8 @@ import torch
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from toy_world import CHANNELS, CONFIG, SIZE, make_signals, normal
 
+from training import run
+from training.autoencoder import LinearCodec
 from training.model import pretrained
 from training.model.wan import WorldModel
 from training.recipes import FlowConfig
@@ -199,3 +201,12 @@ def test_what_is_no_folder_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ValueError, match="cannot be downloaded from Hugging Face"):
         pretrained.load(make(), "nobody/has-this-model")
+
+
+def test_training_begins_with_the_recipes_pretrained_model(published, recipe):
+    wan = dataclasses.replace(WAN, pretrained=str(published))
+    recipe = dataclasses.replace(recipe, model=wan, flow=FlowConfig())
+    codec = LinearCodec(torch.zeros(768), torch.eye(768)[:, :CHANNELS], torch.ones(()))
+    model, loaded = run.begin(recipe, codec), make(seed=2)
+    pretrained.load(loaded, str(published))
+    assert torch.equal(step_zero(model), step_zero(loaded))
