@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,7 +103,7 @@ def _items(source: Path, *, whole: bool) -> list[_Item]:
         if not items:
             raise ValueError(f"{source / 'clips.parquet'} keeps no clip; nothing to export")
     else:
-        records: Iterator[Posed] = formats.read(source)
+        records = formats.read(source)
         items = [_Item(name=r.name, num_frames=len(r), source=r) for r in records]
     names = [item.name for item in items]
     if len(set(names)) < len(names):

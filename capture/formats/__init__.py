@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from capture.formats import (
@@ -23,9 +22,20 @@ from capture.formats import (
     tum,
     worldplay,
 )
-from capture.formats.record import Declared, Format, Labels, Posed, Slot
+from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
 
-__all__ = ["FORMATS", "Declared", "Format", "Labels", "Posed", "Slot", "find", "read", "recognise"]
+__all__ = [
+    "FORMATS",
+    "Clips",
+    "Declared",
+    "Format",
+    "Labels",
+    "Posed",
+    "Slot",
+    "find",
+    "read",
+    "recognise",
+]
 
 # The first one that recognises a path wins, so those with a telling file name come first.
 FORMATS: dict[str, Format] = {
@@ -71,16 +81,16 @@ def recognise(path: Path) -> Format | None:
     return None
 
 
-def read(path: Path, name: str | None = None) -> Iterator[Posed]:
-    """Every clip at a path, one after the other.
+def read(path: Path, name: str | None = None) -> Clips:
+    """Every clip at a path, each read when it is asked for.
 
     Args:
         path: A file or a folder.
         name: Its format; recognised by default.
 
     Raises:
-        ValueError: If nothing is there, the format is not recognised, or the content is bad: the
-            sentence names the file and, in text, the line.
+        ValueError: If nothing is there or the format is not recognised; when a clip is read, if
+            its content is bad: the sentence names the file and, in text, the line.
     """
     if not path.exists():
         raise ValueError(f"{path} is not there")

@@ -11,7 +11,7 @@ metres, z up). There are no times and no frame rate; a reader sorts the images b
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from capture import files
 from capture.camera import Intrinsics, invert
 from capture.formats import axes, pixels, text
 from capture.formats.pixels import Images
-from capture.formats.record import Declared, Format, Posed, Slot
+from capture.formats.record import Clips, Declared, Format, Posed, Slot
 
 # Model name and number of parameters, by COLMAP's own number.
 _MODELS = (
@@ -72,12 +72,10 @@ def recognises(path: Path) -> bool:
     return bool(_models(path))
 
 
-def read(path: Path) -> Iterator[Posed]:
+def read(path: Path) -> Clips:
     """Every model at a path."""
-    found = _models(path)
-    if not found:
-        raise ValueError(f"{path} has no COLMAP model: no cameras.txt, cameras.bin or sparse/0")
-    return (_read(project, model) for project, model in found)
+    otherwise = f"{path} has no COLMAP model: no cameras.txt, cameras.bin or sparse/0"
+    return Clips.at(_models(path), lambda found: _read(*found), otherwise)
 
 
 def _models(path: Path) -> list[tuple[Path, Path]]:

@@ -6,7 +6,6 @@ action (RELIC's 13, `capture.actions`) per frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from capture import actions, video
 from capture.episode import Episode
 from capture.formats.pixels import DepthVideo, Video
-from capture.formats.record import Declared, Format, Labels, Posed
+from capture.formats.record import Clips, Declared, Format, Labels, Posed
 
 
 def posed(
@@ -67,12 +66,10 @@ def _found(path: Path) -> list[Path]:
     return []
 
 
-def read(path: Path) -> Iterator[Posed]:
+def read(path: Path) -> Clips:
     """Every finished episode of a dataset, of its `episodes` folder, or one alone."""
-    found = _found(path)
-    if not found:
-        raise ValueError(f"{path} holds no finished episode (no episode.json)")
-    return (posed(Episode.load(folder)) for folder in found)
+    otherwise = f"{path} holds no finished episode (no episode.json)"
+    return Clips.at(_found(path), lambda folder: posed(Episode.load(folder)), otherwise)
 
 
 FORMAT = Format(

@@ -13,7 +13,6 @@ What we write is rebased to the first frame, as the benchmark wants it; all four
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from capture import files
 from capture.camera import invert
 from capture.formats import axes, pixels, text
 from capture.formats.pixels import Images
-from capture.formats.record import Declared, Format, Posed, Slot
+from capture.formats.record import Clips, Declared, Format, Posed, Slot
 
 # A picture folder and the projection that belongs to it; colour first.
 _CAMERAS = (("image_2", "P2"), ("image_0", "P0"))
@@ -33,12 +32,10 @@ def recognises(path: Path) -> bool:
     return bool(_found(path))
 
 
-def read(path: Path) -> Iterator[Posed]:
+def read(path: Path) -> Clips:
     """Every pose file at a path."""
     found = [path] if path.is_file() else _found(path)
-    if not found:
-        raise ValueError(f"{path} has no poses/*.txt with twelve numbers a line")
-    return (_read(file) for file in found)
+    return Clips.at(found, _read, f"{path} has no poses/*.txt with twelve numbers a line")
 
 
 def _found(path: Path) -> list[Path]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from capture import actions, files
 from capture.formats import axes, pixels, text
 from capture.formats.pixels import Pictures, Video
-from capture.formats.record import Declared, Format, Labels, Posed, Slot
+from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
 
 _VERSION = "v3.0"
 _PER_CHUNK = 1000
@@ -52,7 +52,7 @@ def _recognises(path: Path) -> bool:
     return isinstance(info, dict) and info.get("codebase_version") == _VERSION
 
 
-def read(path: Path) -> Iterator[Posed]:
+def read(path: Path) -> Clips:
     """Every episode, in order."""
     where = path / "meta" / "info.json"
     info = text.require_object(
@@ -70,9 +70,9 @@ def read(path: Path) -> Iterator[Posed]:
             f"{where}: observation.state is {names}, a camera pose would be {list(_STATE)}"
         )
     tables = sorted((path / "meta" / "episodes").glob("*/*.parquet"))
-    if not tables:
-        raise ValueError(f"{path / 'meta' / 'episodes'} holds no table")
-    return (_checked(path, info, row) for table in tables for row in _table(table).to_pylist())
+    rows = (row for table in tables for row in _table(table).to_pylist())
+    otherwise = f"{path / 'meta' / 'episodes'} holds no episode"
+    return Clips.at(rows, lambda row: _checked(path, info, row), otherwise)
 
 
 def _table(path: Path, **options: Any) -> pa.Table:

@@ -13,7 +13,6 @@ one); camera to world, OpenCV, pixels of `rgb/<name>.mp4`, metres as far as ViPE
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ import numpy as np
 from capture import files, pictures
 from capture.formats import pixels, text
 from capture.formats.pixels import Video
-from capture.formats.record import Declared, Format, Posed, Slot
+from capture.formats.record import Clips, Declared, Format, Posed, Slot
 
 # The size that LingBot's intrinsics speak of.
 SIZE_PX = (832, 480)
@@ -33,12 +32,10 @@ def _lingbot_found(path: Path) -> list[Path]:
     return sorted(file.parent for file in path.glob("*/poses.npy"))
 
 
-def read(path: Path) -> Iterator[Posed]:
+def read(path: Path) -> Clips:
     """Every folder with a poses.npy at a path."""
-    found = _lingbot_found(path)
-    if not found:
-        raise ValueError(f"{path} has no poses.npy, neither itself nor in the folders inside")
-    return (_read(folder) for folder in found)
+    otherwise = f"{path} has no poses.npy, neither itself nor in the folders inside"
+    return Clips.at(_lingbot_found(path), _read, otherwise)
 
 
 def _read(folder: Path) -> Posed:
@@ -87,16 +84,14 @@ def _vipe_found(path: Path) -> list[Path]:
     return sorted((path / "pose").glob("*.npz"))
 
 
-def read_vipe(path: Path) -> Iterator[Posed]:
+def read_vipe(path: Path) -> Clips:
     """Every pose/<name>.npz of ViPE's results."""
-    found = _vipe_found(path)
-    if not found:
-        raise ValueError(f"{path} has no pose/*.npz")
-    return (_read_vipe(path, file.stem) for file in found)
+    return Clips.at(_vipe_found(path), _read_vipe, f"{path} has no pose/*.npz")
 
 
-def _read_vipe(root: Path, name: str) -> Posed:
-    file, camera = root / "pose" / f"{name}.npz", root / "intrinsics" / f"{name}.npz"
+def _read_vipe(file: Path) -> Posed:
+    root, name = file.parent.parent, file.stem
+    camera = root / "intrinsics" / f"{name}.npz"
     index, poses = _indexed(file, (4, 4))
     notes, intrinsics = [], None
     if camera.is_file():

@@ -17,7 +17,6 @@ pickled `.npy` is refused, as everything pickled is.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -26,7 +25,7 @@ import numpy as np
 from capture import camera, files
 from capture.formats import pixels, text
 from capture.formats.pixels import Images, Pictures, Video
-from capture.formats.record import Declared, Format, Labels, Posed, Slot
+from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
 
 _NAMES = ("W", "S", "A", "D", "mouse_pitch", "mouse_yaw")
 _DEG_PER_UNIT = 15.0
@@ -47,12 +46,9 @@ def _is_camera(file: Path) -> bool:
         return False
 
 
-def read(path: Path) -> Iterator[Posed]:
+def read(path: Path) -> Clips:
     """Every folder with such a camera.npz at a path."""
-    found = _found(path)
-    if not found:
-        raise ValueError(f"{path} has no camera.npz with extrinsics_c2w")
-    return (_read(folder) for folder in found)
+    return Clips.at(_found(path), _read, f"{path} has no camera.npz with extrinsics_c2w")
 
 
 def _read(folder: Path) -> Posed:

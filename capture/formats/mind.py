@@ -12,7 +12,6 @@ counts. No unit is given: Unreal's own is the centimetre, so a reader declares n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import numpy as np
 from capture import camera, files
 from capture.formats import pixels, text
 from capture.formats.pixels import Video
-from capture.formats.record import Declared, Format, Labels, Posed, Slot
+from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
 
 _FILE = "action.json"
 _KEYS = ("ws", "ad", "ud", "lr")
@@ -42,12 +41,9 @@ def _is_mind(file: Path) -> bool:
     return isinstance(content, dict) and {"mark_time", "data"} <= set(content)
 
 
-def read(path: Path) -> Iterator[Posed]:
+def read(path: Path) -> Clips:
     """Every action.json at a path."""
-    found = _found(path)
-    if not found:
-        raise ValueError(f"{path} has no action.json with mark_time and data")
-    return (_read(file) for file in found)
+    return Clips.at(_found(path), _read, f"{path} has no action.json with mark_time and data")
 
 
 def _read(file: Path) -> Posed:

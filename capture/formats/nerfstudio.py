@@ -9,7 +9,6 @@ rate; we add the key `fps`, which other readers pass over. A reader sorts the fr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 from capture import files
 from capture.formats import axes, pixels, text
 from capture.formats.pixels import DepthImages, Images
-from capture.formats.record import Declared, Format, Posed, Slot
+from capture.formats.record import Clips, Declared, Format, Posed, Slot
 
 MARK = "transforms.json"
 _IMAGES, _DEPTHS = "images/frame_%05d.png", "depth/frame_%05d.png"
@@ -31,12 +30,10 @@ def recognises(path: Path) -> bool:
     return bool(_found(path))
 
 
-def read(path: Path) -> Iterator[Posed]:
+def read(path: Path) -> Clips:
     """Every transforms.json at a path."""
-    found = _found(path)
-    if not found:
-        raise ValueError(f"{path} has no {MARK}, neither itself nor in the folders inside")
-    return (_read(file) for file in found)
+    otherwise = f"{path} has no {MARK}, neither itself nor in the folders inside"
+    return Clips.at(_found(path), _read, otherwise)
 
 
 def _found(path: Path) -> list[Path]:

@@ -14,7 +14,7 @@ Hunyuan-GameCraft takes the same rows with a frame number in place of the time.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from capture import files
 from capture.camera import invert
 from capture.formats import axes, pixels, text
 from capture.formats.pixels import Video
-from capture.formats.record import Declared, Format, Posed, Slot
+from capture.formats.record import Clips, Declared, Format, Posed, Slot
 
 _US_PER_S = 1e6
 _FIELDS = "timestamp fx fy cx cy 0 0 and a 3x4 pose"
@@ -35,12 +35,11 @@ def recognises(path: Path) -> bool:
     return bool(_found(path))
 
 
-def read(path: Path) -> Iterator[Posed]:
+def read(path: Path) -> Clips:
     """Every pose file at a path, with its video and its caption where they lie beside it."""
     found = [path] if path.is_file() else _found(path)
-    if not found:
-        raise ValueError(f"{path} has no text file with rows of 19 numbers ({_FIELDS})")
-    return (_read(file) for file in found)
+    otherwise = f"{path} has no text file with rows of 19 numbers ({_FIELDS})"
+    return Clips.at(found, _read, otherwise)
 
 
 def _found(path: Path) -> list[Path]:

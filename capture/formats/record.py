@@ -9,10 +9,10 @@ where they make no sense, so that an audit can say so. A writer asks `trajectory
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -222,6 +222,40 @@ class Posed:
         return Chosen(self.rgb, index)
 
 
+@dataclass(frozen=True, slots=True)
+class Clips:
+    """The clips at a path, each read when it is asked for; a bad one does not stop the others.
+
+    Attributes:
+        places: Where each is, as its reader knows it.
+        load: Reads the clip at a place; ValueError with the file and, in text, the line.
+    """
+
+    places: tuple[Any, ...]
+    load: Callable[[Any], Posed]
+
+    @classmethod
+    def at(cls, places: Iterable[Any], load: Callable[[Any], Posed], otherwise: str) -> Clips:
+        """The clips at these places.
+
+        Raises:
+            ValueError: If there are none: `otherwise`.
+        """
+        found = tuple(places)
+        if not found:
+            raise ValueError(otherwise)
+        return cls(found, load)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> Posed:
+        return self.load(self.places[index])
+
+    def __iter__(self) -> Iterator[Posed]:
+        return (self.load(place) for place in self.places)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Slot:
     """Where an item stands among all that are written.
@@ -243,8 +277,7 @@ class Format:
         name: For `--to` and `--format`.
         title: Axes, direction, unit and rate in one line.
         recognises: Whether a path looks like it; cheap, and never raises.
-        read: Every clip at a path, one after the other; ValueError with the file and, in text, the
-            line.
+        read: Every clip at a path; ValueError if there is none.
         write: One clip into a dataset's folder, atomically; None where we only read.
         mark: The path, below the folder, that is there once a clip has been written.
         finish: Writes what concerns all clips; their names are given in order.
@@ -253,7 +286,7 @@ class Format:
     name: str
     title: str
     recognises: Callable[[Path], bool]
-    read: Callable[[Path], Iterator[Posed]]
+    read: Callable[[Path], Clips]
     write: Callable[[Posed, Path, Slot], None] | None = None
     mark: Callable[[str, Slot], str] = lambda name, _: name
     finish: Callable[[Path, Sequence[str]], None] = lambda root, names: None

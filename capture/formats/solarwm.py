@@ -29,7 +29,7 @@ import numpy as np
 from capture import files
 from capture.formats import axes, pixels, text
 from capture.formats.pixels import Member, Video
-from capture.formats.record import Declared, Format, Posed, Slot
+from capture.formats.record import Clips, Declared, Format, Posed, Slot
 
 _INDEX = "index.jsonl.gz"
 _PATTERNS = ("*.jsonl", "*.jsonl.gz", "indexes/*.jsonl", "indexes/*.jsonl.gz")
@@ -82,12 +82,11 @@ def _parsed(content: str | bytes, where: str) -> Any:
         raise ValueError(f"{where}: not JSON ({error})") from error
 
 
-def read(path: Path) -> Iterator[Posed]:
+def read(path: Path) -> Clips:
     """Every row of every index at a path."""
-    found = _found(path)
-    if not found:
-        raise ValueError(f"{path} has no index (JSONL with sample_id, key and shard)")
-    return (_read(index, where, row) for index in found for where, row in _rows(index))
+    rows = ((index, where, row) for index in _found(path) for where, row in _rows(index))
+    otherwise = f"{path} has no index (JSONL with sample_id, key and shard)"
+    return Clips.at(rows, lambda found: _read(*found), otherwise)
 
 
 def _read(index: Path, where: str, row: dict[str, Any]) -> Posed:

@@ -11,7 +11,6 @@ The format holds no intrinsics.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy as np
 from capture import files
 from capture.formats import axes, pixels, text
 from capture.formats.pixels import DepthImages, Images
-from capture.formats.record import Declared, Format, Posed, Slot
+from capture.formats.record import Clips, Declared, Format, Posed, Slot
 
 POSES = "groundtruth.txt"
 DEPTH_PER_M = 5000.0
@@ -32,12 +31,11 @@ def recognises(path: Path) -> bool:
     return bool(_found(path))
 
 
-def read(path: Path) -> Iterator[Posed]:
+def read(path: Path) -> Clips:
     """Every trajectory at a path."""
     found = [path] if path.is_file() else _found(path)
-    if not found:
-        raise ValueError(f"{path} has no {POSES}, neither itself nor in the folders inside")
-    return (_read(file) for file in found)
+    otherwise = f"{path} has no {POSES}, neither itself nor in the folders inside"
+    return Clips.at(found, _read, otherwise)
 
 
 def _found(path: Path) -> list[Path]:

@@ -12,7 +12,6 @@ to world, and `K`. Latents and text embeddings are WorldPlay's own to make.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from capture import files
 from capture.camera import invert
 from capture.formats import axes, pixels, text
 from capture.formats.pixels import Video
-from capture.formats.record import Declared, Format, Labels, Posed, Slot
+from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
 
 _MOVES, _VIEWS = ("W", "S", "D", "A"), ("LR", "LL", "LU", "LD")
 _PER_LATENT = 4
@@ -40,12 +39,10 @@ def _found(path: Path) -> list[Path]:
     return []
 
 
-def read(path: Path) -> Iterator[Posed]:
+def read(path: Path) -> Clips:
     """Every <name>_pose.json at a path."""
-    found = _found(path)
-    if not found:
-        raise ValueError(f"{path} has no *_pose.json, neither itself nor in the folders inside")
-    return (_read(file) for file in found)
+    otherwise = f"{path} has no *_pose.json, neither itself nor in the folders inside"
+    return Clips.at(_found(path), _read, otherwise)
 
 
 def _read(file: Path) -> Posed:

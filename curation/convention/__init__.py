@@ -125,9 +125,7 @@ def detect_in(taken: Views, declared: Declared) -> Convention:
         return Convention(
             found=Reading(), declared=stated, reason="the pictures have too few features to match"
         )
-    said = verdict.decide(
-        best, others, assumed, units, evidence, fov_known=taken.camera_known
-    )
+    said = verdict.decide(best, others, assumed, units, evidence, fov_known=taken.camera_known)
     return _convention(said, stated, taken, base_m)
 
 
@@ -146,7 +144,9 @@ def _convention(said: Verdict, stated: Reading, taken: Views, base_m: float) -> 
     names = {"metres": "unit", "focal": "fov_deg", "lag": "lag_frames"}
     told = {names.get(field, field) for field in said.told}
     found = Reading(**{name: getattr(everything, name) for name in _NAMES if name in told})
-    unclear = [name for name in _NAMES if name not in told and getattr(everything, name) is not None]
+    unclear = [
+        name for name in _NAMES if name not in told and getattr(everything, name) is not None
+    ]
     return Convention(
         found=found,
         declared=stated,

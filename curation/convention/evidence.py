@@ -149,7 +149,7 @@ class MatchEvidence:
         """See `Evidence`."""
         frames = self._views.frames[self.pairs]
         moved = motions(self._views.poses, reading, frames[:, 0], frames[:, 1])
-        tell = np.isfinite(moved).all(axis=(1, 2))
+        tell = np.asarray(np.isfinite(moved).all(axis=(1, 2)))
         error = _arc_errors(np.where(tell[:, None, None], moved, 0.0), self._rays / reading.focal)
         error_px = self._views.camera.fx_px * reading.focal * error
         fit = np.where(self._known, 1.0 / (1.0 + (error_px / blur.px) ** 2), 0.0)
@@ -212,9 +212,7 @@ def _consistent(matches: np.ndarray) -> np.ndarray:
     return matches[:0] if fits is None else matches[fits[:, 0] > 0]
 
 
-def _stacked(
-    views: Views, places: np.ndarray
-) -> tuple[np.ndarray, np.ndarray | None, int, int]:
+def _stacked(views: Views, places: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, int, int]:
     """1 / depth and luma of frames, one below the other, so that one call samples them all."""
     assert views.depth_m is not None
     count, height, width = len(places), *views.depth_m.shape[1:]

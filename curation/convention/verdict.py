@@ -82,9 +82,7 @@ def decide(
             reading=None, fit=top.fit, reason="no reading of the poses fits what the frames show"
         )
     tied = [t for t in tested if _better_by(top, t, floor) < _TIED]
-    final = min(
-        tied, key=lambda t: (departures(t.reading, declared, fov_known=fov_known), -t.fit)
-    )
+    final = min(tied, key=lambda t: (departures(t.reading, declared, fov_known=fov_known), -t.fit))
     changed = {
         field: [test(reading, evidence) for reading in alone]
         for field, alone in _single_changes(final.reading, units, evidence.has_depth).items()

@@ -6,6 +6,7 @@ picture moves between them (DIS flow), because that does not depend on what the 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -157,7 +158,7 @@ def _at(read, frames: np.ndarray) -> Iterator[np.ndarray]:
     """Single frames, read in runs that are near each other."""
     wanted, runs = frames.tolist(), np.flatnonzero(np.diff(frames) > _WINDOW_FRAMES)
     starts = [0, *(runs + 1).tolist(), len(wanted)]
-    for a, b in zip(starts, starts[1:], strict=False):
+    for a, b in itertools.pairwise(starts):
         chosen = set(wanted[a:b])
         for place, frame in enumerate(read(wanted[a], wanted[b - 1] + 1), start=wanted[a]):
             if place in chosen:
@@ -178,9 +179,7 @@ def _camera(clip: Posed, size_px: tuple[int, ...]) -> tuple[Intrinsics, bool]:
     if not np.isfinite(values).all() or values[:2].min() <= 0:
         return Intrinsics.from_fov(width, height, _UNKNOWN_FOV_DEG), False
     fx, fy, cx, cy = values.tolist()
-    known = Intrinsics(
-        width_px=width, height_px=height, fx_px=fx, fy_px=fy, cx_px=cx, cy_px=cy
-    )
+    known = Intrinsics(width_px=width, height_px=height, fx_px=fx, fy_px=fy, cx_px=cx, cy_px=cy)
     return known, True
 
 

@@ -101,7 +101,7 @@ def test_solarwm_w2c_and_bad_shards(items, tmp_path):
     def read_with(**changes):
         (root / "index.jsonl.gz").unlink(missing_ok=True)
         (root / "index.jsonl").write_text(json.dumps({**rows[0], **changes}) + "\n")
-        return next(formats.read(root))
+        return formats.read(root)[0]
 
     with pytest.raises(ValueError, match=r"index.jsonl:1: .* should have 7 bytes"):
         read_with(shard_size=7)
@@ -145,7 +145,7 @@ def test_matrix_game_refuses_pickles(items, tmp_path):
     hostile = np.array([{"keyboard": 1}], dtype=object)
     np.savez(root / "loop_5" / "actions.npz", keyboard_condition=hostile, mouse_condition=hostile)
     with pytest.raises(ValueError, match=r"actions.npz needs the arrays .* allow_pickle"):
-        next(formats.read(root))
+        formats.read(root)[0]
 
 
 def test_lerobot_by_hand(items, tmp_path):
