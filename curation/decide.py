@@ -1,7 +1,8 @@
 """Decides: clip metrics in, clips.parquet out. Nothing is measured again.
 
 clips.parquet has one row per clip candidate, sorted by clip_id: clip_id, plan_id, scene_id, start,
-stop (half-open frames), keep, reject_reasons, caption, split.
+stop (half-open frames), keep, reject_reasons, caption, caption_short, split, weight. Its schema
+carries the rules that decided (`rules_of`).
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capture import files
-from capture.episode import Episode
-from capture.scene import Scene
-from curation import caption, split
+from capture.actions import NAMES
+from curation import balance, split
+from curation import rules as rulebook
+from curation.caption import table as captions
 from curation.filters import RULES, Rule, judge
 from curation.verdict import Verdict
 
@@ -34,9 +37,13 @@ SCHEMA = pa.schema(
         ("keep", pa.bool_()),
         ("reject_reasons", pa.list_(pa.string())),
         ("caption", pa.string()),
+        ("caption_short", pa.string()),
         ("split", pa.string()),
+        ("weight", pa.float64()),
     ]
 )
+RULES_FILE = "rules.json"
+_RULES_KEY = b"relickit.rules"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,50 +64,47 @@ class Decision:
 def decide(
     dataset: Path,
     *,
-    rules: Sequence[Rule] = RULES,
+    rules: Sequence[Rule] | None = None,
     val_scenes: Collection[str] | None = None,
 ) -> Path:
-    """Judge every clip of metrics/clips.parquet, caption it, put it into a split.
+    """Judge every clip of metrics/clips.parquet, caption it, put it into a split, weigh it.
 
     Args:
         dataset: The dataset folder.
-        rules: The checks; see `curation.filters.RULES`.
+        rules: The checks; by default `curation.filters.RULES` with what rules.json changes.
         val_scenes: Scenes to validate on; see `curation.split.assign`.
 
     Returns:
         clips.parquet.
 
     Raises:
-        ValueError: If nothing was measured yet, decisions.jsonl is malformed, or a validation
-            scene is unknown.
+        ValueError: If nothing was measured yet, rules.json or decisions.jsonl is malformed, or a
+            validation scene is unknown.
     """
-    rows = _measured(dataset)
-    people = load_decisions(dataset / "decisions.jsonl")
+    rows = measured(dataset)
+    rules = rulebook.load(dataset / RULES_FILE, RULES) if rules is None else rules
+    rules = rulebook.resolve(rules, rows)
+    verdicts = _verdicts(dataset, rows, rules)
     splits = split.assign((row["scene_id"] for row in rows), val_scenes)
-    unknown = sorted(set(people) - {row["clip_id"] for row in rows})
-    if unknown:
-        log.warning("decisions.jsonl speaks of unknown clips: %s", ", ".join(unknown))
-    first_kept: dict[str, str] = {}
-    clips = []
-    for row, text in zip(rows, captions(dataset, rows), strict=True):
-        path = row["duplicate_of"] or row["clip_id"]
-        verdict = verdict_of(row, rules, first_kept.get(path), people.get(row["clip_id"]))
-        if verdict.keep:
-            first_kept.setdefault(path, row["clip_id"])
-        clips.append(
-            {name: row[name] for name in ("clip_id", "plan_id", "scene_id", "start", "stop")}
-            | {
-                "keep": verdict.keep,
-                "reject_reasons": list(verdict.reasons),
-                "caption": text,
-                "split": splits[row["scene_id"]],
-            }
-        )
-    return _write(dataset, clips)
+    weights = _weights(rows, verdicts, splits)
+    said = captions.texts(dataset, rows)
+    clips = [
+        {name: row[name] for name in ("clip_id", "plan_id", "scene_id", "start", "stop")}
+        | {
+            "keep": verdict.keep,
+            "reject_reasons": list(verdict.reasons),
+            "caption": text.long,
+            "caption_short": text.short,
+            "split": splits[row["scene_id"]],
+            "weight": weight,
+        }
+        for row, verdict, text, weight in zip(rows, verdicts, said, weights, strict=True)
+    ]
+    return _write(dataset, clips, rules)
 
 
 def recaption(dataset: Path) -> Path:
-    """Caption every clip of clips.parquet anew; verdicts and splits stay as they are.
+    """Put the captions that are there now into clips.parquet; all else stays as it is.
 
     Args:
         dataset: The dataset folder.
@@ -114,39 +118,76 @@ def recaption(dataset: Path) -> Path:
     path = dataset / "clips.parquet"
     if not path.is_file():
         raise ValueError(f"{path} does not exist: run `relickit curate` first")
-    clips, rows = pq.read_table(path).to_pylist(), _measured(dataset)
+    clips, rows = pq.read_table(path).to_pylist(), measured(dataset)
     if [clip["clip_id"] for clip in clips] != [row["clip_id"] for row in rows]:
         raise ValueError(f"{path} has other clips than were measured: run `relickit curate` again")
-    texts = captions(dataset, rows)
-    return _write(
-        dataset, [{**clip, "caption": text} for clip, text in zip(clips, texts, strict=True)]
-    )
+    said = captions.texts(dataset, rows)
+    anew = [
+        {**clip, "caption": text.long, "caption_short": text.short}
+        for clip, text in zip(clips, said, strict=True)
+    ]
+    return _write(dataset, anew, rules_of(dataset))
 
 
-def captions(dataset: Path, rows: Sequence[Mapping]) -> list[str]:
-    """The caption of each measured clip, from its scene's card and what was seen of it.
+def rules_of(dataset: Path) -> tuple[Rule, ...]:
+    """The rules that decided clips.parquet, with absolute bounds.
 
-    Args:
-        dataset: The dataset folder.
-        rows: Of metrics/clips.parquet.
+    Raises:
+        ValueError: If the file is of a version that did not keep them.
     """
-    scenes: dict[str, Scene] = {}
-    for row in rows:
-        if row["plan_id"] not in scenes:
-            scenes[row["plan_id"]] = Episode.load(dataset / "episodes" / row["plan_id"]).scene
-    return [_caption(scenes[row["plan_id"]], row) for row in rows]
+    path = dataset / "clips.parquet"
+    kept = (pq.read_schema(path).metadata or {}).get(_RULES_KEY)
+    if kept is None:
+        raise ValueError(f"{path} does not say which rules decided: run `relickit curate` again")
+    return tuple(Rule(**fields) for fields in json.loads(kept))
 
 
-def _measured(dataset: Path) -> list[dict]:
+def measured(dataset: Path) -> list[dict]:
+    """The rows of metrics/clips.parquet.
+
+    Raises:
+        ValueError: If nothing was measured yet.
+    """
     metrics = dataset / "metrics" / "clips.parquet"
     if not metrics.is_file():
         raise ValueError(f"{metrics} does not exist: measure the episodes first")
     return pq.read_table(metrics).to_pylist()
 
 
-def _write(dataset: Path, clips: list[dict]) -> Path:
+def _verdicts(dataset: Path, rows: Sequence[Mapping], rules: Sequence[Rule]) -> list[Verdict]:
+    people = load_decisions(dataset / "decisions.jsonl")
+    if unknown := sorted(set(people) - {row["clip_id"] for row in rows}):
+        log.warning("decisions.jsonl speaks of unknown clips: %s", ", ".join(unknown))
+    first_kept: dict[str, str] = {}
+    verdicts = []
+    for row in rows:
+        path = row["duplicate_of"] or row["clip_id"]
+        verdict = verdict_of(row, rules, first_kept.get(path), people.get(row["clip_id"]))
+        if verdict.keep:
+            first_kept.setdefault(path, row["clip_id"])
+        verdicts.append(verdict)
+    return verdicts
+
+
+def _weights(
+    rows: Sequence[Mapping], verdicts: Sequence[Verdict], splits: Mapping[str, str]
+) -> np.ndarray:
+    """`balance.weights` of the kept training clips; 1 for validation, 0 for what is rejected."""
+    keep = np.array([verdict.keep for verdict in verdicts], dtype=bool)
+    train = keep & np.array([splits[row["scene_id"]] == split.TRAIN for row in rows], dtype=bool)
+    weights = keep.astype(np.float64)
+    shares = [row["action_shares"] for row, chosen in zip(rows, train, strict=True) if chosen]
+    weights[train] = balance.weights(np.array(shares).reshape(-1, len(NAMES)))
+    return weights
+
+
+def _write(dataset: Path, clips: list[dict], rules: Sequence[Rule]) -> Path:
+    said = json.dumps(rulebook.to_json(rules), sort_keys=True)
+    schema = SCHEMA.with_metadata(
+        {_RULES_KEY: said.encode(), b"relickit.rules_version": rulebook.version(rules).encode()}
+    )
     with files.replacing(dataset / "clips.parquet") as temporary:
-        pq.write_table(pa.Table.from_pylist(clips, schema=SCHEMA), temporary)
+        pq.write_table(pa.Table.from_pylist(clips, schema=schema), temporary)
     return dataset / "clips.parquet"
 
 
@@ -200,9 +241,3 @@ def load_decisions(path: Path) -> dict[str, Decision]:
             )
         decisions[data["clip_id"]] = Decision(**data)
     return decisions
-
-
-def _caption(scene: Scene, row: Mapping) -> str:
-    place = next((p for p in scene.places if p.name == row["place"]), None)
-    objects = dict(zip(row["view_names"], row["view_shares"], strict=True))
-    return caption.describe(scene, caption.View(place=place, objects=objects), row["clip_id"])

@@ -1,58 +1,19 @@
-"""The list of checks and how they decide. Pure: numbers in, verdict out; nothing is measured here.
+"""The list of checks.
 
 RELIC filters by eye for camera motion, viewpoint stability, exposure and render quality (sec. 3,
-no thresholds published); these bounds are ours. The geometry checks have no model in the paper.
+no thresholds published); these bounds are ours, and docs/curation.md says how well each of them
+finds its defect. The checks of agreement have no model in the paper.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from curation.catalogue import UNITS
-from curation.verdict import Score, Verdict
+from curation import rules as _rules
+from curation.rules import Rule
+from curation.verdict import Verdict
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rule:
-    """One check: a metric stays within its bounds, or the clip goes.
-
-    Attributes:
-        name: Two or three words for lists: "whip pan".
-        metric: Column of the clip table.
-        text: What is wrong, as the beginning of a clause: "turns at {value}, more than {bound}".
-        at_least: Smallest value that is kept.
-        at_most: Largest value that is kept.
-        required: Whether a value that could not be measured rejects the clip too.
-    """
-
-    name: str
-    metric: str
-    text: str
-    at_least: float = -math.inf
-    at_most: float = math.inf
-    required: bool = False
-
-    def __post_init__(self):
-        if self.metric not in UNITS:
-            raise ValueError(f"there is no metric {self.metric!r}; known are {', '.join(UNITS)}")
-        bounded = math.isfinite(self.at_least) or math.isfinite(self.at_most)
-        if not bounded or self.at_least > self.at_most:
-            raise ValueError(
-                f"the rule on {self.metric} needs a bound, and at_least <= at_most; "
-                f"got {self.at_least} and {self.at_most}"
-            )
-
-    def reason(self, value: float) -> str | None:
-        """Why this value is rejected, or None."""
-        if math.isnan(value):
-            return f"{self.metric} could not be measured" if self.required else None
-        if self.at_least <= value <= self.at_most:
-            return None
-        bound = self.at_least if value < self.at_least else self.at_most
-        return self.text.format(value=_say(value, self.metric), bound=_say(bound, self.metric))
-
+__all__ = ["RULES", "Rule", "judge"]
 
 RULES: tuple[Rule, ...] = (
     # Camera motion.
@@ -86,6 +47,18 @@ RULES: tuple[Rule, ...] = (
         at_most=0.8,
         text="stands still for {value} of it, more than {bound}",
     ),
+    Rule(
+        name="jump",
+        metric="teleports",
+        at_most=0,
+        text="the path jumps: {value} far from the one before, {bound} allowed",
+    ),
+    Rule(
+        name="stutter",
+        metric="stutters",
+        at_most=0,
+        text="the path stutters: {value} out of step, {bound} allowed",
+    ),
     # Viewpoint stability.
     Rule(
         name="shaky position",
@@ -106,6 +79,12 @@ RULES: tuple[Rule, ...] = (
         text="the view swings to and fro {value}, more than {bound}",
     ),
     Rule(
+        name="swaying position",
+        metric="sway_hz",
+        at_most=2.0,
+        text="the position sways to and fro {value}, more than {bound}",
+    ),
+    Rule(
         name="near collision",
         metric="clearance_m",
         at_least=0.1,
@@ -116,6 +95,12 @@ RULES: tuple[Rule, ...] = (
         metric="near_share_max",
         at_most=0.25,
         text="surfaces nearer than 0.3 m fill {value} of a frame, more than {bound}",
+    ),
+    Rule(
+        name="through a surface",
+        metric="passes_through",
+        at_most=0,
+        text="the way leads through a surface, seen from {value}, {bound} allowed",
     ),
     # Exposure.
     Rule(
@@ -170,7 +155,38 @@ RULES: tuple[Rule, ...] = (
         at_most=0.9,
         text="{value} of a frame shows nothing at all, more than {bound}",
     ),
-    # Pose, depth, colour and time agree.
+    Rule(
+        name="missing material",
+        metric="magenta_share_max",
+        at_most=0.005,
+        text="a material is missing: {value} of a frame is pink, more than {bound}",
+    ),
+    Rule(
+        name="default material",
+        metric="checker_share_max",
+        at_most=0.05,
+        text="shows the grey default material: {value} of a frame, more than {bound}",
+    ),
+    Rule(
+        name="holes",
+        metric="hole_share_max",
+        at_most=0.01,
+        text="meshes have holes: {value} of a frame shows nothing where ground must be, "
+        "more than {bound}",
+    ),
+    Rule(
+        name="popping",
+        metric="popped_share_max",
+        at_most=0.01,
+        text="a thing comes or goes: {value} of a frame, more than {bound}",
+    ),
+    Rule(
+        name="textures load",
+        metric="sharpening_max",
+        at_most=0.7,
+        text="textures are still loading: what is seen gets sharper by {value}, more than {bound}",
+    ),
+    # Pose, depth, colour, time and labels agree.
     Rule(
         name="pose and depth disagree",
         metric="geometry_inlier",
@@ -197,35 +213,15 @@ RULES: tuple[Rule, ...] = (
         at_most=0.1,
         text="the engine looked {value} away from where it was sent, more than {bound}",
     ),
+    Rule(
+        name="wrong labels",
+        metric="label_agreement",
+        at_least=0.98,
+        text="the action labels are those of the poses on {value} of the frames, expected {bound}",
+    ),
 )
 
 
 def judge(row: Mapping[str, object], rules: Sequence[Rule] = RULES) -> Verdict:
-    """The verdict on one row of the clip metrics.
-
-    Args:
-        row: Metric name -> number; a metric that is absent counts as not measured.
-        rules: What to check, in the order of the reasons.
-    """
-    values = {rule.metric: _number(row.get(rule.metric)) for rule in rules}
-    reasons = [rule.reason(values[rule.metric]) for rule in rules]
-    said = tuple(reason for reason in reasons if reason)
-    scores = tuple(
-        Score(name=name, value=value, unit=UNITS[name]) for name, value in values.items()
-    )
-    return Verdict(keep=not said, reasons=said, scores=scores)
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else math.nan
-
-
-def _say(value: float, metric: str) -> str:
-    """A number as people read it: "143 deg/s", "3 frames", "31 %"."""
-    unit = UNITS[metric]
-    if metric.endswith(("_share", "_share_max", "_inlier")) or metric.startswith("clipped_"):
-        return f"{100 * value:.3g} %"
-    if unit == "frames" and abs(value) == 1:
-        unit = "frame"
-    number = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return f"{number} {unit}".strip()
+    """`curation.rules.judge` with the rules above."""
+    return _rules.judge(row, rules)

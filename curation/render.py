@@ -23,7 +23,8 @@ _MAGENTA_LEVELS = 60
 _MIN_OVERLAP = 0.05
 # Saddles of a checkerboard: greys with at least this much between their two tones.
 _TONES = (12, 120)
-_RING_PX = 3
+_RING_PX = (2, -2, 4, -4)
+_GREY_LEVELS = 12
 
 
 def magenta_share(rgb: np.ndarray) -> float:
@@ -44,27 +45,37 @@ def magenta_share(rgb: np.ndarray) -> float:
 def checker_share(rgb: np.ndarray) -> float:
     """Share of the picture around the corners of a grey checkerboard, Unreal's default material.
 
-    A pixel is a corner if, on a ring of radius 3 around it, opposite pixels are alike and those a
-    quarter turn on differ by 12 to 120 levels: the sum response of ChESS (Bennett and Lasenby,
-    2014), on colourless pixels only. Every corner counts as the ring's 7 x 7 pixels.
+    A pixel is a corner if the four points 2 and 4 steps away along one line through it are alike,
+    those along the line across too, and the two tones differ by 12 to 120 levels: ChESS (Bennett
+    and Lasenby, 2014) with eight samples, on colourless pixels only. "Alike" is within a third
+    of the difference of the tones, which shading and noise are not. Every corner counts as the
+    9 x 9 pixels that were looked at.
 
     Args:
         rgb: uint8 [H, W, 3].
     """
     y = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.int16)
-    grey = rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2) <= 12
-    size = _RING_PX
+    size = max(_RING_PX)
     if min(y.shape) <= 2 * size:
         return 0.0
     corner = np.zeros(y[size:-size, size:-size].shape, dtype=bool)
-    for a, b in (((0, size), (size, 0)), ((2, 2), (2, -2))):
-        ring = [_shifted(y, size, sign * r, sign * c) for r, c in (a, b) for sign in (1, -1)]
-        alike = np.maximum(np.abs(ring[0] - ring[1]), np.abs(ring[2] - ring[3]))
-        apart = np.abs(ring[0] + ring[1] - ring[2] - ring[3]) // 2
-        corner |= (apart >= _TONES[0]) & (apart <= _TONES[1]) & (alike * 4 <= apart)
-    corner &= grey[size:-size, size:-size]
-    around = cv2.dilate(corner.astype(np.uint8), np.ones((2 * size + 1, 2 * size + 1), np.uint8))
-    return float(np.mean(around))
+    for line, across in (((0, 1), (1, 0)), ((1, 1), (1, -1))):
+        tones = []
+        spread = np.zeros(corner.shape, dtype=np.int16)
+        for row, column in (line, across):
+            ends = [_shifted(y, size, k * row, k * column) for k in _RING_PX]
+            low, high = np.minimum.reduce(ends), np.maximum.reduce(ends)
+            spread = np.maximum(spread, high - low)
+            tones.append((low + high) // 2)
+        apart = np.abs(tones[0] - tones[1])
+        corner |= (apart >= _TONES[0]) & (apart <= _TONES[1]) & (3 * spread <= apart)
+    channels = cv2.split(rgb)
+    colour = cv2.max(cv2.max(*channels[:2]), channels[2]) - cv2.min(
+        cv2.min(*channels[:2]), channels[2]
+    )
+    corner &= colour[size:-size, size:-size] <= _GREY_LEVELS
+    square = np.ones((2 * size + 1, 2 * size + 1), np.uint8)
+    return float(np.mean(cv2.dilate(corner.astype(np.uint8), square)))
 
 
 def hole_share(depth_m: np.ndarray, intrinsics: Intrinsics, cam_to_world: np.ndarray) -> float:

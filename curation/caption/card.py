@@ -71,11 +71,17 @@ def describe(scene: Scene, seen: View, seed: str) -> str:
         seen: What is in view.
         seed: Anything that names the clip; the same seed gives the same words.
     """
-    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
+    rng = _seeded(seed)
     about = _clean(seen.place.description) if seen.place else ""
     where, what = _where(scene, seen.place, rng), _what(scene, seen, rng)
     parts = (where, about, _clean(scene.light), what)
     return " ".join(_sentence(part) for part in parts if part)
+
+
+def describe_short(scene: Scene, seen: View, seed: str) -> str:
+    """One sentence: the place and the largest thing in it, seeded as `describe`."""
+    where, labels = _where(scene, seen.place, _seeded(seed)), things(scene, seen.objects)
+    return _sentence(f"{where}, with {_article(labels[0])}" if labels else where)
 
 
 def things(scene: Scene, objects: Mapping[str, float]) -> list[str]:
@@ -91,6 +97,10 @@ def things(scene: Scene, objects: Mapping[str, float]) -> list[str]:
             shares[label] = shares.get(label, 0.0) + share
     seen = sorted((label for label in shares if shares[label] >= MIN_VIEW_SHARE), key=str)
     return sorted(seen, key=lambda label: -shares[label])[:MAX_OBJECTS]
+
+
+def _seeded(seed: str) -> np.random.Generator:
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
 
 
 def _where(scene: Scene, place: Place | None, rng: np.random.Generator) -> str:

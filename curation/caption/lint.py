@@ -27,6 +27,7 @@ _CAMERA_WORDS = re.compile(
     re.IGNORECASE,
 )
 # After the end of a sentence, with its quotation mark; not after initials or in numbers.
+_ENDS = (".", "!", "?")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9])")
 
 
@@ -60,6 +61,11 @@ def num_words(text: str) -> int:
     return len(text.split())
 
 
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, without line breaks."""
+    return [part for part in _SENTENCE_END.split(" ".join(text.split())) if part]
+
+
 def faults(text: str) -> list[str]:
     """What is wrong with a caption, a clause each; empty is as it should be."""
     found = []
@@ -81,13 +87,9 @@ def repair(text: str) -> Repaired:
     """
     kept: list[str] = []
     dropped: list[str] = []
-    sentences = _SENTENCE_END.split(" ".join(text.split()))
-    for n, sentence in enumerate(sentences):
-        unfinished = (
-            n > 0
-            and n == len(sentences) - 1
-            and not sentence.rstrip("\"')]").endswith((".", "!", "?"))
-        )
+    said = sentences(text)
+    for n, sentence in enumerate(said):
+        unfinished = 0 < n == len(said) - 1 and not sentence.rstrip("\"')]").endswith(_ENDS)
         so_far = " ".join([*kept, sentence])
         bad = (
             camera_words(sentence)
@@ -96,4 +98,4 @@ def repair(text: str) -> Repaired:
             or num_words(so_far) > MAX_WORDS
         )
         (dropped if bad else kept).append(sentence)
-    return Repaired(text=" ".join(kept), dropped=tuple(filter(None, dropped)))
+    return Repaired(text=" ".join(kept), dropped=tuple(dropped))

@@ -14,6 +14,7 @@ from box_room import BOX_NAMES, box_plan, box_scene, render_box, write_box_episo
 from capture import camera
 from capture.episode import Episode, EpisodeWriter
 from curation import clips, decide, exposure, measure, segment, split, tables
+from curation.caption import table
 from curation.catalogue import CLIP_METRICS, FRAME_METRICS
 from curation.filters import RULES, Rule, judge
 from curation.verdict import Verdict
@@ -280,7 +281,7 @@ def test_clips_have_the_agreed_columns_in_order(curated):
     table = pq.read_table(curated / "clips.parquet")
     assert table.column_names == [
         *("clip_id", "plan_id", "scene_id", "start", "stop"),
-        *("keep", "reject_reasons", "caption", "split"),
+        *("keep", "reject_reasons", "caption", "caption_short", "split", "weight"),
     ]
     ids = table["clip_id"].to_pylist()
     assert ids == sorted(ids)
@@ -347,7 +348,7 @@ def test_the_second_of_two_equal_paths_goes(tmp_path):
 
 def test_captions_are_redone_without_measuring(copy, monkeypatch):
     before = rows(copy)
-    monkeypatch.setattr(decide.caption, "describe", lambda scene, seen, seed: f"{seed} anew")
+    monkeypatch.setattr(table.card, "describe", lambda scene, seen, seed: f"{seed} anew")
     monkeypatch.setattr(tables, "measure_episode", lambda *_: pytest.fail("measured again"))
     decide.recaption(copy)
     assert rows(copy) == [{**row, "caption": f"{row['clip_id']} anew"} for row in before]
