@@ -89,20 +89,21 @@ def teleports(path: Trajectory) -> np.ndarray:
 def stutters(path: Trajectory) -> np.ndarray:
     """Frames that come too far or not far enough, bool [T]: a pose was skipped or repeated.
 
-    The speed of the step differs from the medians of the three steps before and of the three after
-    it by more than half of them and more than 0.2 m/s, to the same side. Smooth speed-ups, starts
-    and stops do not.
+    The velocity of the step differs from those of the two steps before and the two after it by more
+    than half of them and more than 0.2 m/s, always in the same direction. Smooth speed-ups, starts,
+    stops and turns back do not.
     """
-    speed = path.speed_m_s()
     found = np.zeros(len(path), dtype=bool)
-    if len(speed) < 7:
+    velocity = np.diff(path.position_m, axis=0) / np.diff(path.t_s)[:, None]
+    count = len(velocity) - 4
+    if count < 1:
         return found
-    triples = np.median(np.lib.stride_tricks.sliding_window_view(speed, 3), axis=1)
-    before, middle, after = triples[:-4], speed[3:-3], triples[4:]
-    for side in (1.0, -1.0):
-        off = side * (middle - np.stack([before, after]))
-        least = np.maximum(_STUTTER_M_S, _STUTTER_SHARE * np.stack([before, after]))
-        found[4:-3] |= (off > least).all(axis=0)
+    around = np.stack([velocity[n : n + count] for n in (0, 1, 3, 4)])
+    off = velocity[2:-2] - around
+    size = np.linalg.norm(off, axis=-1)
+    least = np.maximum(_STUTTER_M_S, _STUTTER_SHARE * np.linalg.norm(around, axis=-1))
+    same_way = (off * off[0]).sum(axis=-1) > 0.5 * size * size[0]
+    found[3:-2] = ((size > least) & same_way).all(axis=0)
     return found
 
 

@@ -22,7 +22,7 @@ _MAGENTA = 0.12
 _MAGENTA_LEVELS = 60
 _MIN_OVERLAP = 0.05
 # Saddles of a checkerboard: greys with at least this much between their two tones.
-_TONES = (12, 120)
+_TONES = (12, 70)
 _RING_PX = (2, -2, 4, -4)
 _GREY_LEVELS = 12
 
@@ -46,10 +46,10 @@ def checker_share(rgb: np.ndarray) -> float:
     """Share of the picture around the corners of a grey checkerboard, Unreal's default material.
 
     A pixel is a corner if the four points 2 and 4 steps away along one line through it are alike,
-    those along the line across too, and the two tones differ by 12 to 120 levels: ChESS (Bennett
-    and Lasenby, 2014) with eight samples, on colourless pixels only. "Alike" is within a third
-    of the difference of the tones, which shading and noise are not. Every corner counts as the
-    9 x 9 pixels that were looked at.
+    those along the line across too, the two tones differ by 12 to 70 levels, and the pixel itself
+    lies half-way: ChESS (Bennett and Lasenby, 2014) with eight samples, on colourless pixels
+    only. "Alike" is within a third of the difference, which shading and noise are not. Every
+    corner counts as the 9 x 9 pixels that were looked at.
 
     Args:
         rgb: uint8 [H, W, 3].
@@ -58,17 +58,17 @@ def checker_share(rgb: np.ndarray) -> float:
     size = max(_RING_PX)
     if min(y.shape) <= 2 * size:
         return 0.0
-    corner = np.zeros(y[size:-size, size:-size].shape, dtype=bool)
-    for line, across in (((0, 1), (1, 0)), ((1, 1), (1, -1))):
-        tones = []
-        spread = np.zeros(corner.shape, dtype=np.int16)
-        for row, column in (line, across):
-            ends = [_shifted(y, size, k * row, k * column) for k in _RING_PX]
-            low, high = np.minimum.reduce(ends), np.maximum.reduce(ends)
-            spread = np.maximum(spread, high - low)
-            tones.append((low + high) // 2)
-        apart = np.abs(tones[0] - tones[1])
-        corner |= (apart >= _TONES[0]) & (apart <= _TONES[1]) & (3 * spread <= apart)
+    lines = [_line(y, size, step) for step in ((0, 1), (1, 0), (1, 1), (1, -1))]
+    middle = _shifted(cv2.blur(y, (3, 3)), size, 0, 0)
+    corner = np.zeros(middle.shape, dtype=bool)
+    for crossed, others in ((lines[:2], lines[2:]), (lines[2:], lines[:2])):
+        (tone, spread), (second, second_spread) = crossed
+        apart, twice = np.abs(tone - second), tone + second
+        # Both the pixel and the ring between lie half-way: lines and their crossings do not.
+        half_way = 4 * np.abs(2 * middle - twice) <= apart
+        half_way &= 4 * np.abs(others[0][0] + others[1][0] - twice) <= apart
+        alike = 3 * np.maximum(spread, second_spread) <= apart
+        corner |= (apart >= _TONES[0]) & (apart <= _TONES[1]) & alike & half_way
     channels = cv2.split(rgb)
     colour = cv2.max(cv2.max(*channels[:2]), channels[2]) - cv2.min(
         cv2.min(*channels[:2]), channels[2]
@@ -165,6 +165,13 @@ def _seen_through(
     through = (inside & (z * (1.0 + TOLERANCE) < behind)).astype(np.uint8)
     blobs = cv2.morphologyEx(through, cv2.MORPH_OPEN, np.ones((_BLOB_PX, _BLOB_PX), np.uint8))
     return float(np.mean(blobs))
+
+
+def _line(y: np.ndarray, size: int, step: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Tone and spread of four points on a line through each pixel."""
+    ends = [_shifted(y, size, k * step[0], k * step[1]) for k in _RING_PX]
+    low, high = np.minimum.reduce(ends), np.maximum.reduce(ends)
+    return (low + high) // 2, high - low
 
 
 def _shifted(y: np.ndarray, size: int, rows: int, columns: int) -> np.ndarray:

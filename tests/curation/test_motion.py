@@ -82,6 +82,7 @@ def test_a_skipped_and_a_repeated_pose_stutter_and_starts_and_stops_do_not():
     assert stutters(steady) == []
     assert stutters(np.delete(steady, 20, axis=0)) == [20]
     assert stutters(np.insert(steady, 20, steady[20], axis=0)) == [21]
+    assert stutters(np.concatenate([steady[:20], steady[19::-1]])) == [], "turning back"
     assert stutters(np.concatenate([steady[:20], np.repeat(steady[19:20], 20, axis=0)])) == []
 
 

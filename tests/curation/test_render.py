@@ -51,6 +51,9 @@ def test_what_is_no_grey_checkerboard_is_not(pair):
     assert render.checker_share(pair[0][0]) == 0.0
     stripes = np.repeat(np.where(np.arange(160) // 10 % 2, 150, 110)[None, :, None], 96, axis=0)
     assert render.checker_share(np.repeat(stripes, 3, axis=2).astype(np.uint8)) == 0.0
+    bricks = np.full((96, 160, 3), 150, np.uint8)
+    bricks[::12] = bricks[:, ::24] = 110
+    assert render.checker_share(bricks) == 0.0
     red = checkerboard(0) * np.array([1.0, 0.6, 0.5])
     assert render.checker_share(red.astype(np.uint8)) == 0.0
 
