@@ -6,12 +6,14 @@ import contextlib
 import errno
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 _PLAIN_EVERY_S = 5.0
+_PACE_S = 60.0  # the rate is that of about the last minute
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -46,7 +48,7 @@ class Bar:
     def __init__(self, title: str, total: int, unit: str):
         self._title, self._total, self._unit = title, total, unit
         self._printed = time.monotonic()
-        self._first: tuple[int, float] | None = None  # done and time at the first update
+        self._seen: deque[tuple[int, float]] = deque()  # done and time, where done changed
         self._bar: Progress | None = None
         if out.is_terminal:
             self._bar = Progress(
@@ -63,7 +65,6 @@ class Bar:
     def update(self, done: int, note: str = "") -> None:
         """Show that `done` of the total are done."""
         now = time.monotonic()
-        self._first = self._first or (done, now)
         pace = self._pace(done, now)
         if self._bar:
             self._bar.update(self._task, completed=done, note=", ".join(filter(None, (pace, note))))
@@ -74,12 +75,15 @@ class Bar:
 
     def _pace(self, done: int, now: float) -> str:
         """Rate and time left, once something is done."""
-        before, since = self._first or (done, now)
-        if done == before or now == since:
+        if not self._seen or done != self._seen[-1][0]:
+            self._seen.append((done, now))
+        while len(self._seen) > 2 and now - self._seen[1][1] > _PACE_S:
+            self._seen.popleft()
+        before, since = self._seen[0]
+        if done <= before or now == since:
             return ""
         rate = (done - before) / (now - since)
-        left = (self._total - done) / rate
-        return f"{rate:.3g} a second, about {left:.0f} s left"
+        return f"{rate:.3g} a second, about {_duration((self._total - done) / rate)} left"
 
     def close(self, note: str = "") -> None:
         """Finish with one line that stays."""
@@ -87,6 +91,14 @@ class Bar:
             self._bar.stop()
         if note:
             say(f"{self._title}: {note}")
+
+
+def _duration(seconds: float) -> str:
+    """In the unit that a person would take: `90 s`, `12 min`, `3 h 05 min`."""
+    minutes = round(seconds / 60)
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import time
@@ -27,9 +28,17 @@ from pipelines.runner import StageFailed
 
 _ATTEMPTS = 3
 _WAIT_S = 1.0
-# A plan that makes no end within this time is taken from its engine, which is then replaced.
-_START_ALLOWANCE_S = 300.0
-_FRAME_ALLOWANCE_S = 10.0
+# An engine that adds no frame within this time is replaced: it includes the start, the compilation
+# of the renderer, and the frames that are taken again.
+PATIENCE_S = 900.0
+# An engine's threads are its own affair; on a cluster the nodes take turns. The actor has two
+# threads: one records, the other says how far it is.
+_ACTOR: dict[str, Any] = {
+    "num_cpus": 0,
+    "max_restarts": 0,
+    "max_concurrency": 2,
+    "scheduling_strategy": "SPREAD",
+}
 
 
 class EngineUnusable(RuntimeError):
@@ -65,6 +74,11 @@ class EngineOwner:
         self._spec, self._threads, self._index = spec, threads, index
         self._engine: Engine | None = None
         self._stage: Stage | None = None
+        self._plan_id, self._num_frames = "", 0
+
+    def frames_done(self, plan_id: str) -> int:
+        """Frames of a plan that are recorded by now; answered while `record` is at work."""
+        return self._num_frames if plan_id == self._plan_id else 0
 
     def record(self, plan: Plan, scene: Scene, root: str) -> int:
         """Record a plan and return its number of frames; after an error the engine is replaced.
@@ -74,17 +88,28 @@ class EngineOwner:
             OSError: If the disk is full.
             AttemptFailed: For every other reason.
         """
+        self._plan_id, self._num_frames = plan.id, 0
         try:
             if self._stage is None or self._stage.scene.id != scene.id:
                 self._show(scene)
             assert self._stage is not None
-            return len(record(self._stage, plan, Path(root), observers=[FrameObserver]))
+            episode = record(
+                self._stage,
+                plan,
+                Path(root),
+                observers=[FrameObserver],
+                on_frame=self._count,
+            )
+            return len(episode)
         except Exception as error:
             log = self._engine.last_lines() if self._engine else []
             self._close()
             if isinstance(error, EngineUnusable) or is_disk_full(error):
                 raise
             raise AttemptFailed(sentence(error), log) from error
+
+    def _count(self, num_frames: int) -> None:
+        self._num_frames = num_frames
 
     def _show(self, scene: Scene) -> None:
         self._close()
@@ -129,11 +154,21 @@ class _Job:
 
 @dataclass
 class _Busy:
-    """An actor at work."""
+    """An actor at work.
+
+    Attributes:
+        actor: Whose work it is.
+        job: What it records.
+        deadline: When it is taken to be stuck, unless it adds a frame before.
+        num_frames: Frames that it had recorded when it last said so.
+        asked: What it has been asked and not answered yet.
+    """
 
     actor: Any
     job: _Job
     deadline: float
+    num_frames: int = 0
+    asked: Any = None
 
 
 def capture(
@@ -220,6 +255,7 @@ class _Fleet:
                 finished, _ = ray.wait(list(self._busy), timeout=_WAIT_S)
                 for reference in finished:
                     self._settle(reference)
+                self._ask_how_far()
                 self._take_from_the_stuck()
                 self._note()
         finally:
@@ -228,15 +264,14 @@ class _Fleet:
         return self._given_up
 
     def _note(self, text: str = "") -> None:
-        waiting = "" if text or self._done else "engines are starting"
-        self._progress.update(self._done, text or waiting)
+        done = self._done + sum(busy.num_frames for busy in self._busy.values())
+        waiting = "" if text or done else "engines are starting"
+        self._progress.update(done, text or waiting)
 
     def _new_actor(self) -> Any:
         cores = int(ray.cluster_resources().get("CPU", 1))
         threads = max(cores // self._spec.count, 1)
-        # An engine's threads are its own affair; on a cluster the nodes take turns.
-        options = {"num_cpus": 0, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
-        owner = ray.remote(**options)(EngineOwner)
+        owner = ray.remote(**_ACTOR)(EngineOwner)
         actor = owner.remote(self._spec, threads, next(self._numbers))
         self._actors.append(actor)
         return actor
@@ -245,11 +280,10 @@ class _Fleet:
         while self._idle and any(self._queues.values()):
             actor, shown = self._idle.pop()
             job = (self._queues.get(shown) or self._fullest_queue()).pop()
-            allowance = _START_ALLOWANCE_S + _FRAME_ALLOWANCE_S * len(job.plan.trajectory)
             reference = actor.record.remote(
                 job.plan, self._scenes[job.plan.scene_id], str(self._root)
             )
-            self._busy[reference] = _Busy(actor, job, time.monotonic() + allowance)
+            self._busy[reference] = _Busy(actor, job, time.monotonic() + PATIENCE_S)
 
     def _fullest_queue(self) -> list[_Job]:
         """The scene with the most plans per engine, counting one more: changing scenes is slow."""
@@ -272,6 +306,20 @@ class _Fleet:
             else:
                 self._replace(busy.actor)
                 self._count_failure(busy.job, AttemptFailed(runner.reason(error), []))
+
+    def _ask_how_far(self) -> None:
+        """Ask every busy actor for its frames; the answer is there in one of the next rounds."""
+        for busy in self._busy.values():
+            if busy.asked is not None:
+                answered, _ = ray.wait([busy.asked], timeout=0)
+                if not answered:
+                    continue
+                with contextlib.suppress(RayError):  # that it is lost is found out elsewhere
+                    num_frames = int(ray.get(busy.asked))
+                    if num_frames != busy.num_frames:
+                        busy.num_frames = num_frames
+                        busy.deadline = time.monotonic() + PATIENCE_S
+            busy.asked = busy.actor.frames_done.remote(busy.job.plan.id)
 
     def _take_from_the_stuck(self) -> None:
         for reference, busy in list(self._busy.items()):

@@ -8,16 +8,25 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import AuthenticationError, RayError, RayTaskError
 
 from pipelines.console import bar, say, sentence
 
 Item = TypeVar("Item")
 _WAIT_S = 1.0
+_CONNECT_S = 10.0
+_QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+_NO_TOKEN = (
+    "the Ray cluster at {} refuses our token; set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to what "
+    "`ray get-auth-token` prints on its head node (see docs/scale.md)"
+)
 
 
 class StageFailed(RuntimeError):
@@ -28,29 +37,62 @@ class StageFailed(RuntimeError):
 def cluster(address: str | None = None) -> Iterator[None]:
     """A Ray cluster for the block: a local one, or the one at `address`.
 
-    A block inside another uses the cluster of the outer one.
+    A block inside another uses the cluster of the outer one. Inside `ray job submit` the cluster is
+    the one that runs the job: Ray names it in RAY_ADDRESS.
 
     Raises:
-        ValueError: If no cluster answers at the address.
+        ValueError: If no cluster answers at the address, or it refuses our token.
     """
     if ray.is_initialized():
         yield
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    address = address or os.environ.get("RAY_ADDRESS")
     if address is None:
         say("Starting Ray on this machine ...")
-        ray.init(include_dashboard=False, **common)
+        ray.init(include_dashboard=False, **_QUIET)
     else:
-        try:
-            ray.init(address=address, **common)
-        except (ConnectionError, RuntimeError) as error:
-            raise ValueError(f"no Ray cluster answers at {address} ({error})") from error
+        _connect(address)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    """Join a cluster; Ray says on standard error, again and again, why it is not let in."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and "/" not in host:
+        try:  # Ray itself would wait for two minutes
+            socket.create_connection((host, int(port)), _CONNECT_S).close()
+        except OSError as error:
+            raise ValueError(f"no Ray cluster answers at {address} ({error})") from error
+    with tempfile.TemporaryFile("w+", errors="replace") as said:
+        try:
+            with _standard_error_into(said):
+                ray.init(address=address, **_QUIET)
+        except AuthenticationError as error:
+            raise ValueError(_NO_TOKEN.format(address)) from error
+        except (ConnectionError, RuntimeError) as error:
+            said.seek(0)
+            if "Unauthenticated" in said.read():
+                raise ValueError(_NO_TOKEN.format(address)) from error
+            raise ValueError(f"no Ray cluster answers at {address} ({error})") from error
+
+
+@contextlib.contextmanager
+def _standard_error_into(file: IO[str]) -> Iterator[None]:
+    """Whatever this process prints there, C++ included, goes to a file."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def over(

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from tiny_engine import tiny_plan
+from stand_in_unreal import write_binary
+from tiny_dataset import plan_tiny
+from tiny_engine import tiny_plan, tiny_world
 
-from capture.launcher import EngineSpec
+from capture.launcher import EngineSpec, parse_engine
 from capture.scene import Scene
 from pipelines import fleet
 from pipelines.console import Bar
+from pipelines.workspace import Dataset
 
 
 class Actor:
@@ -24,6 +28,52 @@ class Actor:
 
     def remote(self, *_) -> object:
         return object()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_long_episodes_show_their_frames(tmp_path, monkeypatch):
+    """While the only plan is under way, its frames count, and the last count is all of them."""
+    shown: list[int] = []
+    monkeypatch.setattr(Bar, "update", lambda _self, done, _note="": shown.append(done))
+    monkeypatch.setattr(fleet, "_WAIT_S", 0.05)
+    binary = write_binary(tmp_path / "Tiny.sh", "delay=0.1")
+    data = Dataset(plan_tiny(tmp_path / "data"))
+    plan, scene = data.plans()[0], tiny_world().scene
+    fleet.capture(
+        [plan],
+        {scene.id: scene},
+        root=data.episodes,
+        failed=data.failed,
+        spec=parse_engine(f"unreal:{binary}"),
+    )
+    between = {done for done in shown if 0 < done < len(plan.trajectory)}
+    assert len(between) >= 2 and shown == sorted(shown), shown
+    assert shown[-1] == len(plan.trajectory)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_an_engine_without_a_new_frame_is_replaced(tmp_path, monkeypatch):
+    """Its plan goes to another one; progress, not the length of the plan, keeps an engine."""
+
+    class Sleepy(fleet.EngineOwner):
+        def record(self, plan, scene, root):
+            marker = Path(root) / "asleep"
+            if not marker.exists():
+                marker.touch()
+                time.sleep(600)
+            return len(plan.trajectory)
+
+    monkeypatch.setattr(fleet, "EngineOwner", Sleepy)
+    monkeypatch.setattr(fleet, "PATIENCE_S", 15.0)  # more than an actor's start takes
+    plan, scene = tiny_plan(), tiny_world().scene
+    recorded = fleet.capture(
+        [plan],
+        {scene.id: scene},
+        root=tmp_path / "episodes",
+        failed=tmp_path / "failed",
+        spec=EngineSpec(kind="embedded"),
+    )
+    assert recorded == len(plan.trajectory)
 
 
 @pytest.mark.parametrize(
