@@ -1,8 +1,12 @@
-"""Video files: H.264 colour, lossless 16-bit depth and masks; exact frames by index."""
+"""Video files: H.264 colour, lossless 16-bit depth and masks; exact frames by index.
+
+Frame i is the i-th that is shown, in other people's videos too, whatever their rate does.
+"""
 
 from __future__ import annotations
 
 import io
+import itertools
 import math
 from collections.abc import Iterator
 from fractions import Fraction
@@ -166,16 +170,13 @@ def cut(source: Path, start: int, stop: int) -> bytes:
         writer = av.open(out, "w", format="mp4", container_options={"fflags": "+bitexact"})
         copy = writer.add_stream_from_template(stream)
         per_frame = _ticks_per_frame(stream)
+        packets = (packet for packet in reader.demux(stream) if packet.pts is not None)
         kept = 0
-        for packet in reader.demux(stream):
-            if packet.pts is None:
-                continue
-            index = round(packet.pts / per_frame)
-            if start <= index < stop:
-                packet.pts = packet.dts = round((index - start) * per_frame)
-                packet.stream = copy
-                writer.mux(packet)
-                kept += 1
+        for packet in itertools.islice(packets, start, stop):
+            packet.pts = packet.dts = round(kept * per_frame)
+            packet.stream = copy
+            writer.mux(packet)
+            kept += 1
         writer.close()
     if kept != stop - start:
         raise ValueError(f"{source}: expected frames {start} to {stop}, found {kept} of them")
@@ -212,17 +213,32 @@ def _read(source: Path | bytes, start: int, stop: int | None, pixel_format: str)
     return np.stack(frames)
 
 
-def _decode(source, start: int, stop: int | None, pixel_format: str) -> Iterator[np.ndarray]:
+def _decode(
+    source: Path | bytes, start: int, stop: int | None, pixel_format: str
+) -> Iterator[np.ndarray]:
     with av.open(_opened(source), "r") as reader:
         stream = _stream(reader, source)
         stream.codec_context.thread_count = 1
-        per_frame = _ticks_per_frame(stream)
         scaler = VideoReformatter()
-        if start:
-            reader.seek(round(start * per_frame), stream=stream)
-        for frame in reader.decode(stream):
-            index = round((frame.pts or 0) / per_frame)
-            if stop is not None and index >= stop:
-                return
-            if index >= start:
-                yield scaler.reformat(frame, format=pixel_format, threads=1).to_ndarray()
+        frames = iter(reader.decode(stream)) if not start else _decode_from(reader, stream, start)
+        for frame in itertools.islice(frames, None if stop is None else stop - start):
+            yield scaler.reformat(frame, format=pixel_format, threads=1).to_ndarray()
+
+
+def _decode_from(
+    reader: InputContainer, stream: VideoStream, start: int
+) -> Iterator[av.VideoFrame]:
+    """Frames from the `start`-th on, decoded from the key frame before it."""
+    if stream.codec_context.name == "ffv1":
+        # Large, and ours: `Gray16Writer` shows every frame equally long.
+        per_frame = _ticks_per_frame(stream)
+        time = math.ceil((start - Fraction(1, 2)) * per_frame)
+    else:
+        times = sorted(p.pts for p in reader.demux(stream) if p.pts is not None)
+        if start >= len(times):
+            return
+        time = times[start]
+    reader.seek(time, stream=stream)
+    for frame in reader.decode(stream):
+        if frame.pts is not None and frame.pts >= time:
+            yield frame

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import wave
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -40,6 +41,34 @@ def test_every_window_has_exactly_its_frames(films):
         assert codes.tolist() == [[[1000 * n + 7] * 8] * 6 for n in expected]
     assert numbers_in(video.read_rgb(rgb.read_bytes(), 20, 22)) == [20, 21]
     assert video.num_frames(rgb) == video.num_frames(gray.read_bytes()) == NUM_FRAMES
+
+
+@pytest.fixture(scope="module", params=[0, 2])
+def uneven(request, tmp_path_factory) -> Path:
+    """A film of numbered pictures as a phone or an editor leaves it: it begins late, and each
+    picture is shown for another time; with and without pictures that refer to later ones."""
+    path = tmp_path_factory.mktemp("uneven") / "film.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.options = {"bf": str(request.param), "g": "12"}
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 90)
+        clock = 90
+        for number in range(NUM_FRAMES):
+            frame = av.VideoFrame.from_ndarray(picture_of(number), format="rgb24")
+            frame.pts, frame.time_base = clock, stream.codec_context.time_base
+            clock += 1 + 7 * (number % 5 == 3) + 40 * (number == 20)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_a_frame_is_the_one_that_is_shown_in_its_turn(uneven):
+    for start, stop in [(0, 49), (5, 9), (19, 23), (48, 49), (30, None)]:
+        expected = list(range(start, NUM_FRAMES if stop is None else stop))
+        assert numbers_in(video.read_rgb(uneven, start, stop)) == expected
+    with pytest.raises(ValueError, match="expected frames 49 to 50, found 0"):
+        video.read_rgb(uneven, 49, 50)
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0, 49), (16, 49), (32, 33), (16, 40)])
