@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import Any
 
 from capture import files, pictures
 from capture.video import RgbWriter
-from pipelines.console import bar, say
+from pipelines.console import Bar, say
 
 
 def sample(run: Path, image: Path, commands: tuple[str, ...], out: Path) -> None:
@@ -29,28 +31,71 @@ def sample(run: Path, image: Path, commands: tuple[str, ...], out: Path) -> None
         writer.close()
 
 
-def train(stage: str, recipe: str, data: Path, run: Path, steps: int | None = None) -> None:
+def train(
+    stage: str,
+    recipe: str,
+    data: Path,
+    run: Path,
+    steps: int | None = None,
+    *,
+    teacher: Path | None = None,
+    student: Path | None = None,
+    log_with: tuple[str, ...] = (),
+) -> None:
     """Train a stage of a recipe, or continue it.
 
     Args:
-        stage: "teacher".
+        stage: "teacher", "ode" or "distill".
         recipe: Name of a training recipe.
         data: A dataset with shards.
         run: Folder of the run.
-        steps: Stop after this many; the recipe's length by default.
+        steps: Stop after this many; the stage's length by default.
+        teacher: Run of the teacher, for the other two.
+        student: Run whose weights the student starts from.
+        log_with: Trackers by Accelerate's names.
     """
     from training import recipes
-    from training.stages import teacher
+    from training.stages import distill, ode
+    from training.stages import teacher as teachers
 
-    assert stage == "teacher"
     wanted = recipes.find(recipe)
-    total = steps or wanted.steps
-    with bar("Train", total, "steps") as progress:
-        teacher.train(
-            wanted,
-            data,
-            run,
-            steps=steps,
-            progress=lambda row: progress.update(row["step"], f"loss {row['loss']:.4f}"),
-        )
-    say(f"Train: {total} steps in {run}")
+    kind = {"teacher": wanted, "ode": wanted.ode, "distill": wanted.distill}[stage]
+    if kind is None:
+        raise ValueError(f"the recipe {recipe!r} has no stage {stage!r}; add its key to it")
+    total = min(steps or kind.steps, kind.steps)
+    with contextlib.closing(_Bars()) as bars:
+
+        def show(row: dict[str, Any]) -> None:
+            bars.update("Train", total, row["step"], f"loss {row['loss']:.4f}")
+
+        if stage == "teacher":
+            teachers.train(wanted, data, run, steps=steps, log_with=log_with, progress=show)
+        else:
+            assert teacher is not None
+            origin = {"teacher": teacher, "student": student}
+            more = {"steps": steps, "log_with": log_with, "progress": show}
+            if stage == "ode":
+                more["preparing"] = lambda done, count: bars.update("Paths", count, done)
+            train_student = ode.train if stage == "ode" else distill.train
+            train_student(wanted, data, run, **origin, **more)
+    say(f"Train: {total} steps of {stage} in {run}")
+
+
+class _Bars:
+    """One bar after the other."""
+
+    def __init__(self):
+        self._title, self._bar = "", None
+
+    def update(self, title: str, total: int, done: int, note: str = "") -> None:
+        """Show that `done` of the total are done; a new title is a new bar."""
+        if title != self._title or self._bar is None:
+            self.close()
+            unit = "steps" if title == "Train" else "paths"
+            self._title, self._bar = title, Bar(title, total, unit)
+        self._bar.update(done, note)
+
+    def close(self) -> None:
+        """Finish the last one."""
+        if self._bar is not None:
+            self._bar.close()

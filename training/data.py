@@ -8,6 +8,7 @@ latent 0.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,7 +22,7 @@ from capture.camera import Intrinsics, invert
 from shards.order import GlobalOrder, window_start
 from shards.schema import Clip
 from training import text
-from training.recipes import DataConfig, ModelConfig, Recipe
+from training.recipes import Recipe
 from training.stages.config import Phase, phase_at
 
 GROUP = 4
@@ -134,8 +135,7 @@ def describe(
     intrinsics: Intrinsics,
     caption: str,
     *,
-    data: DataConfig,
-    model: ModelConfig,
+    recipe: Recipe,
 ) -> Signals:
     """The signals of one path, with B = 1.
 
@@ -146,12 +146,11 @@ def describe(
         cam_to_world: float64 [T, 4, 4].
         intrinsics: Of the frames, at any size.
         caption: What the first frame shows.
-        data: Gives the units.
-        model: Gives the size of the text.
+        recipe: Gives the units, and how captions are encoded.
     """
-    actions = capture_actions.encode(cam_to_world, data.step_m)
+    actions = capture_actions.encode(cam_to_world, recipe.data.step_m)
     values = actions.values.copy()
-    values[:, _FIRST_ROTATION : capture_actions.STATIC] *= data.rotation_gain
+    values[:, _FIRST_ROTATION : capture_actions.STATIC] *= recipe.data.rotation_gain
     poses = relative(cam_to_world)[:, :3].copy()
     poses[:, :, 3] /= actions.step_m
     grouped = group_frames(values)
@@ -162,7 +161,7 @@ def describe(
         poses=torch.from_numpy(group_frames(poses)).float()[None],
         step_m=torch.tensor([actions.step_m]),
         intrinsics=torch.tensor([shares]),
-        words=text.embed(caption, max_words=model.max_words, dim=model.text_dim)[None],
+        words=text.encoder(recipe.text, recipe.model)(caption)[None],
     )
 
 
@@ -246,6 +245,8 @@ class Windows:
         if sum(lengths[i] for i in used) * size <= _KEEP_BYTES:
             self._kept = {i: self._source(clips.clip(i)) for i in sorted(used)}
         self._lengths = lengths
+        captions = (self._read(i, 0, 1).caption for i in sorted(used))
+        text.encoder(recipe.text, recipe.model).prepare(itertools.chain([""], captions))
         first = min(used)
         self._first = self._kept.get(first) or self._source(clips.window(first, 0, 1))
 
@@ -282,7 +283,7 @@ class Windows:
         return self.take(range(count), self._phases[-1].num_frames).frames
 
     def _window(self, k: int, length: int) -> tuple[np.ndarray, Signals]:
-        data, model = self._recipe.data, self._recipe.model
+        data = self._recipe.data
         index = self._eligible[length][self._orders[length].row(k)]
         key = np.array([self._recipe.seed, k], dtype=np.uint64)
         bits = np.random.Philox(key=key, counter=np.array([0, 0, 0, _AUGMENT], dtype=np.uint64))
@@ -300,7 +301,7 @@ class Windows:
             frames, poses = frames[::-1], poses[::-1]
         told = coin / 2**64 >= data.caption_dropout
         caption = source.caption if told else ""
-        return frames, describe(poses, camera, caption, data=data, model=model)
+        return frames, describe(poses, camera, caption, recipe=self._recipe)
 
     def _read(self, index: int, start: int, length: int) -> _Source:
         """Frames [start, start + length) of a clip."""

@@ -19,8 +19,7 @@ from torch.nn import functional
 from training import flow, noise
 from training.data import Signals
 from training.noise import Draw
-from training.recipes import Prediction
-from training.stages.config import DmdConfig
+from training.stages.config import DmdConfig, Prediction
 
 # `x, sigma -> x0`: the expected data behind noisy latents.
 Score = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -113,9 +112,29 @@ def gradient(direction: torch.Tensor) -> torch.Tensor:
     return direction / direction.numel()
 
 
-def critic_loss(x: torch.Tensor, fake: Score, config: DmdConfig, draw: Draw) -> torch.Tensor:
-    """Flow matching of the fake score on what the student made, in the space of velocities."""
+def critic_errors(
+    x: torch.Tensor,
+    fake: Score,
+    config: DmdConfig,
+    draw: Draw,
+    *,
+    prediction: Prediction = "v",
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Flow matching of the fake score on what the student made.
+
+    Args:
+        x: Rollouts; no gradient goes back to them.
+        fake: The score that learns.
+        config: Gives the noise levels.
+        draw: Of levels and noise.
+        prediction: Errors are of velocities for "v", else of data, as in `flow.errors`.
+
+    Returns:
+        Losses and noise levels of the videos, [B] each.
+    """
     x = x.detach()
     sigma = levels(config, len(x), draw).to(x)
-    error = (fake(noised(x, sigma, draw), sigma) - x)[:, :, 1:] / wide(sigma)
-    return error.square().mean()
+    error = (fake(noised(x, sigma, draw), sigma) - x)[:, :, 1:]
+    if prediction == "v":
+        error = error / wide(sigma)
+    return error.square().flatten(1).mean(1), sigma

@@ -6,11 +6,11 @@ A noisy latent is `x = (1 - s) x0 + s e` at noise level s in [0, 1]; its velocit
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 
-from training.recipes import Prediction
+from training.stages.config import Prediction
 
 
 def mix(x0: torch.Tensor, noise: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
@@ -100,13 +100,13 @@ def levels(num_steps: int, shift: float) -> torch.Tensor:
     return shifted(torch.linspace(1, 0, num_steps + 1), shift)
 
 
-def euler(
+def path(
     denoise: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     noise: torch.Tensor,
     sigmas: torch.Tensor,
     first: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Integrate the flow from noise to data.
+) -> Iterator[torch.Tensor]:
+    """Integrate the flow from noise to data; the state at every level, the last one is the data.
 
     Args:
         denoise: `x, sigma -> x0`, the expected data at a noise level (a 0-d tensor).
@@ -115,9 +115,23 @@ def euler(
         first: Clean first latent [B, C, 1, h, w], held fixed (RELIC sec. 4: noise level always 0).
     """
     x = _hold(noise, first)
+    yield x
     for sigma, following in itertools.pairwise(sigmas):
         v = velocity_from_x0(x, denoise(x, sigma), sigma)
         x = _hold(x + (following - sigma) * v, first)
+        yield x
+
+
+def euler(
+    denoise: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    noise: torch.Tensor,
+    sigmas: torch.Tensor,
+    first: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The end of `path`."""
+    x = noise
+    for state in path(denoise, noise, sigmas, first):
+        x = state
     return x
 
 

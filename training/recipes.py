@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from capture import config
+from training.model.memory import Policy
 from training.stages.config import (
     DistillConfig,
+    DmdConfig,
+    FlowConfig,
     OdeConfig,
     OptimConfig,
     Phase,
@@ -16,7 +19,6 @@ from training.stages.config import (
     check_length,
 )
 
-Prediction = Literal["v", "x0", "residual", "warp"]
 Camera = Literal["none", "relic", "token", "raype", "prope", "plucker_adaln"]
 Action = Literal["none", "post_attn", "adaln"]
 
@@ -67,14 +69,32 @@ class CodecConfig:
     Attributes:
         kind: "linear" is built in and fitted to the data; "wan" is diffusers' `AutoencoderKLWan`.
         channels: Channels of a latent.
-        pretrained: Folder or name from which the Wan autoencoder is loaded.
+        pretrained: Folder or Hugging Face name of a model in diffusers' format from whose `vae` the
+            Wan autoencoder is loaded.
+        decoder: Safetensors file of a tiny decoder that takes the Wan autoencoder's place in
+            decoding; see `training.tiny_decoder`. Empty for none.
         fit_windows: Number of windows to which the linear codec is fitted.
     """
 
     kind: Literal["linear", "wan"] = "linear"
     channels: int = 32
     pretrained: str = ""
+    decoder: str = ""
     fit_windows: int = 300
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextConfig:
+    """How captions become vectors.
+
+    Attributes:
+        kind: "hash" is built in; "umt5" is Wan's encoder.
+        pretrained: Folder or Hugging Face name of a model in diffusers' format from whose
+            `text_encoder` and `tokenizer` umT5 is loaded.
+    """
+
+    kind: Literal["hash", "umt5"] = "hash"
+    pretrained: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,38 +181,6 @@ def _wan(*, heads: int, layers: int, ffn_dim: int) -> ModelConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FlowConfig:
-    """Flow matching.
-
-    Attributes:
-        prediction: What the network predicts: "v" = noise - x0 (Wan); "x0"; "residual" = x0 minus
-            the first latent, so that an output of zero repeats the first frame. A departure:
-            "warp" adds to the residual D weights per place of a latent, for the first frame seen
-            again from the frames' poses as if everything lay at each of `warp_depths_m`; see
-            `training.warp`. The geometry of the camera is given, depth is learned.
-        warp_depths_m: Assumed planar depths, in metres; for "warp" alone.
-        shift: Of the noise levels towards 1, in training and sampling: s' = k s / (1 + (k - 1) s).
-        min_sigma: Smallest noise level in training.
-        sampler_steps: Euler steps of a sample.
-    """
-
-    prediction: Prediction = "v"
-    warp_depths_m: tuple[float, ...] = ()
-    shift: float = 5.0
-    min_sigma: float = 0.0
-    sampler_steps: int = 40
-
-    def __post_init__(self):
-        if (self.prediction == "warp") != bool(self.warp_depths_m):
-            raise ValueError(
-                f"warp_depths_m go with the prediction 'warp' alone, got {self.prediction!r} with "
-                f"{self.warp_depths_m}"
-            )
-        if not all(depth > 0 for depth in self.warp_depths_m):
-            raise ValueError(f"warp_depths_m must be positive, got {self.warp_depths_m}")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
     """A training run: one name for all stages.
 
@@ -208,6 +196,7 @@ class Recipe:
             the steps that are left.
         data: See `DataConfig`.
         codec: See `CodecConfig`.
+        text: See `TextConfig`.
         model: See `ModelConfig`.
         flow: See `FlowConfig`.
         optim: Of the teacher; see `OptimConfig`.
@@ -226,6 +215,7 @@ class Recipe:
     curriculum: tuple[Phase, ...] = ()
     data: DataConfig
     codec: CodecConfig
+    text: TextConfig = TextConfig()
     model: ModelConfig
     flow: FlowConfig
     optim: OptimConfig
@@ -259,6 +249,7 @@ def tiny() -> Recipe:
         name="tiny",
         steps=300,
         batch=8,
+        sample_every=100,
         data=DataConfig(
             height_px=64,
             width_px=112,
@@ -288,6 +279,24 @@ def tiny() -> Recipe:
             sampler_steps=2,
         ),
         optim=OptimConfig(kind="muon", lr=4e-3, decay_share=0.4),
+        # Blocks of one latent: four blocks in a window. 12/13 is 1/2 shifted by 12.
+        rollout=RolloutConfig(block=1, levels=(1.0, 12 / 13), policy=Policy(window=2)),
+        ode=OdeConfig(
+            steps=200,
+            batch=8,
+            num_frames=13,
+            num_pairs=128,
+            sampler_steps=4,
+            guidance=0.0,
+            optim=OptimConfig(kind="muon", lr=1e-3, decay_share=0.4),
+        ),
+        distill=DistillConfig(
+            phases=(Phase(num_frames=9, steps=60), Phase(num_frames=13, steps=120)),
+            batch=8,
+            dmd=DmdConfig(guidance=0.0, shift=12.0),
+            optim=OptimConfig(lr=1e-4, betas=(0.0, 0.999), ema_decay=0.9),
+            critic_optim=OptimConfig(lr=2e-4, betas=(0.0, 0.999)),
+        ),
     )
 
 
@@ -298,15 +307,84 @@ def small() -> Recipe:
         steps=5000,
         batch=64,
         checkpoint_every=250,
-        data=DataConfig(height_px=480, width_px=832, num_frames=81),
+        sample_every=1000,
+        data=DataConfig(height_px=480, width_px=832, num_frames=81, palindrome=0.2),
         codec=CodecConfig(kind="wan", channels=16, pretrained="Wan-AI/Wan2.1-T2V-1.3B-Diffusers"),
         model=ModelConfig(heads=8, head_dim=64, layers=12, ffn_dim=2048, freq_dim=256),
         flow=FlowConfig(),
         optim=OptimConfig(lr=1e-4, warmup_steps=200, ema_decay=0.999),
+        ode=_ode(lr=2e-5),
+        distill=_distill((81,), lr=2e-5, critic_lr=4e-6),
     )
 
 
-RECIPES = {"tiny": tiny, "small": small}
+def relic_1_3b() -> Recipe:
+    """RELIC's numbers on Wan 2.1 1.3B. Not yet run: needs GPUs and downloads."""
+    return _relic("1.3b", wan_1_3b(), "Wan-AI/Wan2.1-T2V-1.3B-Diffusers")
+
+
+def relic_14b() -> Recipe:
+    """RELIC: Wan 2.1 14B for teacher, student and scores. Not yet run: needs GPUs and downloads."""
+    return _relic("14b", wan_14b(), "Wan-AI/Wan2.1-T2V-14B-Diffusers")
+
+
+def _relic(name: str, model: ModelConfig, pretrained: str) -> Recipe:
+    return Recipe(
+        name=name,
+        # RELIC sec. 4.2: 5 s for 5,000 steps, 10 s for 1,000, 20 s for 4,000. Its batch and rates
+        # are not published; these are Self-Forcing's, as everywhere below.
+        steps=10_000,
+        curriculum=(Phase(num_frames=81, steps=5000), Phase(num_frames=161, steps=1000)),
+        batch=64,
+        checkpoint_every=250,
+        sample_every=500,
+        # RELIC sec. 3 has palindromes without their share; 0.2 is ReWorld's.
+        data=DataConfig(height_px=480, width_px=832, num_frames=317, palindrome=0.2),
+        codec=CodecConfig(kind="wan", channels=16, pretrained=pretrained),
+        text=TextConfig(kind="umt5", pretrained=pretrained),
+        # RELIC has YaRN without its factor; this is 20 s over Wan's 5 s.
+        model=replace(model, pretrained=pretrained, yarn_factor=80 / 21),
+        flow=FlowConfig(),
+        optim=_self_forcing(2e-6),
+        ode=_ode(lr=2e-6),
+        distill=_distill((81, 161, 317), lr=2e-6, critic_lr=4e-7),
+    )
+
+
+def _self_forcing(lr: float, *, ema_start: int = 0) -> OptimConfig:
+    return OptimConfig(
+        lr=lr,
+        betas=(0.0, 0.999),
+        weight_decay=0.01,
+        warmup_steps=0,
+        clip_norm=10.0,
+        ema_decay=0.99,
+        ema_start=ema_start,
+    )
+
+
+def _ode(*, lr: float) -> OdeConfig:
+    """Paths: CausVid's 48 Euler steps, Self-Forcing's 1,500; length and steps are our choice."""
+    return OdeConfig(steps=3000, batch=64, num_frames=81, optim=_self_forcing(lr))
+
+
+def _distill(lengths: tuple[int, ...], *, lr: float, critic_lr: float) -> DistillConfig:
+    """RELIC sec. 4.4: 5 s for 250 iterations, 10 s for 150, 20 s for 150.
+
+    We take its iterations for Self-Forcing's: each updates the fake score, every fifth the student
+    too. Our steps are one update each: 300, 180 and 180. Likewise the average starts at 200
+    iterations, our step 240.
+    """
+    steps = {81: 300, 161: 180, 317: 180}
+    return DistillConfig(
+        phases=tuple(Phase(num_frames=length, steps=steps[length]) for length in lengths),
+        batch=64,
+        optim=_self_forcing(lr, ema_start=240),
+        critic_optim=_self_forcing(critic_lr),
+    )
+
+
+RECIPES = {"tiny": tiny, "small": small, "1.3b": relic_1_3b, "14b": relic_14b}
 
 
 def find(name: str) -> Recipe:

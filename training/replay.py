@@ -28,7 +28,6 @@ def truncated(
     rollout: Rollout,
     gradient: torch.Tensor,
     *,
-    backward: Callable[[torch.Tensor], None] = torch.Tensor.backward,
     no_sync: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> None:
     """Add the gradient of the parameters, the past of every block held constant.
@@ -38,7 +37,6 @@ def truncated(
         rollout: With the memories of the time or without; they are then made again in order, one
             more pass a block, to the same bits.
         gradient: dL/dx, [B, C, F, h, w].
-        backward: Of a block's scalar `<g_b, x_b>`; Accelerate's scales it.
         no_sync: Entered for all blocks but the last, so that processes exchange gradients once.
     """
     memory = student.memory()
@@ -49,13 +47,19 @@ def truncated(
         with nullcontext() if record is last else no_sync():
             x0, _ = student.denoise(record.x, rollout.sigma, record.start, _read(before, record))
             if x0.requires_grad:
-                backward((x0 * _of(gradient, record)).sum())
+                (x0 * _of(gradient, record)).sum().backward()
         if record.memory is None and record is not last:
             with torch.no_grad():
                 memory = student.remember(record, memory, rollout.sigma)
 
 
-def through_cache(student: Student, rollout: Rollout, gradient: torch.Tensor) -> None:
+def through_cache(
+    student: Student,
+    rollout: Rollout,
+    gradient: torch.Tensor,
+    *,
+    no_sync: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> None:
     """Add the gradient of the parameters, through what blocks read of earlier ones.
 
     Only the steps before an exit step are constant. Costs a clean pass with graph a block, and the
@@ -66,6 +70,7 @@ def through_cache(student: Student, rollout: Rollout, gradient: torch.Tensor) ->
             are.
         rollout: With its memories.
         gradient: dL/dx, [B, C, F, h, w].
+        no_sync: As in `truncated`, for all blocks but the first.
 
     Raises:
         ValueError: If the memories were not kept, or are quantised.
@@ -80,11 +85,12 @@ def through_cache(student: Student, rollout: Rollout, gradient: torch.Tensor) ->
         if record.memory is None:
             raise ValueError("replay through the cache needs a rollout that keeps its memories")
         read = tuple(piece.map(_leaf) for piece in _read(record.memory, record))
-        roots, gradients = _run(student, record, rollout.sigma, read, carried)
-        pairs = zip([*roots], [_of(gradient, record), *gradients], strict=True)
-        live = [(root, g) for root, g in pairs if root.requires_grad]
-        if live:
-            torch.autograd.backward([root for root, _ in live], [g for _, g in live])
+        with nullcontext() if record is rollout.records[0] else no_sync():
+            roots, gradients = _run(student, record, rollout.sigma, read, carried)
+            pairs = zip([*roots], [_of(gradient, record), *gradients], strict=True)
+            live = [(root, g) for root, g in pairs if root.requires_grad]
+            if live:
+                torch.autograd.backward([root for root, _ in live], [g for _, g in live])
         _collect(read, carried)
 
 

@@ -22,8 +22,7 @@ from training.model.context import Context
 from training.model.memory import Grid, Memory, Piece
 from training.model.wan import PATCH
 from training.noise import Draw
-from training.recipes import Prediction
-from training.stages.config import RolloutConfig
+from training.stages.config import Prediction, RolloutConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

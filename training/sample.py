@@ -86,10 +86,8 @@ class Sampler:
 
     def describe(self, cam_to_world: np.ndarray, caption: str) -> Signals:
         """The signals of a path."""
-        recipe = self.config.recipe
-        return data.describe(
-            cam_to_world, self.config.intrinsics, caption, data=recipe.data, model=recipe.model
-        )
+        camera = self.config.intrinsics
+        return data.describe(cam_to_world, camera, caption, recipe=self.config.recipe)
 
     def _whole(
         self,

@@ -31,20 +31,15 @@ def write(
     Returns:
         "val_psnr_db" over all frames but the first.
     """
-    config = sampler.config.recipe.data
+    recipe = sampler.config.recipe
+    config = recipe.data
     long = (i for i in range(len(held_out)) if held_out.num_frames(i) >= num_frames)
     clips = [held_out.window(i, 0, num_frames) for i, _ in zip(long, range(_CLIPS), strict=False)]
     if not clips:
         return {}
     real = np.stack([data.resize(c.frames, config.height_px, config.width_px) for c in clips])
     told = [
-        data.describe(
-            c.trajectory.cam_to_world,
-            c.intrinsics,
-            c.caption,
-            data=config,
-            model=sampler.config.recipe.model,
-        )
+        data.describe(c.trajectory.cam_to_world, c.intrinsics, c.caption, recipe=recipe)
         for c in clips
     ]
     made = sampler.window(real[:, 0], data.collate(told))

@@ -15,23 +15,30 @@ from pipelines.console import say
 
 
 def train(
-    stage: Positional[Literal["teacher"]],
+    stage: Positional[Literal["teacher", "ode", "distill"]],
     recipe: Positional[str],
     /,
     *,
     data: Path | None = None,
     run: Path | None = None,
+    teacher: Path | None = None,
+    student: Path | None = None,
     steps: int | None = None,
+    log_with: tuple[str, ...] = ("tensorboard",),
     dry_run: bool = False,
 ) -> None:
     """Train a model; the same command again continues.
 
     Args:
-        stage: What to train.
-        recipe: Name of a training recipe (tiny, small), or the path of a .json file with one.
+        stage: The teacher, then the student's initialisation, then its distillation.
+        recipe: Name of a training recipe (tiny, small, 1.3b, 14b), or the path of a .json file with
+            one.
         data: A dataset with shards.
         run: Folder of the run.
+        teacher: Run of the teacher; for ode and distill.
+        student: Run of the student to start from; the teacher by default.
         steps: Stop after this many steps; the recipe's length by default.
+        log_with: Trackers beside metrics.jsonl, by Accelerate's names; none to have none.
         dry_run: Print the resolved recipe and stop: the beginning of a recipe of your own.
     """
     if dry_run:
@@ -41,9 +48,18 @@ def train(
         return
     if data is None or run is None:
         raise ValueError("training needs --data DATASET and --run FOLDER")
+    if stage == "teacher" and (teacher or student):
+        raise ValueError("--teacher and --student are for the stages ode and distill")
+    if stage != "teacher" and teacher is None:
+        raise ValueError(
+            f"the stage {stage} needs --teacher RUN, a run of `relickit train teacher`"
+        )
     from pipelines.launch import train as train_stage
 
-    train_stage(stage, recipe, data, run, steps)
+    trackers = () if log_with == ("none",) else log_with
+    train_stage(
+        stage, recipe, data, run, steps, teacher=teacher, student=student, log_with=trackers
+    )
 
 
 def sample(

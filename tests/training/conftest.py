@@ -96,6 +96,7 @@ def recipe() -> recipes.Recipe:
         steps=6,
         batch=2,
         checkpoint_every=2,
+        sample_every=0,
         data=replace(tiny.data, height_px=32, width_px=48, num_frames=9),
         codec=replace(tiny.codec, channels=8, fit_windows=4),
         model=replace(tiny.model, heads=2, head_dim=16, layers=2, ffn_dim=32, cond_dim=16),

@@ -97,7 +97,7 @@ def test_a_student_with_a_learned_fake_score_finds_mean_and_covariance():
             optims[0].step()
         else:
             optims[1].zero_grad()
-            dmd.critic_loss(x, as_score(*critic), config, generator).backward()
+            dmd.critic_errors(x, as_score(*critic), config, generator)[0].mean().backward()
             optims[1].step()
     assert turns == steps // 6
     with torch.no_grad():

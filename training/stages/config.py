@@ -1,4 +1,4 @@
-"""What the stages are told: optimizers, lengths, rollouts, initialisation, distillation."""
+"""What the stages are told: flow, optimizers, lengths, rollouts, initialisation, distillation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,40 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from training.model.memory import Policy
+
+Prediction = Literal["v", "x0", "residual", "warp"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FlowConfig:
+    """Flow matching.
+
+    Attributes:
+        prediction: What the network predicts: "v" = noise - x0 (Wan); "x0"; "residual" = x0 minus
+            the first latent, so that an output of zero repeats the first frame. A departure:
+            "warp" adds to the residual D weights per place of a latent, for the first frame seen
+            again from the frames' poses as if everything lay at each of `warp_depths_m`; see
+            `training.warp`. The geometry of the camera is given, depth is learned.
+        warp_depths_m: Assumed planar depths, in metres; for "warp" alone.
+        shift: Of the noise levels towards 1, in training and sampling: s' = k s / (1 + (k - 1) s).
+        min_sigma: Smallest noise level in training.
+        sampler_steps: Euler steps of a sample.
+    """
+
+    prediction: Prediction = "v"
+    warp_depths_m: tuple[float, ...] = ()
+    shift: float = 5.0
+    min_sigma: float = 0.0
+    sampler_steps: int = 40
+
+    def __post_init__(self):
+        if (self.prediction == "warp") != bool(self.warp_depths_m):
+            raise ValueError(
+                f"warp_depths_m go with the prediction 'warp' alone, got {self.prediction!r} with "
+                f"{self.warp_depths_m}"
+            )
+        if not all(depth > 0 for depth in self.warp_depths_m):
+            raise ValueError(f"warp_depths_m must be positive, got {self.warp_depths_m}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,249 @@
+"""Distillation: the student learns from its own videos (self-forcing, RELIC sec. 4.4.2).
+
+Per step either the student or the fake score learns. The student makes a video without a graph; two
+scores judge it whole; what they say is back-propagated block by block (`training.replay`), so
+memory does not grow with the video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from shards.reader import ShardDataset
+from training import dmd, loop, noise, replay, validation, warp
+from training.data import Batch, Clips
+from training.dmd import ModelScore
+from training.loop import MAIN, Learner, Stage, Turn
+from training.metrics import Tally
+from training.model.wan import WorldModel
+from training.noise import Purpose
+from training.recipes import Recipe
+from training.rollout import Rollout, Student, rollout
+from training.run import CAUSAL
+from training.sample import Sampler
+from training.stages.config import DistillConfig, phase_at
+from training.stages.student import Origin, begin
+
+CRITIC = "critic"
+
+
+def train(
+    recipe: Recipe,
+    data: Path,
+    run: Path,
+    *,
+    teacher: Path,
+    student: Path | None = None,
+    steps: int | None = None,
+    log_with: Sequence[str] = (),
+    progress: loop.Progress | None = None,
+) -> None:
+    """Distil, or go on distilling, a recipe's student.
+
+    Args:
+        recipe: What to train.
+        data: The dataset's folder, with its shards; gives first frames, paths and captions.
+        run: The run folder.
+        teacher: The run of the bidirectional teacher: the real score.
+        student: The run of the initialised student; the teacher's weights by default.
+        steps: Stop here instead of at the recipe's end; running again goes on.
+        log_with: See `loop.start`.
+        progress: Called after every step.
+
+    Raises:
+        ValueError: If the run belongs to something else; see also `loop.fit`.
+    """
+    clips, held_out = (ShardDataset(data, split) for split in ("train", "val"))
+    train_on(
+        clips,
+        recipe,
+        run,
+        teacher=teacher,
+        student=student,
+        held_out=held_out,
+        steps=steps,
+        log_with=log_with,
+        progress=progress,
+    )
+
+
+def train_on(
+    clips: Clips,
+    recipe: Recipe,
+    run: Path,
+    *,
+    teacher: Path,
+    student: Path | None = None,
+    held_out: Clips | None = None,
+    steps: int | None = None,
+    log_with: Sequence[str] = (),
+    progress: loop.Progress | None = None,
+) -> None:
+    """The same on any source of clips; `held_out` is for validation videos."""
+    config = recipe.distill
+    if config is None:
+        raise ValueError(f"the recipe {recipe.name!r} has no stage 'distill'; add its key to it")
+    accelerator = loop.start(run, log_with)
+    origin = begin(
+        "distill",
+        recipe,
+        clips,
+        run,
+        teacher=teacher,
+        student=student,
+        phases=config.phases,
+        batch=config.batch,
+        device=accelerator.device,
+    )
+    if origin.teacher_config.stage in CAUSAL:
+        raise ValueError(
+            f"{teacher} is a student's run; distillation needs the bidirectional teacher's"
+        )
+    stage = Distill(origin, config, held_out or clips)
+    loop.fit(stage, run, accelerator, steps=steps, progress=progress)
+
+
+class Distill(Stage):
+    """Self-forcing with distribution matching and replayed back-propagation.
+
+    Args:
+        origin: Weights, codec and data.
+        config: See `DistillConfig`.
+        held_out: For validation videos.
+    """
+
+    def __init__(self, origin: Origin, config: DistillConfig, held_out: Clips):
+        recipe = origin.config.recipe
+        self._origin, self._config, self._held_out = origin, config, held_out
+        self._student = origin.new_student()
+        critic = (
+            origin.new_student()
+            if config.critic_init == "student"
+            else origin.frozen_teacher(config.phases[0].num_frames).train().requires_grad_(True)
+        )
+        self.learners = {
+            MAIN: Learner(model=self._student, optim=config.optim),
+            CRITIC: Learner(model=critic, optim=config.critic_optim),
+        }
+        self._teacher: tuple[int, WorldModel] | None = None
+        self.steps, self.accumulation = config.steps, recipe.accumulation
+        self.checkpoint_every, self.sample_every = recipe.checkpoint_every, recipe.sample_every
+
+    def turn(self, step: int) -> str:
+        """The fake score's, several times, then the student's."""
+        return MAIN if self._config.dmd.trains_student(step) else CRITIC
+
+    def backward(self, turn: Turn) -> Tally:
+        """One micro-batch of whoever's turn it is."""
+        seed = self._origin.config.recipe.seed
+        batch = self._origin.windows.batch(turn.step, **turn.share).to(turn.device)
+        student = self._at_work(turn, batch)
+        draw = noise.generators(seed, batch.numbers, Purpose.ROLLOUT, turn.device)
+        made = rollout(
+            student, draw, exit_step=self._exit(turn.step), keep=self._config.keep_memories
+        )
+        judge = self._teach_student if self.turn(turn.step) == MAIN else self._teach_critic
+        tally = judge(turn, batch, student, made)
+        _measure(tally, made.latents)
+        return tally
+
+    def validate(self, done: int, run: Path, *, writes: bool) -> dict[str, float]:
+        """Held-out windows, the truth beside the student's stream."""
+        origin = self._origin
+        return validation.write(
+            Sampler(config=origin.config, codec=origin.codec, model=self._student),
+            self._held_out,
+            run,
+            done,
+            num_frames=phase_at(self._config.phases, done - 1).num_frames,
+            writes=writes,
+        )
+
+    def _teach_student(self, turn: Turn, batch: Batch, student: Student, made: Rollout) -> Tally:
+        config, video = self._config, made.latents
+        num_frames = phase_at(config.phases, turn.step).num_frames
+        real = self._score(self._real(num_frames), student, guidance=config.dmd.guidance)
+        fake = self._score(turn.models[CRITIC], student)
+        draw = self._score_draw(turn, batch)
+        direction = dmd.direction(video, real, fake, config.dmd, draw)
+        gradient = dmd.gradient(direction) / turn.accumulation
+        way = replay.truncated if config.replay == "truncated" else replay.through_cache
+        with turn.exchanging(MAIN):
+            way(student, made, gradient, no_sync=lambda: turn.silent(MAIN))
+        tally = Tally()
+        tally.add("loss", 0.5 * direction.double().square())
+        return tally
+
+    def _teach_critic(self, turn: Turn, batch: Batch, student: Student, made: Rollout) -> Tally:
+        with turn.exchanging(CRITIC):
+            found, sigma = dmd.critic_errors(
+                made.latents,
+                self._score(turn.models[CRITIC], student),
+                self._config.dmd,
+                self._score_draw(turn, batch),
+                prediction=student.prediction,
+            )
+            turn.backward(found.mean())
+        tally = Tally()
+        tally.add("loss", found)
+        tally.add_parts("loss_by_level", found, sigma)
+        return tally
+
+    def _at_work(self, turn: Turn, batch: Batch) -> Student:
+        recipe, codec = self._origin.config.recipe, self._origin.codec
+        depths_m = recipe.flow.warp_depths_m
+        return Student(
+            model=turn.models[MAIN],
+            signals=batch.signals,
+            first=codec.encode(batch.frames[:, :1]),
+            config=recipe.rollout,
+            prediction=recipe.flow.prediction,
+            views=warp.latents(codec, batch.frames[:, 0], batch.signals, depths_m),
+        )
+
+    def _score(self, model: torch.nn.Module, of: Student, *, guidance: float = 0.0) -> ModelScore:
+        return ModelScore(
+            model=model,
+            signals=of.signals,
+            prediction=of.prediction,
+            views=of.views,
+            guidance=guidance,
+        )
+
+    def _score_draw(self, turn: Turn, batch: Batch) -> list[torch.Generator]:
+        seed = self._origin.config.recipe.seed
+        return noise.generators(seed, batch.numbers, Purpose.SCORE, turn.device)
+
+    def _real(self, num_frames: int) -> WorldModel:
+        """The teacher of this length (RELIC: 5, 10 and 20 s teachers for 5, 10 and 20 s)."""
+        if self._teacher is None or self._teacher[0] != num_frames:
+            self._teacher = num_frames, self._origin.frozen_teacher(num_frames)
+        return self._teacher[1]
+
+    def _exit(self, step: int) -> int:
+        """The exit step: the same for all blocks, micro-batches and processes."""
+        count = len(self._origin.config.recipe.rollout.levels)
+        if self._config.exit == "cycled":
+            # By rounds: all turns of a round have the same one.
+            return step // (self._config.dmd.critic_updates + 1) % count
+        seed, cpu = self._origin.config.recipe.seed, torch.device("cpu")
+        draw = noise.generator(seed, step, Purpose.EXIT, cpu)
+        return int(torch.randint(count, (), generator=draw))
+
+
+def _measure(tally: Tally, video: torch.Tensor) -> None:
+    """Drift and saturation over rollout time, in quarters, against the given first latent.
+
+    Drift is the distance of the channels' means, saturation the spread over the first one's.
+    """
+    first, rest = video[:, :, :1], video[:, :, 1:]
+    drift = (rest.mean((3, 4)) - first.mean((3, 4))).abs().mean(1)
+    saturation = rest.std((1, 3, 4)) / first.std((1, 3, 4)).clamp_min(1e-6)
+    places = (torch.arange(rest.shape[2], device=video.device) / rest.shape[2]).expand(
+        len(video), -1
+    )
+    for name, values in (("drift", drift), ("saturation", saturation)):
+        tally.add_parts(name, values.flatten(), places.flatten())

@@ -1,0 +1,120 @@
+"""What both stages of the student begin with: the teacher's run, its codec, weights."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from capture import files
+from training.autoencoder import Codec, open_codec
+from training.data import Clips, Windows
+from training.model.wan import WorldModel
+from training.recipes import Recipe
+from training.run import (
+    CAUSAL,
+    RunConfig,
+    StageName,
+    averaged_weights,
+    build,
+    claim,
+    restored,
+)
+from training.stages.config import Phase
+from training.stages.teacher import weights_name
+from training.state import load_weights
+
+_SHARED = ("data", "codec", "model", "flow")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """Where a student comes from.
+
+    Attributes:
+        config: Of the new run.
+        codec: The teacher's, on the training device.
+        windows: The training data.
+        teacher: The teacher's run folder.
+        teacher_config: Its config.
+        student: The run whose weights the student starts from; the teacher's by default.
+        device: To train on.
+    """
+
+    config: RunConfig
+    codec: Codec
+    windows: Windows
+    teacher: Path
+    teacher_config: RunConfig
+    student: Path
+    device: torch.device
+
+    def new_student(self) -> WorldModel:
+        """The student with its first weights."""
+        model = build(self.config.recipe, self.codec)
+        load_weights(model, averaged_weights(self.student))
+        return model
+
+    def frozen_teacher(self, num_frames: int) -> WorldModel:
+        """The teacher on the device: of the phase with windows of this length, or its last."""
+        path = self.teacher / weights_name(num_frames)
+        weights = path if path.is_file() else averaged_weights(self.teacher)
+        return restored(self.config.recipe, self.codec, weights).to(self.device)
+
+
+def begin(
+    stage: StageName,
+    recipe: Recipe,
+    clips: Clips,
+    run: Path,
+    *,
+    teacher: Path,
+    student: Path | None,
+    phases: tuple[Phase, ...],
+    batch: int,
+    device: torch.device,
+) -> Origin:
+    """Claim the run folder of a student.
+
+    Raises:
+        ValueError: If teacher or student are of another recipe, or the folder of another run.
+    """
+    teacher_config = RunConfig.load(teacher)
+    for origin in filter(None, (teacher, student)):
+        _require_same(origin, RunConfig.load(origin).recipe, recipe)
+    if student is not None and RunConfig.load(student).stage not in CAUSAL:
+        raise ValueError(f"{student} is no student but a teacher; leave --student away to use it")
+    windows = Windows(clips, recipe, phases, batch)
+    config = RunConfig(
+        recipe=recipe,
+        manifest_sha=clips.manifest_sha,
+        intrinsics=windows.intrinsics,
+        stage=stage,
+        teacher_sha=files.sha256(averaged_weights(teacher)),
+        student_sha=files.sha256(averaged_weights(student)) if student else "",
+    )
+    claim(run, config)
+    codec_file = run / "codec.safetensors"
+    if (teacher / codec_file.name).is_file() and not codec_file.is_file():
+        with files.replacing(codec_file) as temporary:
+            shutil.copyfile(teacher / codec_file.name, temporary)
+    return Origin(
+        config=config,
+        codec=open_codec(recipe.codec, codec_file, None).to(device),
+        windows=windows,
+        teacher=teacher,
+        teacher_config=teacher_config,
+        student=student or teacher,
+        device=device,
+    )
+
+
+def _require_same(origin: Path, theirs: Recipe, ours: Recipe) -> None:
+    for part in _SHARED:
+        if getattr(theirs, part) != getattr(ours, part):
+            raise ValueError(
+                f"{origin} was trained with another {part!r} than the recipe {ours.name!r} has; "
+                "use the recipe of that run"
+            )
