@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from capture.files import replacing
 from training.recipes import CodecConfig
+from training.tiny_decoder import TinyDecoder
 
 CELL = 8
 GROUP = 4
@@ -126,20 +127,44 @@ class WanCodec:
 
     Args:
         model: An `AutoencoderKLWan`.
+        decoder: Takes its place in decoding; see `training.tiny_decoder`.
     """
 
-    def __init__(self, model: Any):
+    def __init__(self, model: Any, decoder: TinyDecoder | None = None):
         config = model.config
         self._model = model.eval().requires_grad_(False)
+        self._decoder = decoder
         self._mean = torch.tensor(config.latents_mean).view(1, -1, 1, 1, 1)
         self._std = torch.tensor(config.latents_std).view(1, -1, 1, 1, 1)
 
     @classmethod
-    def load(cls, pretrained: str) -> WanCodec:
-        """Load weights from a folder or a name known to huggingface_hub."""
+    def load(cls, config: CodecConfig) -> WanCodec:
+        """Load weights from a folder or a name known to huggingface_hub.
+
+        Raises:
+            ValueError: If there are none, or the latents have another number of channels.
+        """
         from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 
-        return cls(AutoencoderKLWan.from_pretrained(pretrained, subfolder="vae"))
+        source = config.pretrained
+        try:
+            model: Any = AutoencoderKLWan.from_pretrained(
+                source, subfolder="vae", use_safetensors=True
+            )
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"codec.pretrained = {source!r} has no Wan autoencoder (vae/config.json and "
+                f"safetensors) that can be loaded: {error}"
+            ) from error
+        if model.config.z_dim != config.channels:
+            raise ValueError(
+                f"the autoencoder of {source} makes latents of {model.config.z_dim} channels, "
+                f"codec.channels is {config.channels}"
+            )
+        decoder = None
+        if config.decoder:
+            decoder = TinyDecoder.load(Path(config.decoder), config.channels)
+        return cls(model, decoder)
 
     @property
     def channels(self) -> int:
@@ -156,12 +181,18 @@ class WanCodec:
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents to frames, rounded and clipped."""
-        video = self._model.decode(latents * self._std.to(latents) + self._mean.to(latents)).sample
+        if self._decoder is not None:
+            video = self._decoder(latents)
+        else:
+            raw = latents * self._std.to(latents) + self._mean.to(latents)
+            video = self._model.decode(raw).sample
         return _to_uint8(video.permute(0, 2, 3, 4, 1))
 
     def to(self, device: torch.device) -> WanCodec:
         """Move to a device."""
         self._model.to(device)
+        if self._decoder is not None:
+            self._decoder.to(device)
         return self
 
 
@@ -195,7 +226,7 @@ def open_codec(config: CodecConfig, file: Path, windows: torch.Tensor | None) ->
         ValueError: If the file is missing and there is nothing to fit to.
     """
     if config.kind == "wan":
-        return WanCodec.load(config.pretrained)
+        return WanCodec.load(config)
     if not file.is_file():
         if windows is None:
             raise ValueError(f"{file} is missing; run `relickit train` on this run again")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from training.autoencoder import LinearCodec, WanCodec
+from training.autoencoder import LinearCodec, WanCodec, open_codec
+from training.recipes import CodecConfig
+from training.tiny_decoder import TinyDecoder
 
 
 @pytest.fixture
@@ -51,19 +56,59 @@ def test_a_wrong_number_of_frames_is_an_error(frames):
         LinearCodec.fit(frames, 4).encode(frames[:, :8])
 
 
-def test_wans_autoencoder_has_the_same_shapes(frames):
+MEAN, STD = [0.5, -1.0, 2.0, 0.0], [2.0, 0.5, 1.0, 3.0]
+
+
+@pytest.fixture(scope="module")
+def wan(tmp_path_factory) -> Path:
+    """`vae` as in Wan-AI/Wan2.1-T2V-*-Diffusers, tiny and random."""
     from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 
     torch.manual_seed(0)
-    model = AutoencoderKLWan(
-        base_dim=4,
-        z_dim=4,
-        dim_mult=[1, 1, 1, 1],
-        num_res_blocks=1,
-        latents_mean=[0.0] * 4,
-        latents_std=[1.0] * 4,
-    )
-    codec = WanCodec(model)
+    sizes = {"base_dim": 4, "z_dim": 4, "dim_mult": [1, 1, 1, 1], "num_res_blocks": 1}
+    model = AutoencoderKLWan(**sizes, latents_mean=MEAN, latents_std=STD)
+    folder = tmp_path_factory.mktemp("wan")
+    model.save_pretrained(folder / "vae")
+    return folder
+
+
+def wan_config(folder: Path, **changes) -> CodecConfig:
+    return CodecConfig(kind="wan", pretrained=str(folder), **{"channels": 4, **changes})
+
+
+def test_wans_autoencoder_has_the_same_shapes(frames, wan, tmp_path):
+    codec = open_codec(wan_config(wan), tmp_path / "codec.safetensors", None)
     latents = codec.encode(frames[:1])
     assert latents.shape == (1, codec.channels, 3, 2, 3)
     assert codec.decode(latents).shape == frames[:1].shape
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_latents_are_normalised_as_the_config_says(frames, wan):
+    from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
+
+    model = AutoencoderKLWan.from_pretrained(wan, subfolder="vae")
+    with torch.no_grad():
+        raw = model.encode(frames[:1].permute(0, 4, 1, 2, 3) / 127.5 - 1).latent_dist.mode()
+        latents = WanCodec.load(wan_config(wan)).encode(frames[:1])
+    for channel, (mean, std) in enumerate(zip(MEAN, STD, strict=True)):
+        torch.testing.assert_close(latents[:, channel], (raw[:, channel] - mean) / std)
+
+
+def test_a_tiny_decoder_takes_wans_place(frames, wan, tmp_path):
+    torch.manual_seed(0)
+    decoder = TinyDecoder(4, (6, 5, 4, 4))
+    save_file(decoder.state_dict(), tmp_path / "tiny.safetensors")
+    codec = WanCodec.load(wan_config(wan, decoder=str(tmp_path / "tiny.safetensors")))
+    latents = codec.encode(frames[:2])
+    with torch.no_grad():
+        expected = (decoder(latents).permute(0, 2, 3, 4, 1) + 1) * 127.5
+    assert torch.equal(codec.decode(latents), expected.round().to(torch.uint8))
+    assert torch.equal(WanCodec.load(wan_config(wan)).encode(frames[:2]), latents)
+
+
+def test_what_is_no_autoencoder_is_a_sentence(wan, tmp_path):
+    with pytest.raises(ValueError, match="has no Wan autoencoder"):
+        WanCodec.load(wan_config(tmp_path))
+    with pytest.raises(ValueError, match=r"latents of 4 channels, codec\.channels is 16"):
+        WanCodec.load(wan_config(wan, channels=16))

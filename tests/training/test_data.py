@@ -105,12 +105,10 @@ def test_processes_share_a_batch(clips, recipe):
 
 def test_without_a_fixed_step_a_window_has_its_own(path, recipe):
     """RELIC's unit: a path and the same path at twice the size look alike."""
-    config = dataclasses.replace(recipe.data, step_m=None)
+    recipe = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, step_m=None))
     large = path.copy()
     large[:, :3, 3] *= 2
-    told = [
-        data.describe(p, INTRINSICS, "", data=config, model=recipe.model) for p in (path, large)
-    ]
+    told = [data.describe(p, INTRINSICS, "", recipe=recipe) for p in (path, large)]
     torch.testing.assert_close(told[0].poses, told[1].poses)
     torch.testing.assert_close(told[0].actions, told[1].actions)
 

@@ -37,7 +37,7 @@ def film(poses: np.ndarray, camera: Intrinsics = NARROW) -> np.ndarray:
 
 
 def told(poses: np.ndarray, recipe, camera: Intrinsics = NARROW) -> Signals:
-    return data.describe(poses, camera, "", data=recipe.data, model=recipe.model)
+    return data.describe(poses, camera, "", recipe=recipe)
 
 
 def seen(frames: np.ndarray, signals: Signals, *depths_m: float) -> np.ndarray:
