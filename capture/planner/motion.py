@@ -20,6 +20,8 @@ _MAX_TURN_CHANGE_DEG_S2 = 200.0
 # Turning by one radian takes as long as walking this far: a walk of v m/s turns by at most
 # v / 1.2 rad/s, even where the way doubles back on itself.
 TURN_M = 1.2
+# A course is rounded over about this length, so that the pace changes gently.
+CORNER_M = 0.35
 _SWAY_S, _TREMOR_S, _TREMOR_SHARE = 0.9, 0.15, 0.12
 
 
@@ -123,7 +125,8 @@ def steady(
     fastest = _TURN_MARGIN * motion.pan_deg_s[1] / motion.fps
     change = _MAX_TURN_CHANGE_DEG_S2 / motion.fps**2
     ramp = (turned_deg or 0.0) * np.arange(len(heading_deg)) / len(heading_deg)
-    mode = "nearest" if turned_deg is None else "wrap"
+    # Reflected, so that the smoothed heading is at rest where the path begins and ends.
+    mode = "reflect" if turned_deg is None else "wrap"
     for sigma_s in (0.1, 0.17, 0.25, 0.35, 0.5):
         heading = ramp + gaussian_filter1d(heading_deg - ramp, sigma_s * motion.fps, mode=mode)
         seam = [] if turned_deg is None else heading[:2] + turned_deg

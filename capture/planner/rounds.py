@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 from capture import camera
 from capture.navigation import FreeSpace
 from capture.planner.motion import (
+    CORNER_M,
     TURN_M,
     Make,
     Motion,
@@ -25,7 +26,6 @@ from capture.planner.motion import (
 from capture.planner.walks import random_cell
 
 _STEP_M = 0.05
-_CORNER_M = 0.35  # the course is rounded over about this length
 _MIN_WALK = 0.2  # the rest of the effort may be turning
 
 
@@ -87,7 +87,7 @@ def _course_deg(way: np.ndarray) -> tuple[np.ndarray, float]:
     course = np.degrees(np.unwrap(np.arctan2(forward[:, 1], forward[:, 0])))
     turned_deg = 360.0 * float(np.round((course[-1] - course[0]) / 360.0))
     ramp = turned_deg * np.arange(len(course)) / len(course)
-    return ramp + gaussian_filter1d(course - ramp, _CORNER_M / _STEP_M, mode="wrap"), turned_deg
+    return ramp + gaussian_filter1d(course - ramp, CORNER_M / _STEP_M, mode="wrap"), turned_deg
 
 
 def _closed_way(space: FreeSpace, rng: np.random.Generator, length_m: float) -> np.ndarray | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from capture import camera
 from capture.navigation import FreeSpace, along_path, arc_length, smooth_path
 from capture.planner.motion import (
+    CORNER_M,
     Motion,
     direction_deg,
     ease,
@@ -46,6 +48,7 @@ def roam(
         return None
     along = arc_length(way)
     course = direction_deg(way[:-1], along_path(way, along[:-1] + _LOOK_AHEAD_M))
+    course = gaussian_filter1d(course, CORNER_M / _STEP_M, mode="nearest")
     done = np.concatenate([[0.0], effort_m(np.diff(along[:-1]), np.diff(course)).cumsum()])
     now = np.concatenate([[0.0], speed[1:].cumsum()])
     positions = along_path(way, np.interp(now, done, along[:-1]))
