@@ -49,6 +49,8 @@ class Scene:
         labels: Object id -> what a person would call it: {"sofa_1": "blue sofa"}.
         file: The .glb or .gltf file that the embedded engine shows; empty for built-in scenes and
             levels.
+        exposure_bias: Stops by which Unreal's camera is exposed longer (+1 is twice as bright);
+            None leaves it as the level has it.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Scene:
     places: tuple[Place, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     file: str = ""
+    exposure_bias: float | None = None
 
     @property
     def id(self) -> str:

@@ -64,12 +64,16 @@ class Stage:
     follows: bool = False
 
     def look(self, view: Intrinsics) -> None:
-        """Set the camera's size and field of view."""
+        """Set the camera's size and field of view, and the exposure that the scene asks for."""
         self.view = view
         base = f"vset /camera/{self.camera_id}"
-        self.client.request(
-            [f"{base}/size {view.width_px} {view.height_px}", f"{base}/fov {view.fov_deg:.6f}"]
-        )
+        commands = [
+            f"{base}/size {view.width_px} {view.height_px}",
+            f"{base}/fov {view.fov_deg:.6f}",
+        ]
+        if self.scene.exposure_bias is not None:
+            commands.append(f"{base}/exposure_bias {self.scene.exposure_bias:.6f}")
+        self.client.request(commands)
 
     def renew(self) -> None:
         """Connect again if the connection is gone, and set up everything as it was.

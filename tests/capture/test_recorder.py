@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+import tiny_engine as tiny_engines
 from tiny_engine import BOUNDS, INTRINSICS, tiny_engine, tiny_plan, tiny_world
 
 from capture import camera, survey
 from capture.client import Client
 from capture.engine.raster import Renderer
+from capture.engine.state import Engine
 from capture.navigation import free_space, sample_triangles
-from capture.recorder import prepare, record
-from capture.stream import WrongPose
+from capture.recorder import Unsettled, prepare, record
+from capture.stream import WrongPose, frames
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +103,91 @@ def test_a_frame_under_the_wrong_pose_is_never_kept(stage, tmp_path, monkeypatch
     with pytest.raises(WrongPose, match=r"commanded .* but the engine reports \[1.0, 2.0, 3.0"):
         record(stage, tiny_plan(num_frames=9), tmp_path, on_frame=count)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def sent(stage, monkeypatch) -> list[str]:
+    """Every command that is sent."""
+    commands: list[str] = []
+    send = stage.client.send
+
+    def noted(group):
+        commands.extend(group)
+        return send(group)
+
+    monkeypatch.setattr(stage.client, "send", noted)
+    return commands
+
+
+def test_the_proof_costs_three_captures_and_then_two(stage, sent, tmp_path):
+    pictures = f"vget /camera/{stage.camera_id}/lit bmp"
+    record(stage, tiny_plan(), tmp_path)
+    assert sent.count(pictures) == 6 + 3, "turned round, the first pose, and again at the end"
+    sent.clear()
+    record(stage, tiny_plan(seed=1), tmp_path)
+    assert sent.count(pictures) == 6 + 2
+
+
+def test_a_frame_stays_what_it_was_while_others_come(stage):
+    """Their memory is used again."""
+    poses = tiny_plan().trajectory.cam_to_world
+    alone = [next(frames(stage, pose[None], INTRINSICS)) for pose in poses]
+    at_once = list(frames(stage, poses, INTRINSICS))
+    for one, other in zip(alone, at_once, strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_stream_that_is_given_up_leaves_the_connection_sound(stage):
+    poses = tiny_plan(num_frames=20).trajectory.cam_to_world
+    taken = frames(stage, poses, INTRINSICS)
+    first = next(taken)
+    taken.close()
+    again = next(frames(stage, poses, INTRINSICS))
+    np.testing.assert_array_equal(first.rgb, again.rgb)
+    assert stage.num_retakes == 0
+
+
+class _LateEngine(Engine):
+    """Pictures are those of an earlier capture, under the newest pose (UnrealCV issue 119)."""
+
+    captures_late, kinds = 1, ("lit", "depth", "object")
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._asked_for: list = []
+
+    def render(self, camera, output):
+        if output == "lit":
+            self._asked_for.append((camera.location_cm, camera.rotation_deg))
+        if output in self.kinds and self._asked_for:
+            place, angles = self._asked_for[-1 - self.captures_late :][0]
+            camera = dataclasses.replace(camera, location_cm=place, rotation_deg=angles)
+        return super().render(camera, output)
+
+
+@pytest.mark.parametrize("kinds", [("lit", "depth", "object"), ("lit",)])
+@pytest.mark.parametrize("captures", [1, 2])
+def test_pictures_that_come_late_are_refused(captures, kinds, tmp_path, monkeypatch):
+    monkeypatch.setattr(tiny_engines, "Engine", _LateEngine)
+    monkeypatch.setattr(_LateEngine, "captures_late", captures)
+    monkeypatch.setattr(_LateEngine, "kinds", kinds)
+    with tiny_engine() as address, Client(address, timeout_s=60) as client:
+        stage = prepare(client)
+        with pytest.raises(Unsettled, match=r"lag behind the camera|still differ|stays the same"):
+            record(stage, tiny_plan(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_scene_sets_the_exposure(stage, sent, tmp_path):
+    assert not any("exposure_bias" in command for command in sent)
+    stage.scene = dataclasses.replace(stage.scene, exposure_bias=1.5)
+    episode = record(stage, tiny_plan(), tmp_path)
+    assert f"vset /camera/{stage.camera_id}/exposure_bias 1.500000" in sent
+    assert episode.scene.exposure_bias == 1.5
+    stage.client.close()
+    stage.renew()
+    assert stage.client.ask("vget /unrealcv/status")
 
 
 def test_the_survey_finds_the_free_space(stage):
