@@ -18,9 +18,10 @@ from capture import files
 from capture.engine import bvh
 from capture.engine.bvh import trace
 from capture.engine.compiling import cache_folder, kernel
+from capture.engine.layout import LIGHT, MAPPED, MATERIAL
 from capture.engine.materials import TWO_SIDED
 from capture.engine.sun import GROUND, HORIZON, SUN_R, SUN_X, ZENITH, sun_share
-from capture.engine.world import LIGHT, MAPPED, MATERIAL, World
+from capture.engine.world import World
 
 _log = logging.getLogger(__name__)
 _VERSION = 4
@@ -279,6 +280,25 @@ def _tangents(nx, ny, nz):
     return 1.0 + sign * nx * nx * a, sign * b, -sign * nx, b, sign + ny * ny * a, -ny
 
 
+@kernel(inline="always")
+def _cosine_ray(ray, rays, turn):
+    """One of `rays` directions spread over the hemisphere about z by the cosine law."""
+    radius = math.sqrt((ray + 0.5) / rays)
+    phi = ray * _GOLDEN_ANGLE + turn
+    z = math.sqrt(max(1.0 - radius * radius, 0.0))
+    return radius * math.cos(phi), radius * math.sin(phi), z
+
+
+@kernel(inline="always")
+def _sunlight(gx, gy, gz, scale, x, y, z, shadow, to_shadow, light):
+    """Share of the sun's light on a surface at (x, y, z) whose unit normal is g * scale."""
+    sun = (gx * light[SUN_X] + gy * light[SUN_X + 1] + gz * light[SUN_X + 2]) * scale
+    if sun > 0.0:
+        lift = 0.03 * scale
+        sun *= sun_share(shadow, to_shadow, x + gx * lift, y + gy * lift, z + gz * lift)
+    return max(sun, 0.0)
+
+
 @kernel()
 def _gather_point(
     i, points, boxes, corners, index, faces, vertices, vertex_light, atlas, albedo, two_sided,
@@ -295,10 +315,7 @@ def _gather_point(
     t0, t1, t2, s0, s1, s2 = _tangents(nx, ny, nz)
     turn, backs = _turn(p[0], p[1], p[2]), 0
     for ray in range(rays):
-        radius = math.sqrt((ray + 0.5) / rays)
-        phi = ray * _GOLDEN_ANGLE + turn
-        lx, ly = radius * math.cos(phi), radius * math.sin(phi)
-        lz = math.sqrt(max(1.0 - radius * radius, 0.0))
+        lx, ly, lz = _cosine_ray(ray, rays, turn)
         dx = lx * t0 + ly * s0 + lz * nx
         dy = lx * t1 + ly * s1 + lz * ny
         dz = lx * t2 + ly * s2 + lz * nz
@@ -318,11 +335,7 @@ def _gather_point(
                 continue
             scale = -scale
         hx, hy, hz = x + t * dx, y + t * dy, z + t * dz
-        sun = (gx * light[SUN_X] + gy * light[SUN_X + 1] + gz * light[SUN_X + 2]) * scale
-        if sun > 0.0:
-            lift = 0.03 * scale
-            sun *= sun_share(shadow, to_shadow, hx + gx * lift, hy + gy * lift, hz + gz * lift)
-        sun = max(sun, 0.0)
+        sun = _sunlight(gx, gy, gz, scale, hx, hy, hz, shadow, to_shadow, light)
         near = min(t / _FILL_REACH_M, 1.0) ** 0.7
         v0, v1, v2 = faces[f, 0], faces[f, 1], faces[f, 2]
         tx, ty = 0, 0

@@ -115,6 +115,25 @@ def pack(materials: list[Material]) -> MaterialTable:
     )
 
 
+def extend(table: MaterialTable, material: Material) -> MaterialTable:
+    """A table with one more material behind the others."""
+    new = pack([material])
+    depth = max(table.levels.shape[1], new.levels.shape[1])
+    levels = [
+        np.pad(t, ((0, 0), (0, depth - t.shape[1])), mode="edge")
+        for t in (table.levels, new.levels + len(table.texels))
+    ]
+    values = new.values.copy()
+    values[:, TEXTURE] += len(table.sizes)
+    return MaterialTable(
+        values=np.concatenate([table.values, values]),
+        texels=np.concatenate([table.texels, new.texels]),
+        levels=np.concatenate(levels),
+        sizes=np.concatenate([table.sizes, new.sizes]),
+        albedo=np.concatenate([table.albedo, new.albedo]),
+    )
+
+
 def plain(r: float, g: float, b: float) -> np.ndarray:
     """A one-colour texture from display-encoded numbers in 0..1."""
     return (np.array([[[r, g, b]]]) * 255 + 0.5).astype(np.uint8)

@@ -270,10 +270,12 @@ def sheet(positions_m: np.ndarray) -> Mesh:
     """
     grid = np.asarray(positions_m, dtype=np.float64)
     normals = _unit(_cross(np.gradient(grid, axis=0), np.gradient(grid, axis=1)))
-    # A corner that is pinched to a point has no slope of its own: it takes its row's.
-    pinched = ~normals.any(axis=-1)
-    rows = np.broadcast_to(_unit(normals.sum(axis=1, keepdims=True)), normals.shape)
-    normals[pinched] = rows[pinched]
+    # What is pinched to a point has no slope of its own: it takes its row's, and a row that is
+    # pinched as a whole the sheet's.
+    for axis in (1, (0, 1)):
+        pinched = ~normals.any(axis=-1)
+        mean = np.broadcast_to(_unit(normals.sum(axis=axis, keepdims=True)), normals.shape)
+        normals[pinched] = mean[pinched]
     down = np.linalg.norm(np.diff(grid[:, 0], axis=0), axis=-1)
     across = np.linalg.norm(np.diff(grid[0], axis=0), axis=-1)
     v = np.concatenate([[0.0], np.cumsum(down)])[:, None]

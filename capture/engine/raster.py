@@ -61,14 +61,10 @@ class Renderer:
         limit = int(config.NUMBA_NUM_THREADS)  # pyright: ignore[reportAttributeAccessIssue]
         self._threads = limit if threads is None else max(1, min(threads, limit))
         self._clouds = noise(512, world.lighting.seed, cells=4, octaves=7, gain=0.55)
-        self._two_sided = world.materials.values[:, TWO_SIDED] > 0
         self._revision = -1
         self._key: tuple = ()
         self._outputs: dict[str, np.ndarray] = {}
-        size = len(world.faces)
-        self._planes = np.empty((size, visibility.PLANE_COLUMNS))
-        self._boxes = np.empty((size, visibility.BOX_COLUMNS), dtype=np.int32)
-        self._slot_face = np.empty(size, dtype=np.int32)
+        self._slot_face = np.empty(0, dtype=np.int32)
         self._depth_key = np.empty((0, 0, 0), dtype=np.float32)
         self._seen = np.empty((0, 0, 0), dtype=np.int32)
         self._samples = 0
@@ -125,6 +121,12 @@ class Renderer:
             return
         self._revision = self._world.revision
         self._key = ()
+        size = len(self._world.faces)
+        if len(self._slot_face) != size:
+            self._planes = np.empty((size, visibility.PLANE_COLUMNS))
+            self._boxes = np.empty((size, visibility.BOX_COLUMNS), dtype=np.int32)
+            self._slot_face = np.empty(size, dtype=np.int32)
+            self._two_sided = self._world.materials.values[:, TWO_SIDED] > 0
         self._runs, self._spheres = _clusters(self._world)
         visible = np.array([o.visible for o in self._world.objects])
         self._drawn = np.flatnonzero(visible[self._runs[:, 2]])

@@ -21,7 +21,14 @@ from pathlib import Path
 from capture.engine.commands import CommandError, dispatcher
 from capture.engine.compiling import announced
 from capture.engine.faults import Faults
-from capture.engine.protocol import Buffer, ProtocolError, parse_request, read_frame, write_frame
+from capture.engine.protocol import (
+    MAX_PAYLOAD_BYTES,
+    Buffer,
+    ProtocolError,
+    parse_request,
+    read_frame,
+    write_frame,
+)
 from capture.engine.raster import Renderer
 from capture.engine.state import Engine, Options
 from capture.engine.world import World
@@ -123,12 +130,13 @@ class Server:
             connection.setblocking(True)
             if connection.family != socket.AF_UNIX:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             self._current = connection
         self._waiting.put(connection)
 
     def _serve(self, connection: socket.socket) -> None:
         write_frame(connection, [_HELLO])
-        missing, held = 0, []
+        missing, held, held_bytes = 0, [], 0
         while (payload := read_frame(connection)) is not None:
             request = parse_request(payload)
             if request is None:
@@ -141,13 +149,16 @@ class Server:
                 write_frame(connection, [b"%d:" % request_id, b"ok"])
                 continue
             held.append(request)
+            held_bytes += len(payload)
+            if held_bytes > MAX_PAYLOAD_BYTES:
+                raise ProtocolError(f"an unfinished batch holds over {MAX_PAYLOAD_BYTES} bytes")
             missing = max(missing - 1, 0)
             if not missing:
                 for held_id, held_command in held:
                     body = self._answer(held_command)
                     if body is not None:
                         write_frame(connection, [b"%d:" % held_id, *body])
-                held.clear()
+                held, held_bytes = [], 0
                 if self._faults is not None:
                     self._faults.end_tick(self.execute)
 

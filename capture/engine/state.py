@@ -6,6 +6,7 @@ Nothing here depends on history: the same state gives the same bytes.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ import numpy as np
 
 from capture import camera as geometry
 from capture.camera import Intrinsics
+from capture.engine.materials import Material, plain
+from capture.engine.meshes import box
 from capture.engine.world import World
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 PAWN_CAMERA = "PawnSensor"
 CAMERA_CLASS = "FusionCameraActor"
+CUBE_CLASS = "CubeActor"
 NEAR_M = 0.05
 
 
@@ -139,6 +143,21 @@ class Engine:
         camera = self._new_camera(name or f"{CAMERA_CLASS}_{len(self.cameras)}")
         self.cameras.append(camera)
         return camera
+
+    def spawn_cube(self, name: str | None = None) -> str:
+        """Add a grey cube of 1 m about the world's origin, as the plugin's `CubeActor`.
+
+        Returns:
+            What clients call it.
+
+        Raises:
+            ValueError: If the world is full.
+        """
+        grey = Material(texture=plain(0.72, 0.72, 0.72))
+        numbered = (f"{CUBE_CLASS}_{k}" for k in itertools.count(1))
+        name = name or next(free for free in numbered if free not in self.names)
+        self.names[name] = self.world.spawn(CUBE_CLASS, box(1.0, 1.0, 1.0).at(z_m=-0.5), grey)
+        return name
 
     def render(self, camera: Camera, output: str) -> np.ndarray:
         """One of the renderer's outputs ("lit", "depth", "normal", "object") for a camera.

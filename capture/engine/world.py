@@ -7,17 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from capture.engine import layout
 from capture.engine import materials as mats
 from capture.engine.materials import Material, MaterialTable
 from capture.engine.meshes import Mesh, quad
 from capture.scene import Place, Scene
-
-# Columns of `World.vertices`: position, normal, texture coordinates, light (a colour, or for
-# triangles with a light map its texel coordinates).
-POSITION, NORMAL, UV, LIGHT, VERTEX_COLUMNS = 0, 3, 6, 8, 12
-# Columns of `World.faces`.
-MATERIAL, OBJECT, MAPPED, FACE_COLUMNS = 3, 4, 5, 6
-_ATLAS_WIDTH = 1024
 
 
 @dataclass(kw_only=True, slots=True)
@@ -109,8 +103,8 @@ class World:
         portals_m: Windows through which the sky lights the inside: corner and two sides whose cross
             product points inward, float64 [P, 3, 3]; empty outdoors.
         objects: `objects[0]` is the background and has no triangles.
-        vertices: float32 [V, VERTEX_COLUMNS], positions and normals as they are now.
-        faces: int32 [F, FACE_COLUMNS]: three vertices, material, object, whether light-mapped.
+        vertices: float32 [V, layout.VERTEX_COLUMNS], positions and normals as they are now.
+        faces: int32 [F, layout.FACE_COLUMNS]: vertices, material, object, whether light-mapped.
         materials: Packed materials.
         atlas_size: (height, width) of the light map.
         charts: Light-mapped rectangles: atlas x, y, columns, rows, vertex index, int64 [C, 5].
@@ -151,6 +145,52 @@ class World:
             raise ValueError(f"scene {self.scene.name!r} has no object {object_id!r}")
         return self._by_id[object_id]
 
+    def spawn(self, kind: str, mesh: Mesh, material: Material) -> str:
+        """Add an object whose pivot is at the world's origin.
+
+        Nothing is baked for it: it has the mean light of the world's vertices.
+
+        Args:
+            kind: Without spaces; the object is called `<kind>_<n>`.
+            mesh: In metres about its pivot.
+            material: What it looks like.
+
+        Returns:
+            Its id.
+
+        Raises:
+            ValueError: If the world is full.
+        """
+        index, count = len(self.objects), 1
+        if index >= layout.MAX_OBJECTS:
+            raise ValueError(f"a world has at most {layout.MAX_OBJECTS} objects; remove some")
+        while f"{kind}_{count}" in self._by_id:
+            count += 1
+        self.materials = mats.extend(self.materials, material)
+        v, f = len(self.vertices), len(self.faces)
+        vertices = layout.vertex_block(mesh)
+        # Vertices of light-mapped panels hold texel coordinates instead of light.
+        plain = self.faces[self.faces[:, layout.MAPPED] == 0, :3]
+        if len(plain):
+            vertices[:, layout.LIGHT : layout.LIGHT + 3] = self.vertices[
+                np.unique(plain), layout.LIGHT : layout.LIGHT + 3
+            ].mean(0)
+        self.vertices = np.concatenate([self.vertices, vertices])
+        self.rest_vertices = np.concatenate([self.rest_vertices, vertices[:, : layout.UV]])
+        faces = layout.face_block(mesh, v, len(self.materials.values) - 1, index, mapped=False)
+        self.faces = np.concatenate([self.faces, faces])
+        spawned = WorldObject(
+            id=f"{kind}_{count}",
+            label=kind.replace("_", " "),
+            mask_rgb=layout.mask_color(index),
+            faces=(f, len(self.faces)),
+            vertices=(v, len(self.vertices)),
+        )
+        self.objects.append(spawned)
+        self._by_id[spawned.id] = index
+        self.revision += 1
+        return spawned.id
+
     def move(self, object_id: str, *, position_m=None, rotation=None, scale=None) -> None:
         """Give an object another position [3], rotation [3, 3] or scale [3]; None keeps it.
 
@@ -189,20 +229,12 @@ class World:
     def visible_faces(self) -> np.ndarray:
         """Which faces belong to visible objects, bool [F]."""
         visible = np.array([o.visible for o in self.objects])
-        return visible[self.faces[:, OBJECT]]
+        return visible[self.faces[:, layout.OBJECT]]
 
     def triangles_m(self) -> np.ndarray:
         """All that stops a camera: visible triangles and window panes, float32 [F, 3, 3]."""
         corners = self.faces[self.visible_faces()][:, :3]
         return np.concatenate([self.vertices[corners, :3], self.barriers_m])
-
-
-def mask_color(index: int) -> tuple[int, int, int]:
-    """A colour that no other index below 2^24 has; neighbours differ much (PASCAL VOC's map)."""
-    rgb = [0, 0, 0]
-    for bit in range(24):
-        rgb[bit % 3] |= (index >> bit & 1) << (7 - bit // 3)
-    return rgb[0], rgb[1], rgb[2]
 
 
 class WorldBuilder:
@@ -246,7 +278,7 @@ class WorldBuilder:
             WorldObject(
                 id=f"{kind}_{self._counts[kind]}",
                 label=label or kind.replace("_", " "),
-                mask_rgb=mask_color(index),
+                mask_rgb=layout.mask_color(index),
             )
         )
         self._parts.append([])
@@ -274,7 +306,7 @@ class WorldBuilder:
         axis = np.abs(mesh.normals[0]).argmax()
         mesh = mesh.with_uv(np.delete(mesh.positions_m, axis, axis=1))
         columns, rows = (
-            int(np.clip(np.ceil(np.linalg.norm(side) / texel_m), 2, _ATLAS_WIDTH - 2)) + 1
+            int(np.clip(np.ceil(np.linalg.norm(side) / texel_m), 2, layout.ATLAS_WIDTH - 2)) + 1
             for side in (side_u_m, side_v_m)
         )
         self._panels[obj].append((mesh, material, columns, rows))
@@ -314,7 +346,7 @@ class WorldBuilder:
             low, high = vertices[part, :3].min(axis=0), vertices[part, :3].max(axis=0)
             o.position_m = np.array([*(low[:2] + high[:2]) / 2, low[2]], dtype=np.float64)
             rest[part, :3] -= o.position_m
-        height = _pack_charts(charts, vertices)
+        height = layout.pack_charts(charts, vertices)
         scene = Scene(
             name=name,
             seed=seed,
@@ -335,7 +367,7 @@ class WorldBuilder:
             vertices=vertices,
             faces=faces,
             materials=mats.pack(self._materials),
-            atlas_size=(height, _ATLAS_WIDTH),
+            atlas_size=(height, layout.ATLAS_WIDTH),
             charts=charts,
             barriers_m=np.array(self._barriers, dtype=np.float32).reshape(-1, 3, 3),
             rest_vertices=rest,
@@ -350,19 +382,11 @@ class WorldBuilder:
             first_v, first_f = v0, f0
             plain = [(mesh, material, 0, 0) for mesh, material in parts]
             for mesh, material, columns, rows in plain + panels:
-                block = np.zeros((len(mesh.positions_m), VERTEX_COLUMNS), dtype=np.float32)
-                block[:, POSITION:NORMAL] = mesh.positions_m
-                block[:, NORMAL:UV] = mesh.normals
-                block[:, UV:LIGHT] = mesh.uv_m
-                block[:, LIGHT : LIGHT + 3] = 1.0
-                face = np.empty((len(mesh.faces), FACE_COLUMNS), dtype=np.int32)
-                face[:, :3] = mesh.faces + v0
-                face[:, MATERIAL:] = material, index, columns > 0
                 if columns:
                     charts.append((0, 0, columns, rows, v0))
-                vertices.append(block)
-                faces.append(face)
-                v0, f0 = v0 + len(block), f0 + len(face)
+                vertices.append(layout.vertex_block(mesh))
+                faces.append(layout.face_block(mesh, v0, material, index, mapped=columns > 0))
+                v0, f0 = v0 + len(mesh.positions_m), f0 + len(mesh.faces)
             o = self._objects[index]
             self._objects[index] = dataclasses.replace(
                 o, vertices=(first_v, v0), faces=(first_f, f0)
@@ -372,22 +396,3 @@ class WorldBuilder:
             np.concatenate(faces),
             np.array(charts, dtype=np.int64).reshape(-1, 5),
         )
-
-
-def _pack_charts(charts: np.ndarray, vertices: np.ndarray) -> int:
-    """Place the charts in the atlas row by row; fills their x, y and the vertices' coordinates.
-
-    Returns:
-        Height of the atlas.
-    """
-    x = y = shelf = 0
-    for k in np.argsort(-charts[:, 3], kind="stable"):
-        columns, rows, first = charts[k, 2:]
-        if x + columns > _ATLAS_WIDTH:
-            x, y, shelf = 0, y + shelf, 0
-        charts[k, :2] = x, y
-        # Texel centres lie on the rectangle's corners, so the light is continuous across panels.
-        corners = np.array([(0, 0), (columns - 1, 0), (columns - 1, rows - 1), (0, rows - 1)])
-        vertices[first : first + 4, LIGHT : LIGHT + 2] = corners + np.array([x, y])
-        x, shelf = x + columns, max(shelf, rows)
-    return max(y + shelf, 1)

@@ -6,7 +6,7 @@ import numpy as np
 
 from capture import camera as geometry
 from capture.engine.commands.grammar import INVALID, Body, CommandError, Routes
-from capture.engine.state import CAMERA_CLASS, Engine
+from capture.engine.state import CAMERA_CLASS, CUBE_CLASS, Engine
 from capture.engine.world import WorldObject
 
 routes = Routes()
@@ -34,8 +34,9 @@ def _list(engine: Engine) -> Body:
 @routes.add(
     "vset /objects/spawn_cube", "vset /objects/spawn_cube [str]", help="Spawn a box for debugging"
 )
-def _spawn_cube(_: Engine, name: str = "") -> Body:
-    raise CommandError("Failed to spawn actor")
+def _spawn_cube(engine: Engine, name: str = "") -> Body:
+    _spawn(engine, CUBE_CLASS)  # the plugin takes a name and does not use it
+    return ""
 
 
 @routes.add(
@@ -45,9 +46,14 @@ def _spawn_cube(_: Engine, name: str = "") -> Body:
 def _spawn(engine: Engine, class_name: str, name: str = "") -> Body:
     if name and (name in engine.names or name in [camera.name for camera in engine.cameras]):
         raise CommandError(f"Failed to spawn {name}, object exists.")
-    if class_name != CAMERA_CLASS:
+    if class_name == CAMERA_CLASS:
+        return engine.spawn_camera(name).name
+    if class_name != CUBE_CLASS:
         raise CommandError(f"Can not find a class with name '{class_name}'")
-    return engine.spawn_camera(name).name
+    try:
+        return engine.spawn_cube(name)
+    except ValueError as error:
+        raise CommandError("Failed to spawn actor") from error
 
 
 @routes.add("vget /object/[str]/location", help="Get object location [x, y, z]")
