@@ -26,7 +26,7 @@ from training.stages.config import Phase
 from training.stages.teacher import weights_name
 from training.state import load_weights
 
-_SHARED = ("data", "codec", "model", "flow")
+_SHARED = ("data", "codec", "text", "model", "flow")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
