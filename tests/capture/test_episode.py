@@ -60,6 +60,25 @@ def test_too_few_frames_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("bad", [0, 3, 4])
+def test_a_frame_that_cannot_be_encoded_spoils_the_episode(bad, tmp_path):
+    """The last one too, although nothing is added after it."""
+    plan = box_plan("pan", num_frames=5)
+    size = (plan.intrinsics.height_px, plan.intrinsics.width_px)
+    with (
+        pytest.raises(ValueError, match="Unexpected numpy array shape"),
+        EpisodeWriter(tmp_path, plan=plan, scene=box_scene(), mask_names=[], engine={}) as writer,
+    ):
+        for index in range(5):
+            writer.add(
+                rgb=np.zeros((*size, 3), np.uint8),
+                depth_m=np.ones(size, np.float32),
+                mask=np.zeros(size if index != bad else (*size, 2), np.uint16),
+                reported_cm_deg=np.zeros(6),
+            )
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
