@@ -98,6 +98,23 @@ def test_import_scales_and_packs(tmp_path):
     assert set(again.scene.labels) == set(worlds[1].scene.labels)
 
 
+def test_a_bad_file_does_not_keep_the_others_of_a_folder_out(tmp_path):
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    save(source / "my room.glb", room())
+    save(source / "small.glb", room(0.01))
+    (source / "a.glb").write_bytes(b"solid cube")
+    (source / "my_room.gltf").write_text("{}")
+    with pytest.raises(ValueError, match="3 of 4 files") as caught:
+        imported.import_scenes(source, target)
+    lines = str(caught.value).splitlines()[1:]
+    assert [Path(line.split(".gl")[0]).name for line in lines] == ["a", "my_room", "small"]
+    assert "does not begin with 'glTF'" in lines[0] and "one name; rename" in lines[1]
+    assert "--scale" in lines[2]
+    assert [p.name for p in target.iterdir()] == ["my_room.glb"]
+    assert scenes.build(str(target / "my_room.glb")).scene.name == "my_room"
+
+
 def test_wrong_scale_asks_for_one(tmp_path):
     with pytest.raises(ValueError, match=r"0\.06 m large.*--scale"):
         scenes.build(str(save(tmp_path / "small.glb", room(0.01))))

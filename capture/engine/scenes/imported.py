@@ -61,24 +61,44 @@ def import_scenes(source: Path, target: Path, *, scale: float = 1.0) -> list[Wor
 
     Args:
         source: A file or a folder of files.
-        target: Folder for `<name>.glb`; `scenes.build` takes those paths as names.
+        target: Folder for `<name of the scene>.glb`; `scenes.build` takes those paths as names.
         scale: Metres per unit of the source, such as 0.01 for centimetres.
 
     Returns:
         The worlds, in the order of `find`.
 
     Raises:
-        ValueError: On the first file that cannot be used; says why.
+        ValueError: If a file cannot be used; says why. The others are imported all the same.
     """
-    worlds = []
-    for path in find(source):
-        scene = _read(path)
-        worlds.append(_build(scene, path, scale=scale, seed=0))
-        scene.apply_transform(np.diag([scale, scale, scale, 1.0]))
-        target.mkdir(parents=True, exist_ok=True)
-        with files.replacing(target / f"{path.stem}.glb") as temporary:
-            temporary.write_bytes(export_glb(scene))
+    if not (np.isfinite(scale) and scale > 0):
+        raise ValueError(f"scale must be a positive number, got {scale}")
+    paths, worlds, refused = find(source), [], []
+    named: dict[str, Path] = {}
+    for path in paths:
+        other = named.setdefault(name_of(str(path)), path)
+        try:
+            if other != path:
+                raise ValueError(f"{path} and {other} would have one name; rename one")
+            worlds.append(_import_scene(path, target, scale))
+        except ValueError as error:
+            refused.append(str(error))
+    if len(refused) == len(paths) == 1:
+        raise ValueError(refused[0])
+    if refused:
+        raise ValueError(
+            f"{len(refused)} of {len(paths)} files in {source} cannot be used:\n"
+            + "\n".join(refused)
+        )
     return worlds
+
+
+def _import_scene(path: Path, target: Path, scale: float) -> World:
+    scene = _read(path)
+    world = _build(scene, path, scale=scale, seed=0)
+    scene.apply_transform(np.diag([scale, scale, scale, 1.0]))
+    with files.replacing(target / f"{world.scene.name}.glb") as temporary:
+        temporary.write_bytes(export_glb(scene))
+    return world
 
 
 def load(path: Path, *, seed: int = 0) -> World:
@@ -150,8 +170,6 @@ def _check(path: Path, document: dict[str, Any]) -> None:
 
 
 def _build(scene: trimesh.Scene, path: Path, *, scale: float, seed: int) -> World:
-    if not (np.isfinite(scale) and scale > 0):
-        raise ValueError(f"scale must be a positive number, got {scale}")
     builder = WorldBuilder()
     looks = _Looks(builder)
     names: list[str] = []
