@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection, Iterable, Mapping
 
 TRAIN, VAL = "train", "val"
@@ -48,3 +49,21 @@ def leaks(clips: Iterable[Mapping[str, object]]) -> list[str]:
     for clip in clips:
         splits.setdefault(str(clip["scene_id"]), set()).add(str(clip["split"]))
     return sorted(scene for scene, seen in splits.items() if len(seen) > 1)
+
+
+def twins(cards: Mapping[str, Mapping[str, object]]) -> list[tuple[str, str]]:
+    """Scenes that are one and the same under two names, sorted pairs.
+
+    Their cards say the same of bounds, places and labels, and they have at least one label: a file
+    that was copied, a level that was captured twice.
+
+    Args:
+        cards: Scene id -> what `Scene.to_json` gives.
+    """
+    known: dict[str, str] = {}
+    found = []
+    for scene_id, card in sorted(cards.items()):
+        content = json.dumps([card[name] for name in ("bounds_m", "places", "labels")])
+        if card["labels"] and known.setdefault(content, scene_id) != scene_id:
+            found.append((known[content], scene_id))
+    return found

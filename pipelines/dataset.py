@@ -8,13 +8,15 @@ from pathlib import Path
 
 from capture.launcher import EngineSpec
 from curation import audit as audit_report
-from curation import decide, tables
 from pipelines import fleet, runner
 from pipelines.console import say
+from pipelines.curating import caption, curate
 from pipelines.planning import plan
 from pipelines.recipes import DatasetRecipe
 from pipelines.workspace import Dataset
 from shards import jobs, manifest, writer
+
+__all__ = ["audit", "build", "caption", "capture", "curate", "plan", "shard", "summary"]
 
 
 def capture(dataset: Dataset, spec: EngineSpec) -> int:
@@ -26,24 +28,6 @@ def capture(dataset: Dataset, spec: EngineSpec) -> int:
     )
     say(f"Capture: {len(plans)} episodes are there, {num_frames} frames rendered now")
     return num_frames
-
-
-def curate(dataset: Dataset) -> Path:
-    """Measure every episode, judge every clip, caption those that stay; returns clips.parquet."""
-    plan_ids = [p.id for p in dataset.plans() if dataset.is_captured(p)]
-    if not plan_ids:
-        raise ValueError(f"{dataset.path} has no episodes yet; run `relickit capture` first")
-    measure = functools.partial(tables.measure_episode, dataset.path)
-    runner.over(measure, plan_ids, title="Measure", unit="episodes")
-    tables.merge(dataset.path)
-    present = {p.scene_id for p in dataset.plans() if dataset.is_captured(p)}
-    val = [g.scene_id for g in dataset.recipe().scenes if g.split == "val"]
-    return decide.decide(dataset.path, val_scenes=[s for s in val if s in present])
-
-
-def caption(dataset: Dataset) -> Path:
-    """Caption every judged clip anew, without measuring again; returns clips.parquet."""
-    return decide.recaption(dataset.path)
 
 
 def shard(dataset: Dataset) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from curation.caption import card
@@ -61,25 +61,32 @@ def _endpoint(options: Options) -> Captioner:
     )
 
 
-# Name -> maker. `pipelines` adds the one that needs torch.
 CAPTIONERS: dict[str, Callable[[Options], Captioner]] = {
     "metadata": _metadata,
     "openai": _endpoint,
 }
 
 
-def find(name: str, options: Options) -> Captioner:
+def find(
+    name: str, options: Options, more: Mapping[str, Callable[[Options], Captioner]] | None = None
+) -> Captioner:
     """A captioner by its name, or `module:Class` of your own, which is called with the options.
+
+    Args:
+        name: One of `CAPTIONERS`, of `more`, or `module:Class`.
+        options: For it.
+        more: Captioners that this layer cannot know, by name.
 
     Raises:
         ValueError: If there is none, or it cannot be made of these options.
     """
-    if name in CAPTIONERS:
-        return CAPTIONERS[name](options)
+    known = {**CAPTIONERS, **(more or {})}
+    if name in known:
+        return known[name](options)
     module, _, attribute = name.partition(":")
     if not module or not attribute:
         raise ValueError(
-            f"unknown captioner {name!r}; there are {', '.join(CAPTIONERS)} and module:Class"
+            f"unknown captioner {name!r}; there are {', '.join(known)} and module:Class"
         )
     try:
         maker = getattr(importlib.import_module(module), attribute)

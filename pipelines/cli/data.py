@@ -93,42 +93,61 @@ def capture(
         stages.capture(folder, spec)
 
 
-def curate(dataset: Positional[Path], /, *, address: Address = None) -> None:
-    """Measure episodes, judge and caption clips, split them by scene.
+def curate(
+    dataset: Positional[Path],
+    /,
+    *,
+    num_frames: int = 81,
+    address: Address = None,
+) -> None:
+    """Measure episodes, cut them into clips, judge and caption these, split them by scene.
+
+    The folder's rules.json changes rules, its decisions.jsonl overrules them; run this again and
+    it decides anew in seconds, without measuring (see docs/curation.md).
 
     Args:
         dataset: The dataset's folder.
+        num_frames: Of a clip: 81, 161 or 317 (21, 41 or 80 latents), or any other 1 + 4 n.
         address: Of a Ray cluster.
     """
     from pipelines import dataset as stages
-    from pipelines.runner import cluster
 
     Dataset(dataset).recipe()
-    with cluster(address):
-        say(f"Curate: {stages.curate(Dataset(dataset))}")
+    written = stages.curate(Dataset(dataset), length=num_frames, address=address)
+    say(f"Curate: {written}")
 
 
-def caption(dataset: Positional[Path], /) -> None:
-    """Caption the clips anew; nothing is measured or judged again.
+def caption(
+    dataset: Positional[Path],
+    /,
+    *,
+    captioner: str = "metadata",
+    endpoint: str = "",
+    model: str = "",
+    images: int = 4,
+    concurrency: int = 8,
+) -> None:
+    """Caption the kept clips anew; nothing is measured or judged again.
+
+    Interrupt it at any time; the same command goes on. The key of an endpoint, where it needs one,
+    is the environment variable OPENAI_API_KEY.
 
     Args:
         dataset: The dataset's folder.
+        captioner: metadata (from the scene cards), openai (any server with its API),
+            transformers (a local model), or module:Class of your own.
+        endpoint: URL of the server, such as http://localhost:8000/v1.
+        model: Its name on the server, or the folder of a local one.
+        images: Pictures of each clip that are shown.
+        concurrency: Requests at once.
     """
+    from curation.caption.registry import Options
     from pipelines import dataset as stages
 
     Dataset(dataset).recipe()
-    say(f"Caption: {stages.caption(Dataset(dataset))}; shard again to pack the new captions")
-
-
-def audit(dataset: Positional[Path], /) -> None:
-    """Write the report about a dataset.
-
-    Args:
-        dataset: The dataset's folder.
-    """
-    from pipelines import dataset as stages
-
-    say(f"Audit: {stages.audit(Dataset(dataset))}")
+    options = Options(endpoint=endpoint, model=model, images=images, concurrency=concurrency)
+    written = stages.caption(Dataset(dataset), captioner, options)
+    say(f"Caption: {written}; shard again to pack the new captions")
 
 
 def shard(dataset: Positional[Path], /, *, address: Address = None) -> None:
