@@ -4,7 +4,9 @@ config.json                  the resolved recipe and the fingerprint of its data
 codec.safetensors            the fitted codec
 metrics.jsonl                one object a step; the same bytes whether or not the run was cut
 throughput.json              how fast it went: the only file that differs between two runs
-checkpoints/<step>/          model.safetensors, ema.safetensors, optimizer.pt; see `Parts`
+checkpoints/<step>/          model.safetensors, ema.safetensors, optimizer.pt; see `Parts`.
+                             Where weights are split over processes, folders of the same names, to
+                             which every process adds a safetensors file
 """
 
 from __future__ import annotations
@@ -18,10 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
-from torch import nn
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import distributed, nn
+from torch.distributed.tensor import DTensor
 
 from capture import files
+from training.parallel import shard, storage
 
 
 class Ema:
@@ -42,6 +47,14 @@ class Ema:
         decay = min(self._decay, (step + 1) / (step + 10))
         for average, parameter in zip(self.shadow.values(), model.parameters(), strict=True):
             average.lerp_(parameter, 1 - decay)
+
+    @torch.no_grad()
+    def swap(self, model: nn.Module) -> None:
+        """Exchange average and model, tensor by tensor."""
+        for average, parameter in zip(self.shadow.values(), model.parameters(), strict=True):
+            kept = parameter.clone()
+            parameter.copy_(average)
+            average.copy_(kept)
 
 
 class Log:
@@ -112,31 +125,42 @@ class Checkpoints:
         return max(map(int, names), default=0)
 
     def save(self, step: int, parts: Parts) -> None:
-        """Write a checkpoint atomically, then delete the older ones."""
-        with files.replacing_folder(self._path(step)) as folder:
-            for name, model in parts.models.items():
-                weights = {key: p.detach().contiguous() for key, p in model.named_parameters()}
-                save_file(weights, folder / f"{name}.safetensors")
-            for name, average in parts.averages.items():
-                save_file(average.shadow, folder / f"{name}.safetensors")
-            for name, optimizers in parts.optimizers.items():
-                torch.save([o.state_dict() for o in optimizers], folder / f"{name}.pt")
-        for old in self._folder.glob("*"):
-            if old.name.isdigit() and int(old.name) < step:
-                shutil.rmtree(old)
+        """Write a checkpoint atomically, then delete the older ones; every process calls it.
+
+        Models whose weights are split are written by all processes, with all that belongs to them,
+        into folders instead of files.
+        """
+        if any(shard.is_split(model) for model in parts.models.values()):
+            with storage.replacing_folder(self._path(step)) as folder:
+                for name, tensors in _tensors(parts).items():
+                    storage.save(tensors, folder / name)
+        elif is_main():
+            with files.replacing_folder(self._path(step)) as folder:
+                _save_files(parts, folder)
+        if is_main():
+            for old in self._folder.glob("*"):
+                if old.name.isdigit() and int(old.name) < step:
+                    shutil.rmtree(old)
 
     def restore(self, step: int, parts: Parts) -> None:
-        """Load a checkpoint into what `save` was given."""
+        """Load a checkpoint into what `save` was given, however it is split now or was then.
+
+        Raises:
+            ValueError: If it is of other models or optimizers.
+        """
         folder = self._path(step)
-        for name, model in parts.models.items():
-            load_weights(model, folder / f"{name}.safetensors")
-        for name, average in parts.averages.items():
-            for key, value in load_file(folder / f"{name}.safetensors").items():
-                average.shadow[key].copy_(value)
+        for name, tensors in _weights(parts).items():
+            if (folder / name).is_dir():
+                storage.load(tensors, folder / name)
+            else:
+                copy_weights(folder / f"{name}.safetensors", tensors)
         for name, optimizers in parts.optimizers.items():
-            states = torch.load(folder / f"{name}.pt", weights_only=True)
-            for optimizer, state in zip(optimizers, states, strict=True):
-                optimizer.load_state_dict(state)
+            if (folder / name).is_dir():
+                _load_optimizers(optimizers, _names(parts), folder / name)
+            else:
+                states = torch.load(folder / f"{name}.pt", weights_only=True)
+                for optimizer, state in zip(optimizers, states, strict=True):
+                    _load_state(optimizer, state)
 
     def ema_file(self) -> Path:
         """The averaged weights of the last checkpoint.
@@ -147,32 +171,138 @@ class Checkpoints:
         step = self.latest()
         if not step:
             raise ValueError(f"{self._folder} has no checkpoint; run `relickit train` first")
-        return self._path(step) / "ema.safetensors"
+        return self.weights_file(step, "ema")
+
+    def weights_file(self, step: int, name: str) -> Path:
+        """The whole weights of a model or average; made from its pieces when first asked for.
+
+        Args:
+            step: Of the checkpoint.
+            name: As in `Parts`.
+        """
+        file = self._path(step) / f"{name}.safetensors"
+        if not file.is_file():
+            save_weights(storage.whole(file.with_suffix("")), file)
+        return file
 
     def _path(self, step: int) -> Path:
         return self._folder / f"{step:07d}"
 
 
-@torch.no_grad()
 def load_weights(model: nn.Module, file: Path) -> None:
     """Copy the tensors of a safetensors file into the model's parameters, all of them.
 
     Raises:
         ValueError: If names or shapes differ.
     """
-    stored, parameters = load_file(file), dict(model.named_parameters())
-    if different := sorted(stored.keys() ^ parameters.keys()):
-        raise ValueError(f"{file} is of another model: it differs in {different[0]}")
-    for name, parameter in parameters.items():
-        if stored[name].shape != parameter.shape:
-            raise ValueError(
-                f"{file}: {name} has the shape {list(stored[name].shape)}, the model's is "
-                f"{list(parameter.shape)}"
-            )
-        parameter.copy_(stored[name])
+    copy_weights(file, dict(model.named_parameters()))
+
+
+def copy_weights(file: Path, targets: Mapping[str, torch.Tensor]) -> None:
+    """Copy the tensors of a safetensors file into tensors, split or not, all of them.
+
+    Raises:
+        ValueError: If names or shapes differ.
+    """
+    with safe_open(file, "pt") as stored:
+        if different := sorted(set(stored.keys()) ^ targets.keys()):
+            raise ValueError(f"{file} is of another model: it differs in {different[0]}")
+        for name, target in targets.items():
+            shape = stored.get_slice(name).get_shape()
+            if shape != list(target.shape):
+                raise ValueError(
+                    f"{file}: {name} has the shape {shape}, the model's is {list(target.shape)}"
+                )
+            shard.assign(target, stored.get_tensor(name))
+
+
+def is_main() -> bool:
+    """Whether this process writes what one process writes."""
+    return not distributed.is_initialized() or distributed.get_rank() == 0
 
 
 def save_weights(weights: Mapping[str, torch.Tensor], file: Path) -> None:
     """Write tensors to a safetensors file atomically."""
     with files.replacing(file) as temporary:
         save_file(dict(weights), temporary)
+
+
+def _weights(parts: Parts) -> dict[str, dict[str, torch.Tensor]]:
+    """Of every model and average, by their names."""
+    models: dict[str, dict[str, torch.Tensor]] = {
+        name: dict(model.named_parameters()) for name, model in parts.models.items()
+    }
+    return models | {name: average.shadow for name, average in parts.averages.items()}
+
+
+def _names(parts: Parts) -> dict[torch.Tensor, str]:
+    """Of all parameters."""
+    return {
+        parameter: f"{name}.{key}"
+        for name, model in parts.models.items()
+        for key, parameter in model.named_parameters()
+    }
+
+
+def _save_files(parts: Parts, folder: Path) -> None:
+    for name, tensors in _weights(parts).items():
+        whole = {key: t.detach().contiguous() for key, t in tensors.items()}
+        save_file(whole, folder / f"{name}.safetensors")
+    for name, optimizers in parts.optimizers.items():
+        torch.save([o.state_dict() for o in optimizers], folder / f"{name}.pt")
+
+
+def _tensors(parts: Parts) -> dict[str, dict[str, torch.Tensor]]:
+    """All that a checkpoint of split models holds: weights, averages, states of optimizers."""
+    names = _names(parts)
+    states = {
+        name: {
+            f"{names[parameter]}.{slot}": value
+            for optimizer in optimizers
+            for parameter, slots in optimizer.state.items()
+            for slot, value in slots.items()
+        }
+        for name, optimizers in parts.optimizers.items()
+    }
+    weights = {
+        name: {key: t.detach() for key, t in tensors.items()}
+        for name, tensors in _weights(parts).items()
+    }
+    return weights | states
+
+
+def _load_optimizers(
+    optimizers: Sequence[torch.optim.Optimizer], names: Mapping[torch.Tensor, str], folder: Path
+) -> None:
+    """Read states into optimizers that need not have made a step."""
+    there = storage.describe(folder)
+    wanted: dict[str, torch.Tensor] = {}
+    for optimizer in optimizers:
+        for parameter in (p for group in optimizer.param_groups for p in group["params"]):
+            prefix = f"{names[parameter]}."
+            slots = {}
+            for name in (n for n in there if n.startswith(prefix) and "." not in n[len(prefix) :]):
+                if there[name].shape == parameter.shape:
+                    slots[name.removeprefix(prefix)] = torch.zeros_like(parameter)
+                else:
+                    slots[name.removeprefix(prefix)] = torch.zeros_like(there[name], device="cpu")
+                wanted[name] = slots[name.removeprefix(prefix)]
+            optimizer.state[parameter] = slots
+    storage.load(wanted, folder)
+
+
+def _load_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load a state of whole tensors into an optimizer whose parameters may be split."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    if not any(isinstance(p, DTensor) for p in parameters):
+        optimizer.load_state_dict(state)
+        return
+    for place, slots in state["state"].items():
+        parameter = parameters[place]
+        mine = {}
+        for slot, value in slots.items():
+            mine[slot] = value
+            if value.shape == parameter.shape:
+                mine[slot] = torch.zeros_like(parameter)
+                shard.assign(mine[slot], value)
+        optimizer.state[parameter] = mine

@@ -11,10 +11,11 @@ import torch
 from torch.nn import functional
 
 from training.model import memory, rope
-from training.model.cameras.told import Told, whole
+from training.model.cameras.told import Told
 from training.model.context import Context
 from training.model.memory import Pair
 from training.model.rope import Tables
+from training.model.spread import Spread
 
 
 @dataclass(kw_only=True, slots=True)
@@ -27,6 +28,7 @@ class Conditions:
         levels: Added to the embedding of the noise levels, [B, F, dim].
         camera: What self-attention is told about the camera.
         context: What a pass over a part of a video reads and writes; None for whole windows.
+        spread: How the pass is shared with other processes; None for a process of its own.
     """
 
     tokens_per_latent: int = 1
@@ -34,6 +36,11 @@ class Conditions:
     levels: torch.Tensor | None = None
     camera: Told = field(default_factory=Told)
     context: Context | None = None
+    spread: Spread | None = None
+
+    def own(self, x: torch.Tensor) -> torch.Tensor:
+        """What belongs to this process' tokens, of [B, F or N, ...]; a `Pick`."""
+        return x if self.spread is None else self.spread.own(x)
 
     @contextmanager
     def told(self, other: Conditions) -> Iterator[None]:
@@ -59,12 +66,14 @@ class Attention:
         mask: Of `scaled_dot_product_attention`.
         query_tables: Rotary tables of the queries; None rotates nothing.
         key_tables: Of the keys.
+        spread: Queries come and outputs leave by tokens, keys and values are there by heads.
     """
 
     heads: int
     mask: torch.Tensor | None
     query_tables: Tables | None
     key_tables: Tables | None
+    spread: Spread | None = None
 
     def __call__(
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, first: int = 0
@@ -72,20 +81,24 @@ class Attention:
         """Attend.
 
         Args:
-            query: [B, N, D].
-            key: [B, M, D].
-            value: [B, M, D].
+            query: [B, n, D].
+            key: [B, M, D], own heads of it.
+            value: [B, M, D], likewise.
             first: First channel of a head that is rotated.
 
         Returns:
-            [B, N, D].
+            [B, n, D].
         """
-        query, key, value = (t.unflatten(2, (self.heads, -1)) for t in (query, key, value))
+        heads = self.heads
+        if self.spread is not None:
+            query, heads = self.spread.to_heads(query), heads // self.spread.size
+        query, key, value = (t.unflatten(2, (heads, -1)) for t in (query, key, value))
         query = _rotate(query, self.query_tables, first)
         key = _rotate(key, self.key_tables, first)
         query, key, value = (t.transpose(1, 2) for t in (query, key, value))
         out = functional.scaled_dot_product_attention(query, key, value, attn_mask=self.mask)
-        return out.transpose(1, 2).flatten(2)
+        out = out.transpose(1, 2).flatten(2)
+        return out if self.spread is None else self.spread.to_tokens(out)
 
 
 class CameraAttention:
@@ -113,15 +126,19 @@ class CameraAttention:
 
         Args:
             attn: The `WanAttention` that holds the weights.
-            hidden_states: [B, N, dim].
+            hidden_states: [B, n, dim].
             encoder_hidden_states: None: this is self-attention.
             attention_mask: Of `scaled_dot_product_attention`.
             rotary_emb: Cosines and sines.
         """
         camera, block = self._conditions.camera, self._block
-        x = camera.inputs(block, hidden_states)
-        query = camera.query(block, attn.norm_q(attn.to_q(x)))
-        key, value = camera.kept(block, attn.norm_k(attn.to_k(x)), attn.to_v(x), whole)
+        spread, pick = self._conditions.spread, self._conditions.own
+        x = camera.inputs(block, hidden_states, pick)
+        query = camera.query(block, attn.norm_q(attn.to_q(x)), pick)
+        key, value = camera.kept(block, attn.norm_k(attn.to_k(x)), attn.to_v(x), pick)
+        own = query.shape[-1]
+        if spread is not None:
+            key, value, own = spread.to_heads(key), spread.to_heads(value), own // spread.size
         query_tables = key_tables = rotary_emb
         if (context := self._conditions.context) is not None:
             small = self._pooled(attn, x, key, value, context)
@@ -133,11 +150,11 @@ class CameraAttention:
             mask=attention_mask,
             query_tables=query_tables,
             key_tables=key_tables,
+            spread=spread,
         )
-        own = query.shape[-1]
         out = attend(query, key[..., :own], value[..., :own]).type_as(hidden_states)
         out = attn.to_out[1](attn.to_out[0](out))
-        return camera.output(block, out, query, (key[..., own:], value[..., own:]), attend)
+        return camera.output(block, out, query, (key[..., own:], value[..., own:]), attend, pick)
 
     def _pooled(
         self,
@@ -148,6 +165,9 @@ class CameraAttention:
         context: Context,
     ) -> Callable[[int, int], Pair]:
         """`place, factor -> keys, values` of a latent's cells; see `Policy.pool`."""
+        spread = self._conditions.spread
+        if spread is not None and context.policy.pool == "latent":
+            x = spread.gather(x)
 
         def small(place: int, factor: int) -> Pair:
             def pooled(t: torch.Tensor) -> torch.Tensor:
@@ -161,7 +181,10 @@ class CameraAttention:
                 return pooled(key), pooled(value)
             cells = pooled(x)
             keys, values = attn.norm_k(attn.to_k(cells)), attn.to_v(cells)
-            return self._conditions.camera.kept(self._block, keys, values, pick)
+            keys, values = self._conditions.camera.kept(self._block, keys, values, pick)
+            if spread is None:
+                return keys, values
+            return spread.own_heads(keys), spread.own_heads(values)
 
         return small
 

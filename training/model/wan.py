@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from torch import nn
+from torch.distributed import ProcessGroup
 from torch.utils.checkpoint import checkpoint
 
 from training.data import Signals
@@ -17,6 +18,7 @@ from training.model.conditioning import Conditioning
 from training.model.context import Context
 from training.model.encoder import token_places
 from training.model.rope import Rotary
+from training.model.spread import Spread
 from training.recipes import FlowConfig, ModelConfig
 
 PATCH = (1, 2, 2)
@@ -55,6 +57,7 @@ class WorldModel(nn.Module):
         self.transformer.condition_embedder.time_embedder.register_forward_hook(self._add_actions)
         self.conditioning = Conditioning(config)
         self._conditions = Conditions()
+        self._group: ProcessGroup | None = None
         blocks: Any = self.transformer.blocks
         for index, block in enumerate(blocks):
             block.attn1.set_processor(CameraAttention(self._conditions, index))
@@ -91,6 +94,7 @@ class WorldModel(nn.Module):
             levels=added_levels,
             camera=self.conditioning.tell_camera(signals, grid),
             context=context,
+            spread=self._spread(num_latents * grid[0] * grid[1]),
         )
         if self.config.coordinates:
             place = ((token_places((height, width)) - 0.5) * 3).to(x)
@@ -118,6 +122,47 @@ class WorldModel(nn.Module):
             config.head_dim, PATCH, config.rope_theta, factor=factor, length=config.yarn_latents
         ).to(self.transformer.patch_embedding.weight.device)
 
+    def share_tokens(self, group: ProcessGroup) -> None:
+        """From now on a pass is shared by a group of processes, which make it together.
+
+        All of them get the same inputs and the same output; see `training.model.spread` for the
+        gradient.
+
+        Raises:
+            ValueError: If the group does not divide the heads.
+        """
+        heads, size = self.config.heads, group.size()
+        if heads % size:
+            raise ValueError(
+                f"{size} processes cannot share the tokens of a model of {heads} heads; choose a "
+                "divisor of the heads"
+            )
+        self._group = group
+        conditions = self._conditions
+
+        def enter(_block: nn.Module, inputs: tuple[Any, ...]):
+            return conditions.own(inputs[0]), *inputs[1:]
+
+        def leave(_layer: nn.Module, _inputs: object, output: torch.Tensor):
+            assert conditions.spread is not None
+            return conditions.spread.collect(output)
+
+        blocks: Any = self.transformer.blocks
+        blocks[0].register_forward_pre_hook(enter)
+        self.transformer.proj_out.register_forward_hook(leave)
+
+    def _spread(self, tokens: int) -> Spread | None:
+        if self._group is None:
+            return None
+        return Spread(
+            group=self._group,
+            rank=self._group.rank(),
+            size=self._group.size(),
+            heads=self.config.heads,
+            head_dim=self.config.head_dim,
+            tokens=tokens,
+        )
+
     def checkpoint_activations(self) -> None:
         """From now on keep only the blocks' inputs for the backward pass, and run blocks again.
 
@@ -142,6 +187,8 @@ class WorldModel(nn.Module):
         diffusers takes a level per token; all tokens of a latent have the same one.
         """
         level, modulation, *rest = output
+        if self._conditions.spread is not None:
+            return (*(self._conditions.own(t) for t in (level, modulation)), *rest)
         count = self._conditions.tokens_per_latent
         return (*(t.repeat_interleave(count, dim=1) for t in (level, modulation)), *rest)
 
@@ -159,10 +206,14 @@ def _add_after_self_attention(block: Any, conditions: Conditions, index: int) ->
     """
 
     def before_norm(_module: nn.Module, inputs: tuple[torch.Tensor, ...]):
-        return (add(inputs[0], conditions.actions[index]),) if conditions.actions else None
+        if not conditions.actions:
+            return None
+        return (add(inputs[0], conditions.own(conditions.actions[index])),)
 
     def after_attention(_module: nn.Module, _inputs: object, output: torch.Tensor):
-        return add(output, conditions.actions[index]) if conditions.actions else None
+        if not conditions.actions:
+            return None
+        return add(output, conditions.own(conditions.actions[index]))
 
     block.norm2.register_forward_pre_hook(before_norm)
     block.attn2.register_forward_hook(after_attention)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from training.data import GROUP, Signals
-from training.model.cameras.told import Pick, Told, add
+from training.model.cameras.told import Pick, Told, add, whole
 from training.model.encoder import encoder, to_tokens, token_places
 from training.model.memory import Grid, Pair
 from training.recipes import ModelConfig
@@ -56,9 +56,9 @@ class Added(Told):
     def __init__(self, queries: list[torch.Tensor], keys: list[torch.Tensor]):
         self._queries, self._keys = queries, keys
 
-    def query(self, block: int, query: torch.Tensor) -> torch.Tensor:
+    def query(self, block: int, query: torch.Tensor, pick: Pick = whole) -> torch.Tensor:
         """See `Told`."""
-        return add(query, self._queries[block])
+        return add(query, pick(self._queries[block]))
 
     def kept(self, block: int, key: torch.Tensor, value: torch.Tensor, pick: Pick) -> Pair:
         """See `Told`."""

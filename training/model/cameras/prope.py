@@ -78,10 +78,17 @@ class _Projected(Told):
         )
 
     def output(
-        self, block: int, out: torch.Tensor, query: torch.Tensor, extra: Pair, attend: Attend
+        self,
+        block: int,
+        out: torch.Tensor,
+        query: torch.Tensor,
+        extra: Pair,
+        attend: Attend,
+        pick: Pick = whole,
     ) -> torch.Tensor:
-        seen = attend(self._apply(self._matrices.mT, query), *extra, first=self._camera.channels)
-        return out + self._camera.outputs[block](self._apply(whole(self._matrices), seen))
+        matrix = pick(self._matrices)
+        seen = attend(self._apply(matrix.mT, query), *extra, first=self._camera.channels)
+        return out + self._camera.outputs[block](self._apply(matrix, seen))
 
     def _apply(self, matrix: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """Latents' matrices [B, F, 4, 4] on fours of the first channels of tokens [B, N, D]."""

@@ -13,7 +13,7 @@ from torch import nn
 
 from training.data import GROUP, Signals
 from training.model.cameras.pose import STEPS
-from training.model.cameras.told import Pick, Told
+from training.model.cameras.told import Pick, Told, whole
 from training.model.encoder import output_layer, token_places
 from training.model.memory import Grid, Pair
 from training.recipes import ModelConfig
@@ -68,8 +68,8 @@ class _Rays(Told):
     def __init__(self, camera: RayCamera, rays: torch.Tensor):
         self._camera, self._rays = camera, rays
 
-    def query(self, block: int, query: torch.Tensor) -> torch.Tensor:
-        return query + self._camera.queries[block](self._rays, flip=True).type_as(query)
+    def query(self, block: int, query: torch.Tensor, pick: Pick = whole) -> torch.Tensor:
+        return query + pick(self._camera.queries[block](self._rays, flip=True)).type_as(query)
 
     def kept(self, block: int, key: torch.Tensor, value: torch.Tensor, pick: Pick) -> Pair:
         return key + pick(self._camera.keys[block](self._rays, flip=False)).type_as(key), value
@@ -102,8 +102,9 @@ class Gate(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.slope = nn.Parameter(torch.ones(()))
-        self.offset = nn.Parameter(torch.zeros(()))
+        # FSDP2 takes no parameters without a dimension.
+        self.slope = nn.Parameter(torch.ones(1))
+        self.offset = nn.Parameter(torch.zeros(1))
 
     def forward(self, rays: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Directions and gated moments of rays [..., 6], [..., 3] each."""
@@ -142,6 +143,7 @@ class _Modulation(Told):
     def __init__(self, camera: ModulatingCamera, features: torch.Tensor):
         self._camera, self._features = camera, features
 
-    def inputs(self, block: int, x: torch.Tensor) -> torch.Tensor:
-        scale, shift = self._camera.heads[block](self._features).type_as(x).chunk(2, dim=-1)
+    def inputs(self, block: int, x: torch.Tensor, pick: Pick = whole) -> torch.Tensor:
+        features = pick(self._features)
+        scale, shift = self._camera.heads[block](features).type_as(x).chunk(2, dim=-1)
         return x * (1 + scale) + shift

@@ -17,6 +17,11 @@ from training.model.memory import Grid, Pair
 Pick = Callable[[torch.Tensor], torch.Tensor]
 
 
+def whole(x: torch.Tensor) -> torch.Tensor:
+    """The `Pick` of all tokens of a pass."""
+    return x
+
+
 class Attend(Protocol):
     """Attention of one block with its mask and its rotary tables."""
 
@@ -35,12 +40,12 @@ class Attend(Protocol):
 class Told:
     """What self-attention of one pass is told about the camera; this one is told nothing."""
 
-    def inputs(self, block: int, x: torch.Tensor) -> torch.Tensor:
-        """The input of a block's self-attention, [B, N, D]."""
+    def inputs(self, block: int, x: torch.Tensor, pick: Pick = whole) -> torch.Tensor:
+        """The input of a block's self-attention, [B, n, D]; for `pick` see `kept`."""
         return x
 
-    def query(self, block: int, query: torch.Tensor) -> torch.Tensor:
-        """A block's queries after QK-norm, before the rotary embedding, [B, N, D]."""
+    def query(self, block: int, query: torch.Tensor, pick: Pick = whole) -> torch.Tensor:
+        """A block's queries after QK-norm, before the rotary embedding, [B, n, D]."""
         return query
 
     def kept(self, block: int, key: torch.Tensor, value: torch.Tensor, pick: Pick) -> Pair:
@@ -64,15 +69,17 @@ class Told:
         query: torch.Tensor,
         extra: Pair,
         attend: Attend,
+        pick: Pick = whole,
     ) -> torch.Tensor:
-        """The output of a block's self-attention, [B, N, D].
+        """The output of a block's self-attention, [B, n, D].
 
         Args:
             block: Of the transformer.
             out: After the output projection.
-            query: Before the rotary embedding, [B, N, D].
+            query: Before the rotary embedding, [B, n, D].
             extra: The channels of keys and values that `kept` appended, [B, M, ...].
             attend: The block's attention.
+            pick: As in `kept`.
         """
         return out
 
@@ -88,11 +95,6 @@ class Camera(Protocol):
             grid: Rows and columns of tokens of a latent.
         """
         ...
-
-
-def whole(x: torch.Tensor) -> torch.Tensor:
-    """The `Pick` of all tokens of a pass."""
-    return x
 
 
 def add(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
