@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
@@ -13,6 +14,7 @@ from box_room import BOX_NAMES, box_plan, box_scene, render_box, write_box_episo
 
 from capture import camera
 from capture.episode import Episode, EpisodeWriter
+from capture.trajectory import Trajectory
 from curation import clips, decide, exposure, measure, segment, split, tables
 from curation.caption import table
 from curation.catalogue import CLIP_METRICS, FRAME_METRICS
@@ -361,3 +363,56 @@ def test_captions_need_verdicts_of_the_same_clips(copy, tmp_path):
     pq.write_table(pq.read_table(metrics).slice(1), metrics)
     with pytest.raises(ValueError, match="other clips than were measured"):
         decide.recaption(copy)
+
+
+def test_rules_of_the_dataset_decide_and_are_kept_with_the_verdicts(copy):
+    (copy / "rules.json").write_text('[{"name": "whip pan", "at_most": 50}]')
+    decide.decide(copy)
+    turning = [row for row in rows(copy) if not row["keep"]]
+    assert [row["reject_reasons"][0] for row in turning] == [
+        "turns at 60 deg/s, more than 50 deg/s"
+    ] * 2
+    assert {rule.name: rule.at_most for rule in decide.rules_of(copy)}["whip pan"] == 50
+    metadata = pq.read_schema(copy / "clips.parquet").metadata
+    decide.decide(copy, rules=RULES)
+    assert pq.read_schema(copy / "clips.parquet").metadata != metadata
+    pq.write_table(pq.read_table(copy / "clips.parquet").replace_schema_metadata(), copy / "x")
+    (copy / "x").rename(copy / "clips.parquet")
+    with pytest.raises(ValueError, match="which rules decided"):
+        decide.rules_of(copy)
+
+
+def test_weights_are_for_what_is_drawn(copy):
+    (copy / "decisions.jsonl").write_text(
+        json.dumps({"clip_id": rows(copy)[0]["clip_id"], "keep": False})
+    )
+    decide.decide(copy, val_scenes=["box-1"])
+    train = [row["weight"] for row in rows(copy) if row["split"] == "train"]
+    assert train[0] == 0.0 and np.mean(train[1:]) == pytest.approx(1.0)
+    assert len(set(train[1:])) > 1
+    assert {row["weight"] for row in rows(copy) if row["split"] == "val"} == {1.0}
+
+
+def test_clips_of_another_length_are_cut_without_measuring(copy, monkeypatch):
+    monkeypatch.setattr(tables, "measure", lambda _: pytest.fail("measured again"))
+    plan_ids = tables.measured_plans(copy)
+    assert all(tables.is_measured(copy, plan_id) for plan_id in plan_ids)
+    before = (copy / "metrics" / "clips.parquet").read_bytes()
+    for length, count in ((33, 3), (81, 1)):
+        assert not any(tables.is_measured(copy, plan_id, length) for plan_id in plan_ids)
+        assert all(tables.measure_episode(copy, plan_id, length) for plan_id in plan_ids)
+        tables.merge(copy)
+        cut = pq.read_table(copy / "metrics" / "clips.parquet").to_pylist()
+        assert [row["stop"] - row["start"] for row in cut] == [length] * (count * len(plan_ids))
+    assert (copy / "metrics" / "clips.parquet").read_bytes() == before
+
+
+def test_a_jump_is_cut_around(tmp_path):
+    plan = box_plan("out_and_back", num_frames=225)
+    poses = plan.trajectory.cam_to_world.copy()
+    poses[112:, 1, 3] += 0.6
+    jumped = dataclasses.replace(plan, trajectory=Trajectory.uniform(poses, plan.fps))
+    write_box_episode(tmp_path / "episodes", jumped, box_scene())
+    kept = {row["start"]: row for row in rows(curate(tmp_path))}
+    assert list(kept) == [0, 112] and kept[112]["keep"]
+    assert kept[0]["keep"], kept[0]["reject_reasons"]
