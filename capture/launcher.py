@@ -22,6 +22,7 @@ from capture.client import Client, EngineLost
 _EMBEDDED_START_S = 240.0  # the first start on a machine compiles the renderer
 _UNREAL_START_S = 300.0
 _ENDING_S = 2.0
+_LOG_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,12 +122,18 @@ class Engine:
                 else:
                     self._patience_s = 0.0  # it is up: who does not answer from now on hangs
                     return client
-            self._raise_if_it_ends()
+            self.raise_if_ended()
             if time.monotonic() > deadline:
                 raise EngineLost("; ".join(failures))
 
-    def _raise_if_it_ends(self) -> None:
-        """Give the process a moment, since one that crashes takes its time to end."""
+    def raise_if_ended(self) -> None:
+        """To be asked after a loss: says how our process ended, if it did.
+
+        It is given a moment, since one that crashes takes its time to end.
+
+        Raises:
+            EngineLost: With its exit code and the last line that it printed.
+        """
         if self._process is None:
             return
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -220,8 +227,10 @@ def _announced_port(process: subprocess.Popen, log: IO[str]) -> int:
 
 
 def _lines(log: IO[str]) -> list[str]:
-    log.seek(0)
-    return log.read().strip().splitlines()
+    """The end of a log; read beside its position, which is the process's own, too."""
+    size = os.fstat(log.fileno()).st_size
+    start = max(size - _LOG_BYTES, 0)
+    return os.pread(log.fileno(), size - start, start).decode(errors="replace").strip().splitlines()
 
 
 def _last_line(log: IO[str]) -> str:

@@ -19,9 +19,9 @@ import numpy as np
 
 from capture import camera, survey
 from capture.camera import Intrinsics
-from capture.client import Client, EngineError, decode_bmp, decode_depth_npy
+from capture.client import Client, EngineError, EngineLost, decode_bmp, decode_depth_npy
 from capture.launcher import Engine, plugin_socket
-from capture.stage import Stage, prepare
+from capture.stage import BadFrame, Stage, prepare
 from capture.stream import MAX_WARM_UP, WrongPose, frames, settle
 from curation.geometry import inlier_share
 
@@ -95,38 +95,51 @@ def examine(engine: Engine) -> Iterator[Finding]:
         engine: Where to ask.
 
     Raises:
-        EngineLost: If nobody answers, or the connection breaks.
+        EngineLost: If nobody answers, the connection breaks, or the engine ends.
     """
-    with engine.connect() as client:
-        yield identity(client)
-        missing = lacking(client)
-        yield missing
-        yield connection(client)
-        yield from latency(client)
-        if missing.verdict == "bad":
-            return
-        stage = prepare(client)
-        yield settings(stage)
-        yield encodings(stage)
+    last = "connect"
+    try:
+        with engine.connect() as client:
+            for finding in _probe(client):
+                last = finding.topic
+                yield finding
+    except EngineLost as error:
+        engine.raise_if_ended()
+        raise EngineLost(
+            f"the engine was lost after the step {last!r}: {error}; look into its own log"
+        ) from error
+
+
+def _probe(client: Client) -> Iterator[Finding]:
+    yield identity(client)
+    missing = lacking(client)
+    yield missing
+    yield connection(client)
+    yield from latency(client)
+    if missing.verdict == "bad":
+        return
+    stage = prepare(client)
+    yield settings(stage)
+    yield encodings(stage)
+    try:
         yield stability(stage)
-        try:
-            pictures = look_around(stage)
-        except WrongPose as error:
-            yield Finding(
-                topic="poses",
-                verdict="bad",
-                found=str(error),
-                advice="nothing can be recorded from a camera that is not where it was put",
-            )
-            return
+        pictures = look_around(stage)
+    except BadFrame as error:
         yield Finding(
-            topic="poses", verdict="ok", found=f"read back as commanded in {len(pictures)} frames"
+            topic="poses" if isinstance(error, WrongPose) else "pictures",
+            verdict="bad",
+            found=str(error),
+            advice="nothing can be recorded from such a camera",
         )
-        yield exposure(pictures)
-        yield masks(stage, pictures)
-        yield depth_steps(pictures)
-        yield convention(pictures)
-        yield speed(stage, pictures[0].pose)
+        return
+    yield Finding(
+        topic="poses", verdict="ok", found=f"read back as commanded in {len(pictures)} frames"
+    )
+    yield exposure(pictures)
+    yield masks(stage, pictures)
+    yield depth_steps(pictures)
+    yield convention(pictures)
+    yield speed(stage, pictures[0].pose)
 
 
 def identity(client: Client) -> Finding:

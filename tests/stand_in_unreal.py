@@ -32,6 +32,7 @@ def write_binary(path: Path, faults: str = PLUGIN) -> Path:
 
 def main(faults: str, flags: list[str]) -> None:
     """Serve the tiny room until killed."""
+    sys.stderr.write(f"LogInit: Command Line: {' '.join(flags)}\n")
     if missing := [flag for flag in _EXPECTED if flag not in flags]:
         sys.exit(f"LogInit: Error: would open a window, missing {' '.join(missing)}")
     port = int(next(f for f in flags if f.startswith("-UnrealCVPort=")).partition("=")[2])

@@ -10,9 +10,9 @@ import tyro
 
 from capture.client import EngineError, EngineLost
 from capture.launcher import parse_engine
-from capture.stream import WrongPose
+from capture.stage import BadFrame
+from pipelines.cli.audits import audit, trajectory
 from pipelines.cli.data import (
-    audit,
     build,
     caption,
     capture,
@@ -44,7 +44,7 @@ def demo(*, out: Path = Path("."), engine: Engine = "embedded:2") -> None:
 
 _VERBS = (
     demo, serve, doctor, scenes, plan, capture, curate, caption, audit, shard, build, export, check,
-    train, sample, evaluate,
+    trajectory, train, sample, evaluate,
 )  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         fail("interrupted; run the same command again to continue")
         return 130
-    except (ValueError, OSError, EngineError, EngineLost, WrongPose, StageFailed) as error:
+    except (ValueError, OSError, EngineError, EngineLost, BadFrame, StageFailed) as error:
         if verbose:
             err.print_exception()
         fail(sentence(error))

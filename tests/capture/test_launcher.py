@@ -88,10 +88,45 @@ def test_closing_ends_what_the_script_started(binary):
     pytest.fail("the engine lives on")
 
 
-def test_several_engines_take_turns_over_the_gpus(binary, monkeypatch):
-    started = []
-    monkeypatch.setattr(launcher, "_num_gpus", lambda: 2)
-    monkeypatch.setattr(launcher, "start_unreal", lambda path, gpu: started.append(gpu))
-    for index in range(4):
-        launcher.open_engine(parse_engine(f"unreal:4:{binary}"), index=index)
-    assert started == [0, 1, 0, 1]
+@pytest.mark.parametrize(
+    ("num_gpus", "adapters"), [(0, [None] * 3), (1, [None] * 3), (2, ["0", "1", "0"])]
+)
+def test_several_engines_take_turns_over_the_gpus(num_gpus, adapters, tmp_path, monkeypatch):
+    binary = tmp_path / "Project.sh"
+    binary.write_text('#!/bin/sh\necho "Command Line: $*"\nexec sleep 60\n')
+    binary.chmod(0o755)
+    monkeypatch.setattr(launcher, "_num_gpus", lambda: num_gpus)
+    found, ports = [], set()
+    for index in range(3):
+        with launcher.open_engine(parse_engine(f"unreal:3:{binary}"), index=index) as engine:
+            while not engine.last_lines():
+                time.sleep(0.01)
+            (line,) = engine.last_lines()
+        pairs = [flag.partition("=") for flag in line.split()[2:]]
+        flags = {name: value for name, _, value in pairs}
+        assert {"-RenderOffScreen", "-Unattended", "-NoSound"} < set(flags)
+        found.append(flags.get("-graphicsadapter"))
+        ports.add(flags["-UnrealCVPort"])
+    assert found == adapters
+    assert len(ports) == 3
+
+
+def test_only_the_end_of_a_long_log_is_kept_in_mind(tmp_path):
+    binary = tmp_path / "Project.sh"
+    binary.write_text("#!/bin/sh\nseq 1 200000\necho last words\nexit 3\n")
+    binary.chmod(0o755)
+    with start_unreal(binary) as engine:
+        with pytest.raises(EngineLost, match="ended with code 3: last words"):
+            engine.connect(1.0)
+        assert engine.last_lines(3) == ["199999", "200000", "last words"]
+
+
+def test_a_port_that_the_binary_ignores_is_waited_for_no_longer_than_it_lives(tmp_path):
+    binary = tmp_path / "Project.sh"
+    binary.write_text("#!/bin/sh\necho LogInit: Error: no Vulkan device\nsleep 0.5\nexit 1\n")
+    binary.chmod(0o755)
+    with (
+        start_unreal(binary) as engine,
+        pytest.raises(EngineLost, match="ended with code 1: LogInit: Error: no Vulkan device"),
+    ):
+        engine.connect(1.0)

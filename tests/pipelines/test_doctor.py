@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 
 import numpy as np
 import pytest
+from stand_in_unreal import PLUGIN, write_binary
 from tiny_engine import tiny_engine, tiny_world
 
 from capture import camera
 from capture.camera import Intrinsics
-from capture.client import Client
+from capture.client import Client, EngineLost
 from capture.engine.raster import Renderer
+from capture.engine.state import Options
 from capture.launcher import Engine
 from pipelines import doctor
 from pipelines.cli import main
@@ -117,3 +120,61 @@ def test_the_verb(capsys, monkeypatch):
         monkeypatch.setattr(doctor, "NEEDED", ("vget /camera/[uint]/smell",))
         assert main(["doctor", "--engine", address]) == 1
     assert "is not ready for capture: 1 bad" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("replies", [3, 40, 90])
+def test_an_engine_that_dies_under_examination_is_one_sentence(replies):
+    with tiny_engine(f"crash={replies}") as address:
+        findings = doctor.examine(Engine((address,)))
+        with pytest.raises(EngineLost, match=r"^the engine was lost after the step '\w+': .*log$"):
+            list(findings)
+
+
+def test_unreal_that_dies_under_examination_says_its_last_words(tmp_path, capsys):
+    binary = write_binary(tmp_path / "Project.sh", f"{PLUGIN},crash=40")
+    assert main(["doctor", "--engine", f"unreal:{binary}"]) == 1
+    captured = capsys.readouterr()
+    assert "ok    commands" in captured.out
+    words = " ".join(captured.err.split())
+    assert "the engine ended with code 1: LogCore: Error: appError called: Fatal error!" in words
+    assert "Traceback" not in words
+
+
+def test_the_plugins_faults_are_named_and_do_no_harm(monkeypatch):
+    monkeypatch.setattr(doctor, "_TRIALS", 3)
+    with tiny_engine(PLUGIN, options=Options(ue_depth=True)) as address:
+        findings = {f.topic: f for f in doctor.examine(Engine((address,)))}
+    assert "bad" not in {f.verdict for f in findings.values()}
+    assert "4 stray bytes" in findings["pictures"].found
+    assert "half floats" in findings["depth"].found
+    assert "planar depth in cm" in findings["convention"].found
+
+
+def test_pictures_that_stay_garbage_are_bad():
+    with tiny_engine("garbage-first-frames=999", seed=2) as address:
+        findings = list(doctor.examine(Engine((address,))))
+    assert findings[-1].verdict == "bad"
+
+
+class _Ticking:
+    """A client whose server runs one command, or one group, in a tick."""
+
+    def __init__(self, groups: bool):
+        self._groups = groups
+
+    def ask(self, command: str) -> str:
+        time.sleep(0.01)
+        return "ok"
+
+    def request(self, commands: list[str]) -> None:
+        time.sleep(0.01 * (1 if self._groups else len(commands)))
+
+
+def test_ticks_are_noticed_and_so_is_a_missing_vbatch():
+    found = {f.topic: f for f in doctor.latency(_Ticking(groups=True))}  # type: ignore[arg-type]
+    assert found["tick"].found.endswith("Hz")
+    assert found["latency"].verdict == "note"
+    assert "t.maxFPS 0" in found["latency"].advice
+    assert "vbatch" not in found
+    alone = {f.topic: f for f in doctor.latency(_Ticking(groups=False))}  # type: ignore[arg-type]
+    assert "vbatch" in alone
