@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from capture.formats import (
+    clips,
     colmap,
     episodes,
     kitti,
@@ -42,6 +43,7 @@ FORMATS: dict[str, Format] = {
     format.name: format
     for format in (
         episodes.FORMAT,
+        clips.FORMAT,
         lerobot.FORMAT,
         nerfstudio.FORMAT,
         colmap.FORMAT,

@@ -6,6 +6,7 @@ action (RELIC's 13, `capture.actions`) per frame.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,16 @@ def _found(path: Path) -> list[Path]:
 def read(path: Path) -> Clips:
     """Every finished episode of a dataset, of its `episodes` folder, or one alone."""
     otherwise = f"{path} holds no finished episode (no episode.json)"
-    return Clips.at(_found(path), lambda folder: posed(Episode.load(folder)), otherwise)
+    return Clips.at(_found(path), _read, otherwise)
+
+
+def _read(folder: Path) -> Posed:
+    """A whole episode, with the actions that it holds, not those that it should."""
+    episode = Episode.load(folder)
+    record, kept = posed(episode), episode.actions
+    assert record.actions is not None
+    labels = replace(record.actions, values=kept.values, step_m=kept.step_m)
+    return replace(record, actions=labels)
 
 
 FORMAT = Format(

@@ -57,7 +57,7 @@ class DepthEvidence:
     """Points of frame i, lifted by their depth, moved and found again in frame j.
 
     A point fits by 1 / (1 + (error / blur)^2), both in depth (|q / q_j - 1|, with 1 / q_j
-    interpolated, which is exact on planes) and in luma (less the pair's median difference). The
+    interpolated, which is exact on planes) and in luma (less the pair's mean difference). The
     score of a pair is the mean over the points that land inside the picture.
     """
 
@@ -90,7 +90,8 @@ class DepthEvidence:
         fit = 1.0 / (1.0 + ((q * near - 1.0) / np.float32(blur.depth)) ** 2)
         if self._luma is not None and self._first is not None:
             apart = cv2.remap(self._luma, u, rows, cv2.INTER_LINEAR) - self._first
-            apart -= _median(apart, inside)
+            mean = np.where(inside, apart, 0.0).sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
+            apart -= mean[:, None].astype(np.float32)
             fit = 0.5 * fit + 0.5 / (1.0 + (apart / np.float32(blur.levels)) ** 2)
         count = np.maximum(inside.sum(axis=1), _LEAST_OVERLAP * self._known.sum(axis=1))
         scores = np.where(inside, fit, 0.0).sum(axis=1) / np.maximum(count, 1)
@@ -208,7 +209,7 @@ def _consistent(matches: np.ndarray) -> np.ndarray:
     if len(matches) < _LEAST_MATCHES:
         return matches[:0]
     cv2.setRNGSeed(0)
-    _, fits = cv2.findFundamentalMat(matches[:, 0], matches[:, 1], cv2.USAC_MAGSAC, 1.5, 0.999)
+    _, fits = cv2.findFundamentalMat(matches[:, 0], matches[:, 1], cv2.FM_RANSAC, 1.5, 0.999)
     return matches[:0] if fits is None else matches[fits[:, 0] > 0]
 
 
@@ -232,14 +233,6 @@ def _grid(height: int, width: int, num_points: int) -> tuple[np.ndarray, np.ndar
     columns = np.arange(step / 2, width, step).astype(int)
     grid = np.meshgrid(rows, columns, indexing="ij")
     return grid[0].ravel(), grid[1].ravel()
-
-
-def _median(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Median of the chosen ones of each row, [P, 1]; 0 where there are none."""
-    ordered = np.sort(np.where(chosen, values, np.inf), axis=1)
-    middle = np.maximum(chosen.sum(axis=1) - 1, 0) // 2
-    found = np.take_along_axis(ordered, middle[:, None], axis=1)
-    return np.where(np.isfinite(found), found, 0.0)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -78,11 +78,29 @@ def in_file(cam_to_world: np.ndarray, declared: Declared) -> np.ndarray:
     return _invert(poses) if declared.pose == "w2c" else poses
 
 
-def motions(poses: np.ndarray, reading: Hypothesis, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Poses as they stand in a file, with their inverses, which every reading needs.
+
+    Attributes:
+        poses: float64 [T, 4, 4].
+        inverses: The same, NaN where a matrix is not `usable`.
+    """
+
+    poses: np.ndarray
+    inverses: np.ndarray
+
+    @classmethod
+    def of(cls, poses: np.ndarray) -> Stored:
+        """These poses [T, 4, 4]."""
+        return cls(poses, _invert(poses))
+
+
+def motions(stored: Stored, reading: Hypothesis, i: np.ndarray, j: np.ndarray) -> np.ndarray:
     """Camera i to camera j in OpenCV's axes and metres, float64 [P, 4, 4].
 
     Args:
-        poses: As they stand in the file, float64 [T, 4, 4].
+        stored: As they stand in the file.
         reading: What they may mean.
         i: Frames, int [P]; the pose of frame i + lag is taken.
         j: The other frames.
@@ -91,9 +109,13 @@ def motions(poses: np.ndarray, reading: Hypothesis, i: np.ndarray, j: np.ndarray
         NaN where a pose does not exist or has no inverse.
     """
     late = np.stack([i, j]) + reading.lag
-    there = ((late >= 0) & (late < len(poses))).all(axis=0)
-    first, second = poses[np.clip(late, 0, len(poses) - 1)]
-    moved = _invert(second) @ first if reading.pose == "c2w" else second @ _invert(first)
+    last = len(stored.poses) - 1
+    there = ((late >= 0) & (late <= last)).all(axis=0)
+    first, second = np.clip(late, 0, last)
+    if reading.pose == "c2w":
+        moved = stored.inverses[second] @ stored.poses[first]
+    else:
+        moved = stored.poses[second] @ stored.inverses[first]
     axes = reading.camera_axes()
     out = np.full((len(i), 4, 4), np.nan)
     out[there] = moved[there]

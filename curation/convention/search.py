@@ -23,7 +23,7 @@ _COARSE_FOCALS = (0.5, 0.63, 0.8, 1.0, 1.25, 1.6, 2.0)
 # Against 90 degrees, where the file gives no field of view: 127 down to 28 degrees.
 _UNKNOWN_FOCALS = (0.5, 0.63, 0.8, 1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0)
 _GROUPS = 12
-_COARSE_POINTS, _FINE_POINTS = 260, 900
+_COARSE_PAIRS, _COARSE_POINTS, _FINE_POINTS = 12, 260, 900
 _LAG_PAIRS = 16
 _MOST_TURN_DEG = 35.0
 # Fits below this make a scale that is none of the known units worth looking for.
@@ -68,7 +68,7 @@ def search(
         declared: What the file's format says.
         units: Metres of one unit of the positions, each to be tried.
     """
-    coarse = evidence_of(views, pairs, fine=False)
+    coarse = evidence_of(views, spread(pairs, _COARSE_PAIRS), fine=False)
     if not len(coarse.pairs):
         return declared, [], coarse
     groups = _coarse(coarse, declared, units, known=views.camera_known)

@@ -16,7 +16,7 @@ import numpy as np
 from capture.camera import Intrinsics
 from capture.formats import Posed
 from curation import exposure, geometry
-from curation.convention.hypothesis import in_file, usable
+from curation.convention.hypothesis import Stored, in_file, usable
 
 MAX_PAIRS = 24
 _WINDOWS = 3
@@ -32,7 +32,7 @@ class Views:
     """What was taken of a clip.
 
     Attributes:
-        poses: As they stand in the file, float64 [T, 4, 4].
+        poses: As they stand in the file.
         frames: Which frames were looked at, increasing, int [K].
         window: Which window each belongs to, int [K].
         camera: Of the small pictures, as the file declares it.
@@ -42,7 +42,7 @@ class Views:
         notes: What could not be read, one sentence each.
     """
 
-    poses: np.ndarray
+    poses: Stored
     frames: np.ndarray
     window: np.ndarray
     camera: Intrinsics
@@ -74,7 +74,7 @@ def sample(clip: Posed) -> Views:
     assert small is not None
     camera, known = _camera(clip, small[0].shape[::-1])
     return Views(
-        poses=poses,
+        poses=Stored.of(poses),
         frames=frames,
         window=window,
         camera=geometry.shrink_camera(camera),

@@ -1,0 +1,182 @@
+"""A whole audit from its items: pooled convention, counts, rejects, failing rules, changes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from curation.audit.checks import RULES
+from curation.convention.verdict import FOV_TOLERANCE
+
+SCHEMA = 1
+_FIELDS = ("pose", "axes", "depth", "unit", "fov_deg", "lag_frames", "mirrored")
+_RULE = re.compile(r"([a-z-]+)(?:>(0|1|0?\.\d+|1\.0+))?")
+REJECT_RATE = "reject-rate"
+
+
+def summarise(items: Sequence[Mapping], *, name: str, format: str, title: str) -> dict:
+    """The content of audit.json, in the schema of docs/audit.md.
+
+    Args:
+        items: Of `curation.audit.item.audit_item`, in order.
+        name: Of the dataset.
+        format: Name of the format that it was read as.
+        title: That format's conventions in one line.
+    """
+    problems = Counter(rule for item in items for rule in rules_of(item))
+    rejected = [item for item in items if item["problems"]]
+    return {
+        "schema": SCHEMA,
+        "dataset": name,
+        "format": format,
+        "declares": title,
+        "convention": pooled(items),
+        "counts": {
+            "items": len(items),
+            "rejected": len(rejected),
+            "frames": sum(item["frames"] for item in items),
+            "duration_s": round(sum(item["duration_s"] or 0.0 for item in items), 3),
+            "with_pictures": sum(item["has"]["pictures"] for item in items),
+            "with_depth": sum(item["has"]["depth"] for item in items),
+            "convention_told": sum(_told(item) for item in items),
+        },
+        "problems": {rule: problems[rule] for rule in RULES if problems[rule]},
+        "rejects": [item["place"] for item in rejected],
+        "not_done": not_done(items),
+        "items": list(items),
+    }
+
+
+def rules_of(item: Mapping) -> set[str]:
+    """The rules that an item breaks."""
+    return {problem["rule"] for problem in item["problems"]}
+
+
+def pooled(items: Sequence[Mapping]) -> dict | None:
+    """The `convention` object of the whole dataset; None where no item tells anything.
+
+    For each field the value that most confidence stands behind, among the items that tell it; the
+    confidence is the least share of any field, times the mean confidence of the items. One item
+    that differs does not turn the verdict, but lowers the confidence.
+    """
+    told = [item["convention"] for item in items if _told(item)]
+    if not told:
+        return None
+    shares, out = [1.0], {}
+    for field in _FIELDS:
+        weights: Counter = Counter()
+        for one in told:
+            if one[field] is not None:
+                value = _rounded(one[field]) if field == "fov_deg" else one[field]
+                weights[value] += one["confidence"]
+        if not weights:
+            out[field] = None
+            continue
+        value, weight = max(weights.items(), key=lambda entry: (entry[1], str(entry[0])))
+        shares.append(weight / sum(weights.values()))
+        out[field] = value
+        if field == "fov_deg":
+            near = [one[field] for one in told if one[field] and _rounded(one[field]) == value]
+            out[field] = round(median(near), 2)
+    declared = told[0]["declared"]
+    mean = sum(one["confidence"] for one in told) / len(told)
+    rival = max(told, key=lambda one: one["confidence"])["runner_up"]
+    apart = sum(one["agrees"] is False for one in told)
+    stated = {name: declared[name] for name in _FIELDS if name != "fov_deg"}
+    departs = any(
+        None not in (out[name], value) and out[name] != value for name, value in stated.items()
+    )
+    return {
+        **out,
+        "confidence": round(min(shares) * mean, 4),
+        "runner_up": rival,
+        "declared": declared,
+        "agrees": not departs and apart * 2 <= len(told),
+    }
+
+
+def not_done(items: Sequence[Mapping]) -> list[str]:
+    """What the data did not allow, in sentences with counts."""
+    reasons = Counter(item["cannot_tell"] for item in items if item["cannot_tell"])
+    said = [f"{count} clips: {reason}" for reason, count in sorted(reasons.items())]
+    without = sum(not item["has"]["depth"] and item["frames"] > 0 for item in items)
+    if without:
+        said.append(
+            f"{without} clips without depth: the unit and the kind of depth are not examined"
+        )
+    return said
+
+
+def failures(report: Mapping, rules: Sequence[str]) -> list[str]:
+    """A sentence for every `--fail-on` rule that fails.
+
+    Args:
+        report: Of `summarise`.
+        rules: NAME, or NAME>SHARE of the items; NAME is one of `checks.RULES`, or reject-rate.
+
+    Raises:
+        ValueError: If a rule is not known; lists those that there are.
+    """
+    said, total = [], max(len(report["items"]), 1)
+    for rule in rules:
+        match = _RULE.fullmatch(rule)
+        if match is None or match[1] not in (*RULES, REJECT_RATE):
+            raise ValueError(
+                f"--fail-on {rule!r} is no rule; known are {', '.join((*RULES, REJECT_RATE))}, "
+                "each alone or with a share, as in reject-rate>0.1"
+            )
+        name, limit = match[1], float(match[2] or 0.0)
+        count = (
+            report["counts"]["rejected"] if name == REJECT_RATE else report["problems"].get(name, 0)
+        )
+        if count / total > limit:
+            said.append(f"{rule}: {count} of {len(report['items'])} clips")
+    return said
+
+
+def compare(new: Mapping, old: Mapping) -> dict:
+    """What changed from one audit to another; clips are the same where their places are."""
+    mine, theirs = ({item["place"]: item for item in one["items"]} for one in (new, old))
+    both = [place for place in mine if place in theirs]
+    return {
+        "dataset": old["dataset"],
+        "added": [place for place in mine if place not in theirs],
+        "removed": [place for place in theirs if place not in mine],
+        "worse": {
+            place: sorted(gained)
+            for place in both
+            if (gained := rules_of(mine[place]) - rules_of(theirs[place]))
+        },
+        "better": {
+            place: sorted(lost)
+            for place in both
+            if (lost := rules_of(theirs[place]) - rules_of(mine[place]))
+        },
+        "counts": {
+            name: [old["counts"][name], value]
+            for name, value in new["counts"].items()
+            if old["counts"].get(name) != value and name in old["counts"]
+        },
+        "convention": {
+            field: [(old["convention"] or {}).get(field), (new["convention"] or {}).get(field)]
+            for field in (*_FIELDS, "agrees")
+            if (old["convention"] or {}).get(field) != (new["convention"] or {}).get(field)
+        },
+    }
+
+
+def worst(items: Sequence[Mapping]) -> list[Mapping]:
+    """The items with problems first: those with most, then those that fit least."""
+    return sorted(items, key=lambda item: (-len(item["problems"]), item["fit"], item["item"]))
+
+
+def _told(item: Mapping) -> bool:
+    said = item["convention"]
+    return said is not None and said["agrees"] is not None
+
+
+def _rounded(angle_deg: float) -> float:
+    """Fields of view that differ less than the tolerance are one."""
+    return round(angle_deg / (100 * FOV_TOLERANCE)) * 100 * FOV_TOLERANCE

@@ -1,0 +1,168 @@
+"""`relickit audit PATH`: any camera dataset, clip by clip on Ray; run again, it continues."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from capture import files, formats
+from capture.formats import Clips
+from curation.audit import findings, outside
+from curation.audit.item import audit_item
+from pipelines import runner
+from pipelines.console import bar, say
+
+# Of the items' content; another one is measured anew.
+_VERSION = 1
+# Fewer clips than this are quicker without Ray.
+_FEW = 4
+
+
+def audit(
+    path: Path,
+    out: Path,
+    *,
+    format: str | None = None,
+    fail_on: Sequence[str] = (),
+    compare: Path | None = None,
+    rejects: Path | None = None,
+    address: str | None = None,
+) -> tuple[Path, list[str]]:
+    """Audit a dataset of anybody's.
+
+    Args:
+        path: A file or a folder in any format that `capture.formats` reads.
+        out: The report's folder; what an interrupted audit measured there is taken up again.
+        format: Name of the format; recognised by default.
+        fail_on: Rules, see `findings.failures`.
+        compare: The folder, or the audit.json, of an earlier report.
+        rejects: Where to write the places of the rejected clips, one a line.
+        address: Of a Ray cluster.
+
+    Returns:
+        The page, and a sentence for every rule of `fail_on` that fails.
+
+    Raises:
+        ValueError: If nothing is there, the format is not known, or a rule is none.
+    """
+    findings.failures({"items": [], "problems": {}, "counts": {"rejected": 0}}, fail_on)
+    earlier = _earlier(compare) if compare else None
+    name = format or _recognised(path)
+    clips = _clips(path, name)
+    items = _items(path, name, clips, out / "items", address)
+    report = findings.summarise(
+        items,
+        name=path.resolve().name,
+        format=name,
+        title=formats.find(name).title,
+    )
+    failed = findings.failures(report, fail_on)
+    changes = findings.compare(report, earlier) if earlier else None
+    page = outside.write(report, out, changes=changes, failed=failed)
+    if rejects is not None:
+        with files.replacing(rejects) as temporary:
+            temporary.write_text("".join(f"{place}\n" for place in report["rejects"]), "utf-8")
+    _tell(report)
+    return page, failed
+
+
+@functools.lru_cache(maxsize=4)
+def _clips(path: Path, name: str) -> Clips:
+    """The clips at a path; kept, because looking for them takes a while."""
+    return formats.read(path, name)
+
+
+def _recognised(path: Path) -> str:
+    if not path.exists():
+        raise ValueError(f"{path} is not there")
+    format = formats.recognise(path)
+    if format is None:
+        raise ValueError(
+            f"{path} is in no known format; tell which with --format: {', '.join(formats.FORMATS)}"
+        )
+    return format.name
+
+
+def _items(path: Path, name: str, clips: Clips, folder: Path, address: str | None) -> list[dict]:
+    """Every clip's entry, measured now or by an earlier run over the same clips."""
+    _claim(folder, path, name, clips)
+    wanted = [n for n in range(len(clips)) if not _file(folder, n).is_file()]
+    measure = functools.partial(_measure, path=path, name=name, folder=folder)
+    if len(wanted) <= _FEW and address is None:
+        with bar("Audit", len(wanted), "clips") as progress:
+            for done, index in enumerate(wanted, start=1):
+                measure(index)
+                progress.update(done)
+    else:
+        with runner.cluster(address):
+            runner.over(measure, wanted, title="Audit", unit="clips")
+    return [files.read_json(_file(folder, n)) for n in range(len(clips))]
+
+
+def _measure(index: int, *, path: Path, name: str, folder: Path) -> int:
+    files.write_json(_file(folder, index), audit_item(_clips(path, name), index, path))
+    return index
+
+
+def _file(folder: Path, index: int) -> Path:
+    return folder / f"{index:06d}.json"
+
+
+def _claim(folder: Path, path: Path, name: str, clips: Clips) -> None:
+    """Drop what was measured of other clips, of other files, or by another version."""
+    seen = hashlib.sha256(f"{_VERSION} {path.resolve()} {name} {len(clips)}".encode())
+    for entry in _files(path, folder.parent):
+        about = entry.stat()
+        seen.update(f"\n{entry} {about.st_size} {about.st_mtime_ns}".encode("utf-8", "replace"))
+    wanted = seen.hexdigest()
+    mark = folder / "source.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    files.sweep(folder)
+    if mark.is_file() and files.read_json(mark) == {"sha256": wanted}:
+        return
+    for old in folder.glob("[0-9]*.json"):
+        old.unlink()
+    files.write_json(mark, {"sha256": wanted})
+
+
+def _files(path: Path, report: Path) -> Iterator[Path]:
+    """Every file of a dataset, in order; a report that lies inside is none of it."""
+    if path.is_file():
+        yield path
+        return
+    for folder, inside, names in os.walk(path):
+        inside[:] = sorted(name for name in inside if Path(folder, name) != report)
+        yield from (Path(folder, name) for name in sorted(names) if Path(folder, name).is_file())
+
+
+def _earlier(path: Path) -> dict:
+    file = path / "audit.json" if path.is_dir() else path
+    if not file.is_file():
+        raise ValueError(f"--compare {path} is no report: it has no audit.json")
+    report = files.read_json(file)
+    if report.get("schema") != findings.SCHEMA:
+        raise ValueError(
+            f"--compare {file}: schema {report.get('schema')}, we read {findings.SCHEMA}"
+        )
+    return report
+
+
+def _tell(report: dict) -> None:
+    """The verdict in a few lines."""
+    counts, said = report["counts"], report["convention"]
+    say(
+        f"Audit: {counts['items']} clips read as {report['format']}, "
+        f"{counts['rejected']} with problems"
+    )
+    if said is None:
+        say("Convention: cannot tell")
+    else:
+        found = {key: said[key] for key in list(said)[:7] if said[key] is not None}
+        agrees = "as declared" if said["agrees"] else "NOT as declared"
+        say(f"Convention: {agrees}, confidence {said['confidence']:.2f}: {json.dumps(found)}")
+    for rule, count in report["problems"].items():
+        say(f"  {rule}: {count} clips")
