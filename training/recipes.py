@@ -21,6 +21,7 @@ from training.stages.config import (
 
 Camera = Literal["none", "relic", "token", "raype", "prope", "plucker_adaln"]
 Action = Literal["none", "post_attn", "adaln"]
+AttentionBackend = Literal["auto", "sdpa", "flash", "flash3", "flex"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,6 +124,8 @@ class ModelConfig:
         qk_bias: Value at which the camera's part of Q and K starts; 0 in RELIC. For "relic" and
             "token".
         coordinates: Append two constant channels, the place in the image, to the latents.
+        attention: The kernel of self-attention; see `training.model.backends`. "auto" takes the
+            fastest that runs.
     """
 
     heads: int
@@ -142,6 +145,7 @@ class ModelConfig:
     yarn_latents: int = 21
     qk_bias: float = 0.0
     coordinates: bool = False
+    attention: AttentionBackend = "auto"
 
     def __post_init__(self):
         if self.head_dim % 2 or (self.camera == "prope" and self.head_dim % 8):

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch.nn import functional
 
-from training.model import memory, rope
+from training.model import backends, memory, rope
+from training.model.backends import Mask
 from training.model.cameras.told import Told
 from training.model.context import Context
 from training.model.memory import Pair
 from training.model.rope import Tables
 from training.model.spread import Spread
+from training.recipes import AttentionBackend
 
 
 @dataclass(kw_only=True, slots=True)
@@ -63,14 +64,16 @@ class Attention:
 
     Attributes:
         heads: Number of heads.
-        mask: Of `scaled_dot_product_attention`.
+        mask: Where a query sees a key; see `Context.mask`.
+        backend: See `ModelConfig.attention`.
         query_tables: Rotary tables of the queries; None rotates nothing.
         key_tables: Of the keys.
         spread: Queries come and outputs leave by tokens, keys and values are there by heads.
     """
 
     heads: int
-    mask: torch.Tensor | None
+    mask: Mask | None
+    backend: AttentionBackend
     query_tables: Tables | None
     key_tables: Tables | None
     spread: Spread | None = None
@@ -95,9 +98,7 @@ class Attention:
         query, key, value = (t.unflatten(2, (heads, -1)) for t in (query, key, value))
         query = _rotate(query, self.query_tables, first)
         key = _rotate(key, self.key_tables, first)
-        query, key, value = (t.transpose(1, 2) for t in (query, key, value))
-        out = functional.scaled_dot_product_attention(query, key, value, attn_mask=self.mask)
-        out = out.transpose(1, 2).flatten(2)
+        out = backends.attend(query, key, value, self.mask, self.backend).flatten(2)
         return out if self.spread is None else self.spread.to_tokens(out)
 
 
@@ -109,17 +110,19 @@ class CameraAttention:
     Args:
         conditions: Shared with the model that fills it.
         block: Which block's embedding to take.
+        backend: See `ModelConfig.attention`.
     """
 
-    def __init__(self, conditions: Conditions, block: int):
+    def __init__(self, conditions: Conditions, block: int, backend: AttentionBackend = "auto"):
         self._conditions, self._block = conditions, block
+        self._backend: AttentionBackend = backend
 
     def __call__(
         self,
         attn: Any,
         hidden_states: torch.Tensor,
         encoder_hidden_states: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
+        attention_mask: Mask | None = None,
         rotary_emb: Tables | None = None,
     ) -> torch.Tensor:
         """Attend; arguments as diffusers passes them.
@@ -128,7 +131,7 @@ class CameraAttention:
             attn: The `WanAttention` that holds the weights.
             hidden_states: [B, n, dim].
             encoder_hidden_states: None: this is self-attention.
-            attention_mask: Of `scaled_dot_product_attention`.
+            attention_mask: Where a query sees a key.
             rotary_emb: Cosines and sines.
         """
         camera, block = self._conditions.camera, self._block
@@ -148,6 +151,7 @@ class CameraAttention:
         attend = Attention(
             heads=attn.heads,
             mask=attention_mask,
+            backend=self._backend,
             query_tables=query_tables,
             key_tables=key_tables,
             spread=spread,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from training.model import masks, memory
+from training.model import backends, masks, memory
+from training.model.backends import Mask
 from training.model.memory import Grid, Pair, Piece, Policy
 from training.model.rope import Rotary, Tables
 
@@ -33,11 +34,16 @@ class Context:
     write: bool = False
     _written: dict[int, list[list[Pair]]] = field(default_factory=dict)
     _cells: list[tuple[int, int]] = field(default_factory=list)
-    _mask: torch.Tensor | None = None
+    _mask: Mask | None = None
     _tables: tuple[Tables, Tables] | None = None
 
-    def prepare(self, rotary: Rotary, device: torch.device) -> None:
+    def prepare(self, rotary: Rotary, device: torch.device, *, flex: bool = False) -> None:
         """Compute mask and rotary tables, once for all blocks.
+
+        Args:
+            rotary: Of the model.
+            device: Of the pass.
+            flex: The mask is for FlexAttention.
 
         Raises:
             ValueError: If there are both a memory and a table.
@@ -46,7 +52,7 @@ class Context:
             if self.read:
                 raise ValueError("a pass has a memory or a table, not both")
             self._cells = masks.compressed(self.table)
-            self._mask = masks.dense(self.table, self.grid, self.policy).to(device)
+            self._mask = self._table_mask(self.table, device, flex=flex)
         own = [(latent, 1) for latent in self.latents]
         small = [(self.latents[place], factor) for place, factor in self._cells]
         before = [(piece.latent, piece.factor) for piece in self.read]
@@ -57,8 +63,8 @@ class Context:
         self._tables = rotary.at(queries), rotary.at(keys)
 
     @property
-    def mask(self) -> torch.Tensor | None:
-        """Where a query sees a key, bool [N, M]; None for everywhere."""
+    def mask(self) -> Mask | None:
+        """Where a query sees a key, bool [N, M] or FlexAttention's; None for everywhere."""
         return self._mask
 
     @property
@@ -103,6 +109,13 @@ class Context:
         """The tokens of one latent of the pass, [B, n, D]."""
         count = self.grid[0] * self.grid[1]
         return x[:, place * count : (place + 1) * count]
+
+    def _table_mask(self, table: torch.Tensor, device: torch.device, *, flex: bool) -> Mask:
+        if not flex:
+            return masks.dense(table, self.grid, self.policy).to(device)
+        sees = masks.mask_mod(table, self.grid, self.policy, device)
+        keys = len(masks.keys(table, self.grid, self.policy)[0])
+        return backends.block_mask(sees, len(table) * self.grid[0] * self.grid[1], keys, device)
 
     def _own(self, key: torch.Tensor, value: torch.Tensor, place: int) -> Pair:
         return self.own(key, place), self.own(value, place)

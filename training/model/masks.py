@@ -116,10 +116,18 @@ def dense(table: torch.Tensor, grid: Grid, policy: Policy) -> torch.Tensor:
 
 
 def mask_mod(
-    table: torch.Tensor, grid: Grid, policy: Policy
+    table: torch.Tensor, grid: Grid, policy: Policy, device: torch.device | str = "cpu"
 ) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
-    """The same for FlexAttention's `create_block_mask`."""
-    latent, factor = keys(table, grid, policy)
+    """The same for FlexAttention's `create_block_mask`.
+
+    Args:
+        table: [P, P].
+        grid: Rows and columns of tokens of a latent.
+        policy: Gives the number of cells.
+        device: Where it is asked.
+    """
+    latent, factor = (t.to(device) for t in keys(table, grid, policy))
+    table = table.to(device)
     tokens = grid[0] * grid[1]
 
     def sees(

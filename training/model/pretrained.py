@@ -130,8 +130,8 @@ def _same_conditioning(model: WorldModel, file: Path) -> None:
     stored, wanted = (
         {**d, **d.get("model", {})} for d in (files.read_json(file), _described(model))
     )
-    # They say how weights start, and how long videos are: the same weights serve all.
-    for key in ("model", "zero_init", "qk_bias", "yarn_factor", "yarn_latents"):
+    # They say how weights start, how long videos are, and what computes them: weights serve all.
+    for key in ("model", "zero_init", "qk_bias", "yarn_factor", "yarn_latents", "attention"):
         del wanted[key]
     different = [
         f"{key} is {stored.get(key)!r} there and {value!r} in the recipe"

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from training.data import Signals
 from training.model.attention import CameraAttention, Conditions
+from training.model.backends import Machine, choose
 from training.model.cameras.told import add
 from training.model.conditioning import Conditioning
 from training.model.context import Context
@@ -60,7 +61,7 @@ class WorldModel(nn.Module):
         self._group: ProcessGroup | None = None
         blocks: Any = self.transformer.blocks
         for index, block in enumerate(blocks):
-            block.attn1.set_processor(CameraAttention(self._conditions, index))
+            block.attn1.set_processor(CameraAttention(self._conditions, index, config.attention))
             _add_after_self_attention(block, self._conditions, index)
         if flow.prediction in ("residual", "warp"):
             nn.init.zeros_(self.transformer.proj_out.weight)
@@ -102,7 +103,9 @@ class WorldModel(nn.Module):
             x = torch.cat([x, place.expand(len(x), -1, num_latents, -1, -1)], dim=1)
         if context is not None:
             rotary: Any = self.transformer.rope
-            context.prepare(rotary, x.device)
+            machine = Machine.of(x)
+            flex = choose(self.config.attention, machine, masked=True) == "flex"
+            context.prepare(rotary, x.device, flex=flex)
         levels = sigma
         if sigma.ndim == 1:
             levels = torch.cat(
