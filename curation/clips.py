@@ -39,7 +39,7 @@ def rows(
     path = episode.trajectory
     bad, breaks = cuts(path, frames)
     ranges = segment.segments(len(path), length, bad=bad, breaks=breaks)
-    return [_row(episode, frames, start, stop) for start, stop in ranges]
+    return [row(episode, frames, start, stop) for start, stop in ranges]
 
 
 def cuts(path: Trajectory, frames: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -65,10 +65,10 @@ def cuts(path: Trajectory, frames: Mapping[str, np.ndarray]) -> tuple[np.ndarray
     return bad, breaks
 
 
-def _row(
+def row(
     episode: Episode, frames: Mapping[str, np.ndarray], start: int, stop: int
 ) -> dict[str, object]:
-    """One row of the clip table: frames [start, stop)."""
+    """One row of the clip table: frames [start, stop) of an episode; see `rows`."""
     path = episode.trajectory.window(start, stop)
     part = {name: values[start:stop] for name, values in frames.items()}
     pairs = {name: frames[name][start : stop - geometry.PAIR_GAP] for name in frames}

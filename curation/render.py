@@ -20,6 +20,7 @@ BELOW_DEG = 5.0
 _BLOB_PX = 5
 _MAGENTA = 0.12
 _MAGENTA_LEVELS = 60
+_PINK_FROM, _PINK_TO = (50, 0, 50), (255, 62, 255)
 _MIN_OVERLAP = 0.05
 # Saddles of a checkerboard: greys with at least this much between their two tones.
 _TONES = (12, 70)
@@ -36,10 +37,15 @@ def magenta_share(rgb: np.ndarray) -> float:
     Args:
         rgb: uint8 [H, W, 3].
     """
-    red, green, blue = (rgb[..., channel].astype(np.int16) for channel in range(3))
+    # All that can be, quickly; then exactly.
+    candidates = cv2.inRange(rgb, _PINK_FROM, _PINK_TO)
+    if not cv2.countNonZero(candidates):
+        return 0.0
+    red, green, blue = rgb[candidates > 0].astype(np.int32).T
     both = red + blue
     pink = (both >= 2 * _MAGENTA_LEVELS) & (np.abs(red - blue) <= _MAGENTA * both)
-    return float(np.mean(pink & (green <= _MAGENTA * both)))
+    pink &= green <= _MAGENTA * both
+    return float(np.count_nonzero(pink) / candidates.size)
 
 
 def checker_share(rgb: np.ndarray) -> float:
@@ -54,28 +60,20 @@ def checker_share(rgb: np.ndarray) -> float:
     Args:
         rgb: uint8 [H, W, 3].
     """
-    y = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.int16)
+    y = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     size = max(_RING_PX)
     if min(y.shape) <= 2 * size:
         return 0.0
     lines = [_line(y, size, step) for step in ((0, 1), (1, 0), (1, 1), (1, -1))]
-    middle = _shifted(cv2.blur(y, (3, 3)), size, 0, 0)
-    corner = np.zeros(middle.shape, dtype=bool)
+    middle = _shifted(cv2.blur(y, (3, 3)), size, 0, 0).ravel()
+    corner = np.zeros(lines[0][0].shape, dtype=np.uint8)
     for crossed, others in ((lines[:2], lines[2:]), (lines[2:], lines[:2])):
-        (tone, spread), (second, second_spread) = crossed
-        apart, twice = np.abs(tone - second), tone + second
-        # Both the pixel and the ring between lie half-way: lines and their crossings do not.
-        half_way = 4 * np.abs(2 * middle - twice) <= apart
-        half_way &= 4 * np.abs(others[0][0] + others[1][0] - twice) <= apart
-        alike = 3 * np.maximum(spread, second_spread) <= apart
-        corner |= (apart >= _TONES[0]) & (apart <= _TONES[1]) & alike & half_way
-    channels = cv2.split(rgb)
-    colour = cv2.max(cv2.max(*channels[:2]), channels[2]) - cv2.min(
-        cv2.min(*channels[:2]), channels[2]
-    )
-    corner &= colour[size:-size, size:-size] <= _GREY_LEVELS
+        corner.ravel()[_corners(crossed, others, middle)] = 1
+    rows, columns = np.nonzero(corner)
+    colours = rgb[size:-size, size:-size][rows, columns].astype(np.int16)
+    corner[rows, columns] = np.ptp(colours, axis=1) <= _GREY_LEVELS
     square = np.ones((2 * size + 1, 2 * size + 1), np.uint8)
-    return float(np.mean(cv2.dilate(corner.astype(np.uint8), square)))
+    return float(np.mean(cv2.dilate(corner, square)))
 
 
 def hole_share(depth_m: np.ndarray, intrinsics: Intrinsics, cam_to_world: np.ndarray) -> float:
@@ -168,10 +166,28 @@ def _seen_through(
 
 
 def _line(y: np.ndarray, size: int, step: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Tone and spread of four points on a line through each pixel."""
+    """Of four points on a line through each pixel: twice their tone, uint16; their spread."""
     ends = [_shifted(y, size, k * step[0], k * step[1]) for k in _RING_PX]
-    low, high = np.minimum.reduce(ends), np.maximum.reduce(ends)
-    return (low + high) // 2, high - low
+    low = cv2.min(cv2.min(ends[0], ends[1]), cv2.min(ends[2], ends[3]))
+    high = cv2.max(cv2.max(ends[0], ends[1]), cv2.max(ends[2], ends[3]))
+    return cv2.add(low, high, dtype=cv2.CV_16U), cv2.subtract(high, low)
+
+
+def _corners(crossed: list, others: list, middle: np.ndarray) -> np.ndarray:
+    """Flat indices of the pixels at which two lines cross as on a checkerboard."""
+    (tone, spread), (second, second_spread) = crossed
+    apart = cv2.absdiff(tone, second).ravel()
+    at = np.flatnonzero((apart >= 2 * _TONES[0]) & (apart <= 2 * _TONES[1]))
+    apart, both = apart[at].astype(np.int32), _sum(tone, second, at)
+    alike = 6 * np.maximum(spread.ravel()[at], second_spread.ravel()[at]).astype(int) <= apart
+    # Both the pixel and the ring between lie half-way: at lines and their crossings they do not.
+    half_way = 4 * np.abs(4 * middle[at].astype(np.int32) - both) <= apart
+    half_way &= 4 * np.abs(_sum(others[0][0], others[1][0], at) - both) <= apart
+    return at[alike & half_way]
+
+
+def _sum(a: np.ndarray, b: np.ndarray, at: np.ndarray) -> np.ndarray:
+    return a.ravel()[at].astype(np.int32) + b.ravel()[at]
 
 
 def _shifted(y: np.ndarray, size: int, rows: int, columns: int) -> np.ndarray:
