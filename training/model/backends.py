@@ -81,7 +81,10 @@ def choose(wanted: AttentionBackend, machine: Machine, *, masked: bool) -> Kerne
         flex = wanted == "flex" or (wanted != "sdpa" and machine.capability is not None)
         return "flex" if flex else "sdpa"
     fast = _FAST if wanted == "auto" else tuple(k for k in _FAST if k == wanted)
-    return next((kernel for kernel in fast if machine.runs(kernel)), "sdpa")
+    for kernel in fast:
+        if machine.runs(kernel):
+            return kernel
+    return "sdpa"
 
 
 def attend(
