@@ -76,7 +76,7 @@ class FakeClips:
         )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def clips() -> FakeClips:
     return FakeClips()
 
@@ -86,7 +86,7 @@ def other_clips() -> FakeClips:
     return FakeClips(manifest_sha="b" * 64)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def recipe() -> recipes.Recipe:
     """The tiny recipe, tinier."""
     tiny = recipes.tiny()

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 import torch
 import toy_processes
+from toy_meter import Meter
 from toy_world import CHANNELS, SHORT, SIZE, make_model, make_signals, normal, video_gradient
 
 from training import replay
@@ -203,32 +204,6 @@ def test_what_has_no_gradient_through_the_cache_is_refused():
     made = rollout(small, draw())
     with pytest.raises(ValueError, match="no gradient through a quantised memory"):
         replay.through_cache(small, made, video_gradient(made.latents))
-
-
-class Meter:
-    """Bytes that autograd keeps alive for backward passes, and their highest value."""
-
-    def __init__(self):
-        self.now = self.peak = 0
-
-    def __enter__(self) -> Meter:
-        meter = self
-
-        class Saved:
-            def __init__(self, tensor: torch.Tensor):
-                self.tensor, self.size = tensor.detach(), tensor.numel() * tensor.element_size()
-                meter.now += self.size
-                meter.peak = max(meter.peak, meter.now)
-
-            def __del__(self):
-                meter.now -= self.size
-
-        self._hooks = torch.autograd.graph.saved_tensors_hooks(Saved, lambda s: s.tensor)
-        self._hooks.__enter__()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._hooks.__exit__(*_)
 
 
 FLAT = Policy(window=4, schedule=(2,), sink=1, budget=6)
