@@ -22,8 +22,8 @@ _COARSE_LAGS = (-3, 0, 3)
 _COARSE_FOCALS = (0.5, 0.63, 0.8, 1.0, 1.25, 1.6, 2.0)
 # Against 90 degrees, where the file gives no field of view: 127 down to 28 degrees.
 _UNKNOWN_FOCALS = (0.5, 0.63, 0.8, 1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0)
-_GROUPS = 12
-_COARSE_PAIRS, _COARSE_POINTS, _FINE_POINTS = 12, 260, 900
+_GROUPS = 10
+_COARSE_PAIRS, _COARSE_POINTS, _FINE_POINTS = 12, 260, 600
 _LAG_PAIRS = 16
 _MOST_TURN_DEG = 35.0
 # Fits below this make a scale that is none of the known units worth looking for.
@@ -50,10 +50,10 @@ class Tested:
         return float(known.mean()) if len(known) >= max(1, len(self.scores) // 3) else 0.0
 
 
-def evidence_of(views: Views, pairs: np.ndarray, *, fine: bool = True) -> Evidence:
-    """What a clip's pairs can be tested with: depth where there is depth, else features."""
+def evidence_of(views: Views, pairs: np.ndarray, num_points: int) -> Evidence:
+    """What a clip's pairs can be tested with: points of depth, or else features."""
     if views.depth_m is not None:
-        return DepthEvidence(views, pairs, _FINE_POINTS if fine else _COARSE_POINTS)
+        return DepthEvidence(views, pairs, num_points)
     return MatchEvidence(views, pairs)
 
 
@@ -68,20 +68,20 @@ def search(
         declared: What the file's format says.
         units: Metres of one unit of the positions, each to be tried.
     """
-    coarse = evidence_of(views, spread(pairs, _COARSE_PAIRS), fine=False)
+    coarse = evidence_of(views, spread(pairs, _COARSE_PAIRS), _COARSE_POINTS)
     if not len(coarse.pairs):
         return declared, [], coarse
     groups = _coarse(coarse, declared, units, known=views.camera_known)
-    fine = evidence_of(views, pairs)
-    refined = [_refined(reading, fine) for reading in groups]
+    middle = evidence_of(views, pairs, _COARSE_POINTS)
+    refined = [_refined(reading, middle) for reading in groups]
     best = max(refined, key=lambda tested: tested.fit)
-    if best.fit < _POOR and fine.has_depth:
+    if best.fit < _POOR and middle.has_depth:
         scaled = [_rescaled(tested.reading, coarse) for tested in _ranked(refined)[:4]]
-        refined += [_refined(reading, fine) for reading in scaled]
+        refined += [_refined(reading, middle) for reading in scaled]
         best = max(refined, key=lambda tested: tested.fit)
     telling = lag_pairs(views, best.reading)
-    everything = np.unique(np.concatenate([fine.pairs, telling]), axis=0)
-    final = evidence_of(views, spread(everything, MAX_PAIRS + _LAG_PAIRS))
+    everything = np.unique(np.concatenate([middle.pairs, telling]), axis=0)
+    final = evidence_of(views, spread(everything, MAX_PAIRS + _LAG_PAIRS), _FINE_POINTS)
     tested = [_polished(t.reading, final) for t in _ranked(refined)[:_GROUPS]]
     best = max(tested, key=lambda t: t.fit)
     return best.reading, [t.reading for t in tested], final
