@@ -274,7 +274,7 @@ def exposure(pictures: list[Picture]) -> Finding:
         topic="exposure",
         verdict="note" if odd else "ok",
         found=f"mean level {level:.0f} of 255, {clipped:.0%} of the pixels white",
-        advice="set exposure_bias, or the level's exposure compensation" if odd else "",
+        advice="set exposure_bias in the scene's card, see docs/unreal.md" if odd else "",
     )
 
 
