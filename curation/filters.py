@@ -145,9 +145,15 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="blurred",
+        metric="edge_blur_px",
+        at_most=1.7,
+        text="blurred: edges are {value} wide, more than {bound}",
+    ),
+    Rule(
+        name="bare picture",
         metric="sharpness_p10",
         at_least=1.0,
-        text="blurred: sharpness {value}, less than {bound}",
+        text="hardly anything to see: sharpness {value}, less than {bound}",
     ),
     Rule(
         name="empty picture",

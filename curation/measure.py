@@ -17,7 +17,7 @@ from curation import balance, caption, collision, coverage, exposure, geometry, 
 
 KEYFRAME_GAP = 2 * geometry.PAIR_GAP
 _CHUNK = 64  # frames decoded at once; a multiple of the pair gap and of the key-frame distance
-_PICTURE = ("magenta_share", "checker_share")
+_PICTURE = ("magenta_share", "checker_share", "edge_blur_px")
 _PAIR = ("geometry_inlier", "popped_share", "sharpening")
 
 
@@ -113,6 +113,7 @@ def _look(found: _Pixels, i: int, rgb: np.ndarray, depth_m: np.ndarray) -> None:
     found.depths[i] = geometry.shrink(depth_m)
     found.columns["magenta_share"][i] = render.magenta_share(rgb)
     found.columns["checker_share"][i] = render.checker_share(rgb)
+    found.columns["edge_blur_px"][i] = render.edge_blur_px(rgb)
 
 
 def _pairs(episode: Episode, pixels: _Pixels) -> dict[str, object]:

@@ -185,6 +185,35 @@ def _wan(*, heads: int, layers: int, ffn_dim: int) -> ModelConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LoraConfig:
+    """Low-rank adapters in place of training the whole transformer; see `training.model.lora`.
+
+    Attributes:
+        rank: Of an adapter; 128 in LongLive.
+        alpha: Adapters count `alpha / rank`.
+        targets: Ends of the names of the linear layers that get one.
+    """
+
+    rank: int = 128
+    alpha: int = 128
+    targets: tuple[str, ...] = (
+        "to_q",
+        "to_k",
+        "to_v",
+        "to_out.0",
+        "ffn.net.0.proj",
+        "ffn.net.2",
+    )
+
+    def __post_init__(self):
+        if self.rank < 1 or self.alpha < 1 or not self.targets:
+            raise ValueError(
+                "lora needs a rank and an alpha of at least 1 and a target, got "
+                f"{self.rank}, {self.alpha} and {self.targets}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
     """A training run: one name for all stages.
 
@@ -202,6 +231,7 @@ class Recipe:
         codec: See `CodecConfig`.
         text: See `TextConfig`.
         model: See `ModelConfig`.
+        lora: Train adapters of the transformer, not its weights; None trains all.
         flow: See `FlowConfig`.
         optim: Of the teacher; see `OptimConfig`.
         rollout: Of the student; see `RolloutConfig`.
@@ -221,6 +251,7 @@ class Recipe:
     codec: CodecConfig
     text: TextConfig = TextConfig()
     model: ModelConfig
+    lora: LoraConfig | None = None
     flow: FlowConfig
     optim: OptimConfig
     rollout: RolloutConfig = field(default_factory=RolloutConfig)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,8 +12,9 @@ import torch
 
 from capture import config, files
 from capture.camera import Intrinsics
+from training import plan
 from training.autoencoder import Codec
-from training.model import pretrained
+from training.model import lora, pretrained
 from training.model.wan import WorldModel
 from training.recipes import Recipe
 from training.state import Checkpoints, load_weights
@@ -77,23 +79,32 @@ def claim(run: Path, wanted: RunConfig) -> None:
         )
 
 
-def build(recipe: Recipe, codec: Codec) -> WorldModel:
-    """The recipe's model with random weights, the same every time."""
-    with torch.random.fork_rng():
-        torch.manual_seed(recipe.seed)
-        return WorldModel(recipe.model, codec.channels, recipe.flow)
+def build(recipe: Recipe, codec: Codec, *, begin: bool = False) -> WorldModel:
+    """The recipe's model with random weights, the same every time.
 
-
-def begin(recipe: Recipe, codec: Codec) -> WorldModel:
-    """The recipe's model as training begins: `model.pretrained` where there is one.
+    Args:
+        recipe: See `Recipe`.
+        codec: Gives the channels of a latent.
+        begin: Load `model.pretrained`, where there is one: training begins with it.
 
     Raises:
         ValueError: If the pretrained model is missing or of another architecture.
     """
-    model = build(recipe, codec)
-    if recipe.model.pretrained:
-        pretrained.load(model, recipe.model.pretrained)
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        model = WorldModel(recipe.model, codec.channels, recipe.flow)
+        if begin and recipe.model.pretrained:
+            pretrained.load(model, recipe.model.pretrained)
+        if recipe.lora is not None:
+            lora.add(model, recipe.lora)
     return model
+
+
+@functools.cache
+def step_flops(recipe: Recipe, stage: StageName, num_frames: int, processes: int) -> float:
+    """FLOPs of a step of a stage with windows of this length, all processes together."""
+    made = plan.make(recipe, stage, gpus=processes, num_frames=num_frames)
+    return made.phases[0].seconds * plan.H100 * made.utilisation * processes
 
 
 def averaged_weights(run: Path) -> Path:

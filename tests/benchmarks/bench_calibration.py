@@ -153,7 +153,7 @@ PICTURES = (
         name="blur",
         rules=("blurred",),
         unit="px",
-        strengths=(0.5, 1, 4, 8),
+        strengths=(0.5, 1, 2, 4),
         plant=planted.blurred,
     ),
     Defect(

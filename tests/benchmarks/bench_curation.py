@@ -72,6 +72,7 @@ def _parts(episode: Episode) -> Iterator[tuple[str, float, Callable[[], object]]
     yield "decode masks, what is in view", KEY, lambda: _view(episode)
     yield "magenta_share", PAIR, lambda: render.magenta_share(rgb)
     yield "checker_share", PAIR, lambda: render.checker_share(rgb)
+    yield "edge_blur_px", PAIR, lambda: render.edge_blur_px(rgb)
     yield from _on_pairs(episode)
     yield from _on_the_whole(episode)
 

@@ -58,6 +58,16 @@ def test_what_is_no_grey_checkerboard_is_not(pair):
     assert render.checker_share(red.astype(np.uint8)) == 0.0
 
 
+@pytest.mark.parametrize("sigma_px", [1.0, 2.0, 4.0])
+def test_the_blur_of_edges_is_measured_in_pixels(sigma_px):
+    sharp = np.zeros((96, 160, 3), np.uint8)
+    sharp[:, 40:80] = sharp[50:] = 180
+    assert render.edge_blur_px(sharp) < 1.0
+    blurred = cv2.GaussianBlur(sharp, (0, 0), sigma_px)
+    assert render.edge_blur_px(blurred) == pytest.approx(np.hypot(sigma_px, 0.7), rel=0.15)
+    assert np.isnan(render.edge_blur_px(np.full_like(sharp, 90))), "a bare wall cannot tell"
+
+
 def test_holes_are_what_is_missing_below_the_horizon(pair):
     depth = pair[0][1].copy()
     assert render.hole_share(depth, K, HERE) == 0.0

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,6 +93,15 @@ def test_rules_survive_json_and_their_version_is_their_content():
 
 def test_the_names_of_rules_are_unique():
     assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+def test_the_page_says_the_bounds_that_hold():
+    page = (Path(__file__).parents[2] / "docs" / "curation.md").read_text()
+    stated = re.findall(r"^\| ([a-z -]+) \| `(\w+)` \| ([≥≤=]) ([\d.]+)( %)?", page, re.M)
+    assert [(name, metric) for name, metric, *_ in stated] == [(r.name, r.metric) for r in RULES]
+    for (*_, sign, number, percent), rule in zip(stated, RULES, strict=True):
+        bound = float(number) / (100 if percent else 1)
+        assert bound == (rule.at_most if sign == "≤" else rule.at_least), rule.name
 
 
 def test_a_scene_under_two_names_is_found():

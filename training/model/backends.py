@@ -80,7 +80,7 @@ def choose(wanted: AttentionBackend, machine: Machine, *, masked: bool) -> Kerne
     if masked:
         flex = wanted == "flex" or (wanted != "sdpa" and machine.capability is not None)
         return "flex" if flex else "sdpa"
-    fast = _FAST if wanted == "auto" else tuple(k for k in _FAST if k == wanted)
+    fast: tuple[Kernel, ...] = _FAST if wanted == "auto" else tuple(k for k in _FAST if k == wanted)
     for kernel in fast:
         if machine.runs(kernel):
             return kernel

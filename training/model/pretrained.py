@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError, safe_open
@@ -24,6 +25,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from capture import config, files
+from training.model import lora
 from training.model.wan import WorldModel
 
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -61,6 +63,8 @@ def load(model: WorldModel, source: str) -> None:
 def export(model: WorldModel, folder: Path, *, max_shard_size: str = "5GB") -> None:
     """Write a model so that `load` and diffusers open it; the folder appears whole.
 
+    Adapters are merged into the weights.
+
     Args:
         model: With the weights to write.
         folder: Must not exist yet.
@@ -73,10 +77,18 @@ def export(model: WorldModel, folder: Path, *, max_shard_size: str = "5GB") -> N
         raise ValueError(f"{folder} exists already; choose a folder that does not, or delete it")
     weights = {name: p.detach().contiguous() for name, p in model.conditioning.named_parameters()}
     with files.replacing_folder(folder) as temporary:
-        model.transformer.save_pretrained(temporary / "transformer", max_shard_size=max_shard_size)
+        _plain(model).save_pretrained(temporary / "transformer", max_shard_size=max_shard_size)
         (temporary / "conditioning").mkdir()
         save_file(weights, temporary / "conditioning" / "model.safetensors")
         files.write_json(temporary / "conditioning" / "config.json", _described(model))
+
+
+def _plain(model: WorldModel) -> WanTransformer3DModel:
+    """The transformer as diffusers makes it, adapters merged; weights are shared, not copied."""
+    with torch.device("meta"):
+        plain: Any = WanTransformer3DModel.from_config(model.transformer.config)
+    plain.load_state_dict(lora.merged(model.transformer), assign=True)
+    return plain
 
 
 def _described(model: WorldModel) -> dict[str, Any]:

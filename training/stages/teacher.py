@@ -16,7 +16,7 @@ from training.loop import MAIN, Learner, Stage, Turn
 from training.metrics import Tally
 from training.noise import Draw, Purpose
 from training.recipes import Recipe
-from training.run import RunConfig, begin, claim
+from training.run import RunConfig, build, claim, step_flops
 from training.sample import Sampler
 from training.stages.config import phase_at
 
@@ -86,7 +86,7 @@ class Teacher(Stage):
     def __init__(self, config: RunConfig, windows: Windows, codec: Codec, held_out: Clips):
         recipe = config.recipe
         self._config, self._windows, self._codec, self._held_out = config, windows, codec, held_out
-        self._model = begin(recipe, codec)
+        self._model = build(recipe, codec, begin=True)
         self.learners = {MAIN: Learner(model=self._model, optim=recipe.optim)}
         self.steps, self.accumulation = recipe.steps, recipe.accumulation
         self.checkpoint_every, self.sample_every = recipe.checkpoint_every, recipe.sample_every
@@ -112,6 +112,11 @@ class Teacher(Stage):
             if past == done:
                 return weights_name(phase.num_frames)
         return ""
+
+    def flops(self, step: int, processes: int) -> float:
+        """Of a step of this phase."""
+        recipe = self._config.recipe
+        return step_flops(recipe, "teacher", phase_at(recipe.phases, step).num_frames, processes)
 
     def validate(self, done: int, run: Path, *, writes: bool) -> dict[str, float]:
         """Held-out windows, the truth beside the model."""

@@ -207,6 +207,6 @@ def test_training_begins_with_the_recipes_pretrained_model(published, recipe):
     wan = dataclasses.replace(WAN, pretrained=str(published))
     recipe = dataclasses.replace(recipe, model=wan, flow=FlowConfig())
     codec = LinearCodec(torch.zeros(768), torch.eye(768)[:, :CHANNELS], torch.ones(()))
-    model, loaded = run.begin(recipe, codec), make(seed=2)
+    model, loaded = run.build(recipe, codec, begin=True), make(seed=2)
     pretrained.load(loaded, str(published))
     assert torch.equal(step_zero(model), step_zero(loaded))
