@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ _SPLIT_ABOVE_M = 4.0
 _BAND_ROUNDS, _BAND_SIGMA_M, _COMFORT_M = 12, 0.15, 0.55
 _SURVEYED_M = 0.6  # a survey knows what is this far above and below it
 _NEIGHBOURS = ((1, 0), (0, 1), (1, 1), (1, -1))
+_COLUMN_M = 0.2  # side of the columns in which the ground is looked for
+_TALLEST_M = 1e3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,30 @@ class FreeSpace:
     def is_clear(self, points_m: np.ndarray, min_clearance_m: float) -> np.ndarray:
         """Whether points [..., 3] have more than this clearance, bool [...]; quicker to ask."""
         return np.isinf(self.surface.query(points_m, distance_upper_bound=min_clearance_m)[0])
+
+    def ground_m(self, points_m: np.ndarray) -> np.ndarray:
+        """Height of the highest surface under each point [..., 3]; -inf where there is none."""
+        low, shape, keys = self._columns
+        cell = np.floor((points_m - low) / _COLUMN_M).astype(int)[..., :2]
+        known = np.all((cell >= 0) & (cell < shape), axis=-1)
+        column = (cell[..., 0] * shape[1] + cell[..., 1]) * _TALLEST_M
+        last = np.searchsorted(keys, column + points_m[..., 2] - low[2], "right") - 1
+        height = keys[np.maximum(last, 0)] - column
+        return np.where(known & (last >= 0) & (height >= 0), height + low[2], -np.inf)
+
+    @functools.cached_property
+    def _columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The lowest corner [3], columns in x and y [2], and one sorted number per surface point.
+
+        The number is that of the point's column times `_TALLEST_M`, plus the height above the
+        lowest corner.
+        """
+        points = self.surface.data
+        low = points.min(0)
+        cell = np.floor((points - low) / _COLUMN_M).astype(int)[:, :2]
+        shape = cell.max(0) + 1
+        column = cell[:, 0] * shape[1] + cell[:, 1]
+        return low, shape, np.sort(column * _TALLEST_M + points[:, 2] - low[2])
 
     def cells(self, min_clearance_m: float = 0.0) -> np.ndarray:
         """Centres of the reachable cells with at least this clearance, float64 [N, 3]."""

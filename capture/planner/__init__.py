@@ -8,6 +8,7 @@ next random numbers where a path comes too close to a surface.
     rounds      loop, revisit_10s, _20s, _40s: closed ways
     stands      look_around, revisit_5s
     landmarks   orbit, spiral
+    stairs      climb
     moves       moves, fly, and one generator for each axis of the camera
     registry    the names, and `plan`
 """

@@ -8,7 +8,7 @@ import numpy as np
 
 from capture.camera import Intrinsics
 from capture.navigation import FreeSpace
-from capture.planner import landmarks, moves, rounds, stands, walks
+from capture.planner import landmarks, moves, rounds, stairs, stands, walks
 from capture.planner.motion import MAX_TURN_DEG_S, Make, Motion, hand_held
 from capture.scene import Plan
 from capture.trajectory import Trajectory
@@ -46,6 +46,9 @@ GENERATORS: dict[str, Generator] = {
     "visit": Generator(make=walks.visit, about="walk, stop, look about, walk on"),
     "orbit": Generator(make=landmarks.orbit, about="walk around a landmark, looking at it"),
     "spiral": Generator(make=landmarks.spiral, about="rise or sink around a landmark", min_s=3.0),
+    "climb": Generator(
+        make=stairs.climb, about="walk up and down stairs, ramps and slopes", min_s=3.0
+    ),
     "fly": Generator(make=moves.fly, about="free flight in six degrees of freedom, with roll"),
     "revisit_5s": Generator(
         make=stands.look_back(5.0), about="turn away and back every 5 s", min_s=7.5

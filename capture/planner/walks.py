@@ -78,29 +78,24 @@ def visit(
     space: FreeSpace, rng: np.random.Generator, num_frames: int, motion: Motion
 ) -> np.ndarray | None:
     """As a person explores: turn, walk to a place, stop, look about, turn to the next one."""
-    track = _Track(random_cell(space, rng), rng.uniform(0, 360), rng.uniform(-8, 4), motion.fps)
+    track = Track(random_cell(space, rng), rng.uniform(0, 360), rng.uniform(-8, 4), motion.fps)
     for _ in range(40):
         if len(track) >= num_frames:
             break
         leg = space.path(track.position, random_cell(space, rng))
         if leg is None or arc_length(leg)[-1] < _SHORTEST_LEG_M:
             continue
-        _walk_leg(track, smooth_path(leg, _STEP_M), rng, motion)
+        walk_leg(track, smooth_path(leg, _STEP_M), rng, motion)
         for _ in range(rng.integers(0, 3)):
             turn = rng.choice([-1, 1]) * rng.uniform(25, 120)
             track.turn(turn, rng.uniform(-18, 8), rng.uniform(*motion.pan_deg_s))
             track.pause(rng.uniform(0.1, 0.6))
     if len(track) < num_frames:
         return None
-    positions, heading, tilt = track.rows(num_frames)
-    heading = steady(heading + 4.0 * noise(rng, num_frames, motion.fps), motion)
-    if heading is None:
-        return None
-    tilt = tilt + 2.0 * noise(rng, num_frames, motion.fps)
-    return camera.pose_from_angles(positions, heading, tilt)
+    return track.poses(num_frames, rng, motion)
 
 
-class _Track:
+class Track:
     """Positions, headings and tilts that grow piece by piece."""
 
     def __init__(self, position: np.ndarray, heading: float, tilt: float, fps: float):
@@ -112,10 +107,12 @@ class _Track:
 
     @property
     def position(self) -> np.ndarray:
+        """Where the camera is now, [3]."""
         return self._pieces[-1][-1, :3]
 
     @property
     def heading(self) -> float:
+        """Where it looks now, degrees."""
         return float(self._pieces[-1][-1, 3])
 
     def turn(self, angle_deg: float, tilt_deg: float, peak_deg_s: float) -> None:
@@ -139,13 +136,17 @@ class _Track:
         tilt = np.full(len(positions), self._pieces[-1][-1, 4])
         self._pieces.append(np.column_stack([positions, heading_deg, tilt]))
 
-    def rows(self, num_frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The first frames: positions [T, 3], headings [T], tilts [T]."""
+    def poses(self, num_frames: int, rng: np.random.Generator, motion: Motion) -> np.ndarray | None:
+        """The first frames as poses [T, 4, 4], the view never quite still; None if too abrupt."""
         table = np.concatenate(self._pieces)[:num_frames]
-        return table[:, :3], table[:, 3], table[:, 4]
+        heading = steady(table[:, 3] + 4.0 * noise(rng, num_frames, motion.fps), motion)
+        if heading is None:
+            return None
+        tilt = table[:, 4] + 2.0 * noise(rng, num_frames, motion.fps)
+        return camera.pose_from_angles(table[:, :3], heading, tilt)
 
 
-def _walk_leg(track: _Track, way: np.ndarray, rng: np.random.Generator, motion: Motion) -> None:
+def walk_leg(track: Track, way: np.ndarray, rng: np.random.Generator, motion: Motion) -> None:
     """Turn towards a way, then walk it, from rest to rest."""
     length_m = arc_length(way)[-1]
     steps = int(np.ceil((length_m / rng.uniform(*motion.walk_m_s) + 0.5) * motion.fps))

@@ -18,6 +18,7 @@ INTRINSICS = Intrinsics.from_fov(64, 48, 80)
 MOTION = planner.Motion()
 SPACE = two_rooms_space()
 ROLLING = ("fly", "roll")
+LEVEL = [name for name in planner.GENERATORS if name != "climb"]  # what a level scene has
 # Seconds after which each sees again what it saw.
 ROUNDS = {"revisit_5s": 5.0, "revisit_10s": 10.0, "revisit_20s": 20.0, "revisit_40s": 40.0}
 
@@ -38,7 +39,7 @@ def make(generator: str, seed: int = 0, num_frames: int | None = None, **changes
     )
 
 
-@pytest.mark.parametrize("generator", planner.GENERATORS)
+@pytest.mark.parametrize("generator", LEVEL)
 def test_plans_keep_their_promises(generator):
     for seed in range(3):
         plan = make(generator, seed)
@@ -54,7 +55,7 @@ def test_plans_keep_their_promises(generator):
 
 
 @pytest.mark.parametrize("hand_deg", [0.0, 0.3])
-@pytest.mark.parametrize("generator", planner.GENERATORS)
+@pytest.mark.parametrize("generator", LEVEL)
 def test_people_would_keep_every_clip(generator, hand_deg):
     for seed in range(2):
         path = make(generator, seed, hand_deg=hand_deg).trajectory
@@ -64,7 +65,7 @@ def test_people_would_keep_every_clip(generator, hand_deg):
             assert not said, (seed, start, said)
 
 
-@pytest.mark.parametrize("generator", planner.GENERATORS)
+@pytest.mark.parametrize("generator", LEVEL)
 def test_same_seed_same_plan(generator):
     assert make(generator, 5).id == make(generator, 5).id
     assert make(generator, 5).id != make(generator, 6).id

@@ -38,6 +38,7 @@ def fill(scheduler: Scheduler, count: int, scene_id: str = "rooms-0", num_frames
 def test_it_comes_much_nearer_to_the_targets_than_an_even_choice():
     even, scheduled = (Scheduler(Targets(), METER) for _ in range(2))
     fitting = [n for n, g in planner.GENERATORS.items() if g.min_s * MOTION.fps <= 161]
+    fitting.remove("climb")  # the room is level
     for number in range(24):
         even.add(
             planner.plan(
