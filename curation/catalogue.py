@@ -84,7 +84,11 @@ CLIP_METRICS = (
     Metric("passes_through", "frames", "looks from which the way leads through a surface"),
     Metric("magenta_share_max", "", "largest share of pixels in the pink of a missing material"),
     Metric("checker_share_max", "", "largest share at corners of a grey checkerboard"),
-    Metric("edge_blur_px", "px", "how blurred edges are, as the sigma of a Gaussian; median"),
+    Metric(
+        "edge_blur_px",
+        "px",
+        "how blurred edges are, as the sigma of a Gaussian; the sharpest tenth",
+    ),
     Metric("hole_share_max", "", "largest share below the horizon that shows nothing"),
     Metric("popped_share_max", "", "largest share of a picture where a thing came or went"),
     Metric("sharpening_max", "octaves", "most that surfaces become sharper within 8 frames"),

@@ -101,7 +101,7 @@ def row(
         **exposure.summary(part, *_steps(path)),
         **collision.summary(part, episode.info["clearance_m"]),
         **{f"{name}_max": _largest(pairs[name]) for name in _LARGEST},
-        "edge_blur_px": float(np.median(_known(part["edge_blur_px"]))),
+        "edge_blur_px": float(np.percentile(_known(part["edge_blur_px"]), 10)),
         "geometry_inlier": float(np.median(_known(pairs["geometry_inlier"]))),
         "lag_frames": lag,
         "lag_margin": margin,
