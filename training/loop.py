@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import abc
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from capture import files
-from training.metrics import Tally, Watch
+from training.metrics import Speed, Tally, Watch
 from training.muon import Muon
 from training.stages.config import OptimConfig
 from training.state import Checkpoints, Ema, Log, Parts, save_weights
@@ -120,6 +119,10 @@ class Stage(abc.ABC):
     def milestone(self, done: int) -> str:
         """File in which the averaged weights after `done` steps are kept for ever; or nothing."""
         return ""
+
+    def flops(self, step: int, processes: int) -> float:
+        """Of step `step`, on average over turns, of all processes; 0 if it is not known."""
+        return 0.0
 
     def validate(self, done: int, run: Path, *, writes: bool) -> dict[str, float]:
         """Write videos of the averaged weights, which the model has meanwhile, and measure them.
@@ -327,20 +330,22 @@ def fit(
     writes = accelerator.is_main_process
     log = Log(run / "metrics.jsonl", first) if writes else None
     work.watch.read(run / "metrics.jsonl", first)
-    started = time.perf_counter()
+    speed = Speed(stage.flops, accelerator.device, accelerator.num_processes)
     for step in range(first, steps):
         line, done = work.step(step), step + 1
         line |= work.keep(done, last=done == stage.steps)
-        speed = (done - first) / (time.perf_counter() - started)
-        accelerator.log(_flat(line) | {"steps_per_s": speed}, step=done)
+        measured = speed.after(step)
+        accelerator.log(_flat(line) | measured, step=done)
         if log is not None:
             log.add(line)
             if done % stage.checkpoint_every == 0 or done == steps:
                 log.sync()
                 work.checkpoints.save(done, work.parts)
-                files.write_json(run / "throughput.json", {"steps_per_s": round(speed, 3)})
+                files.write_json(
+                    run / "throughput.json", {name: round(v, 3) for name, v in measured.items()}
+                )
         if progress:
-            progress({**line, "steps": steps, "steps_per_s": speed})
+            progress({**line, "steps": steps, **measured})
     if log is not None:
         log.close()
     accelerator.end_training()

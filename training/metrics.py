@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import statistics
+import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -14,6 +16,8 @@ from accelerate import Accelerator
 PARTS = 4
 # A loss has diverged when the mean of its last ten is ten times the median of its first fifty.
 _RECENT, _EARLY, _FACTOR = 10, 50, 10.0
+# Dense bfloat16 peaks of NVIDIA's data sheets, FLOPs a second.
+_PEAKS = {"A100": 312e12, "H100": 989e12, "H200": 989e12, "B200": 2250e12}
 
 
 class Tally:
@@ -80,3 +84,31 @@ class Watch:
         if recent <= _FACTOR * usual:
             return ""
         return f"the loss has diverged: {recent:.3g}, and {usual:.3g} in the beginning"
+
+
+class Speed:
+    """Throughput since the start, and on known GPUs the share of their peak.
+
+    Args:
+        flops: `step, processes -> FLOPs` of a step, what checkpointing computes again included.
+        device: Of this process; FLOPs are counted on GPUs alone.
+        processes: One a GPU.
+    """
+
+    def __init__(self, flops: Callable[[int, int], float], device: torch.device, processes: int):
+        self._flops, self._processes = flops, processes
+        self._gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+        self._started, self._steps, self._done = time.perf_counter(), 0, 0.0
+
+    def after(self, step: int) -> dict[str, float]:
+        """What is known after a step: "steps_per_s"; on GPUs "tflops" of one; "mfu" with a peak."""
+        self._steps += 1
+        seconds = time.perf_counter() - self._started
+        measured = {"steps_per_s": self._steps / seconds}
+        if self._gpu:
+            self._done += self._flops(step, self._processes)
+            rate = self._done / seconds / self._processes
+            measured["tflops"] = rate / 1e12
+            if peak := next((p for name, p in _PEAKS.items() if name in self._gpu), None):
+                measured["mfu"] = rate / peak
+        return measured

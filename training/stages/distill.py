@@ -22,7 +22,7 @@ from training.model.wan import WorldModel
 from training.noise import Purpose
 from training.recipes import Recipe
 from training.rollout import Rollout, Student, rollout
-from training.run import CAUSAL
+from training.run import CAUSAL, step_flops
 from training.sample import Sampler
 from training.stages.config import DistillConfig, phase_at
 from training.stages.student import Origin, begin
@@ -122,7 +122,7 @@ class Distill(Stage):
         critic = (
             origin.new_student()
             if config.critic_init == "student"
-            else origin.frozen_teacher(config.phases[0].num_frames).train().requires_grad_(True)
+            else origin.new_critic(config.phases[0].num_frames)
         )
         self.learners = {
             MAIN: Learner(model=self._student, optim=config.optim),
@@ -149,6 +149,11 @@ class Distill(Stage):
         tally = judge(turn, batch, student, made)
         _measure(tally, made.latents)
         return tally
+
+    def flops(self, step: int, processes: int) -> float:
+        """Of a step of this phase, on average over turns."""
+        num_frames = phase_at(self._config.phases, step).num_frames
+        return step_flops(self._origin.config.recipe, "distill", num_frames, processes)
 
     def validate(self, done: int, run: Path, *, writes: bool) -> dict[str, float]:
         """Held-out windows, the truth beside the student's stream."""

@@ -27,7 +27,7 @@ from training.model.memory import Grid
 from training.model.wan import PATCH
 from training.noise import Draw, Purpose
 from training.recipes import Recipe
-from training.run import CAUSAL
+from training.run import CAUSAL, step_flops
 from training.sample import Sampler
 from training.stages import pairs
 from training.stages.config import OdeConfig, Phase
@@ -182,6 +182,11 @@ class Ode(Stage):
         levels = lesson.levels[:, lesson.counted]
         tally.add_parts("loss_by_level", found.flatten(), levels.flatten())
         return tally
+
+    def flops(self, step: int, processes: int) -> float:
+        """Of any step; the paths are not counted."""
+        recipe = self._origin.config.recipe
+        return step_flops(recipe, "ode", self._config.num_frames, processes)
 
     def validate(self, done: int, run: Path, *, writes: bool) -> dict[str, float]:
         """Held-out windows, the truth beside the student's stream."""

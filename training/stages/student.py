@@ -53,15 +53,25 @@ class Origin:
 
     def new_student(self) -> WorldModel:
         """The student with its first weights."""
-        model = build(self.config.recipe, self.codec)
-        load_weights(model, averaged_weights(self.student))
-        return model
+        return self._learner(averaged_weights(self.student))
+
+    def new_critic(self, num_frames: int) -> WorldModel:
+        """A fake score that starts from the teacher; see `frozen_teacher`."""
+        return self._learner(self._teacher_weights(num_frames))
 
     def frozen_teacher(self, num_frames: int) -> WorldModel:
         """The teacher on the device: of the phase with windows of this length, or its last."""
-        path = self.teacher / weights_name(num_frames)
-        weights = path if path.is_file() else averaged_weights(self.teacher)
+        weights = self._teacher_weights(num_frames)
         return restored(self.config.recipe, self.codec, weights).to(self.device)
+
+    def _teacher_weights(self, num_frames: int) -> Path:
+        path = self.teacher / weights_name(num_frames)
+        return path if path.is_file() else averaged_weights(self.teacher)
+
+    def _learner(self, weights: Path) -> WorldModel:
+        model = build(self.config.recipe, self.codec)
+        load_weights(model, weights)
+        return model
 
 
 def begin(
