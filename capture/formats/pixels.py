@@ -68,10 +68,17 @@ class Member:
     size: int
 
     def read(self) -> bytes:
-        """Its content."""
+        """Its content.
+
+        Raises:
+            ValueError: If the tar ends before it does.
+        """
         with self.tar.open("rb") as file:
             file.seek(self.offset)
-            return file.read(self.size)
+            content = file.read(self.size)
+        if len(content) < self.size:
+            raise ValueError(f"{self.tar} is cut short, at byte {self.offset + len(content)}")
+        return content
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

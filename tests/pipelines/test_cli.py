@@ -38,12 +38,13 @@ def test_usage_errors_exit_with_2(command, capsys):
     assert stop.value.code == 2
 
 
-def test_a_full_disk_is_a_sentence(monkeypatch, capsys):
+def test_a_full_disk_is_a_sentence(monkeypatch, capsys, tmp_path):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device", "data/x.mp4")
 
     monkeypatch.setattr("pipelines.dataset.audit", full)
-    assert main(["audit", "data"]) == 1
+    (tmp_path / "clips.parquet").touch()
+    assert main(["audit", str(tmp_path)]) == 1
     assert "the disk is full (data/x.mp4); free some space and run" in capsys.readouterr().err
 
 

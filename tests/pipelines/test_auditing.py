@@ -1,0 +1,100 @@
+"""`relickit audit` of anybody's data and `relickit trajectory`, through the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import elsewhere
+import numpy as np
+import pytest
+
+from capture import formats
+from capture.formats import Declared, Posed
+from pipelines.cli import main
+
+
+def written(folder: Path, names: str, **changes) -> Path:
+    """Paths without pictures, one TUM folder for each letter."""
+    for n, name in enumerate(names):
+        poses = elsewhere.hand_held(20, seed=n) @ np.diag([1.0, -1.0, -1.0, 1.0])
+        record = Posed(
+            name=name,
+            format="test",
+            declared=Declared(pose="c2w", axes="opencv", unit="m"),
+            cam_to_world=poses,
+            t_s=np.arange(20) / 10.0,
+        )
+        write = formats.find("tum").write
+        assert write is not None
+        write(record, folder, formats.Slot())
+    return folder
+
+
+def report(folder: Path) -> dict:
+    return json.loads((folder / "audit.json").read_text())
+
+
+def test_audit_is_resumed_compared_and_fails_on_rules(tmp_path, capsys, monkeypatch):
+    data, out = written(tmp_path / "data", "abc"), tmp_path / "out"
+    assert main(["audit", str(data), "-o", str(out)]) == 0
+    first = report(out)
+    assert first["counts"]["items"] == 3 and first["counts"]["rejected"] == 0
+    assert first["convention"] is None and first["format"] == "tum"
+    assert str(tmp_path) not in (out / "audit.json").read_text()
+
+    monkeypatch.setattr("pipelines.auditing.audit_item", lambda *_: pytest.fail("measured again"))
+    assert main(["audit", str(data), "-o", str(out)]) == 0
+    assert report(out) == first
+    monkeypatch.undo()
+
+    broken = data / "b" / "groundtruth.txt"
+    broken.write_text(broken.read_text().replace("0.1 ", "nan ", 1))
+    (data / "c" / "groundtruth.txt").write_text("0 1 2\n")
+    rejects, new = tmp_path / "rejects.txt", tmp_path / "new"
+    arguments = ["audit", str(data), "-o", str(new), "--compare", str(out)]
+    arguments += ["--rejects", str(rejects), "--fail-on", "unreadable>0.5", "reject-rate>0.5"]
+    assert main(arguments) == 1
+    assert "--fail-on reject-rate>0.5: 2 of 3 clips" in capsys.readouterr().err
+    assert rejects.read_text() == "b/groundtruth.txt\nc/groundtruth.txt\n"
+    assert report(new)["compared"]["worse"]["c/groundtruth.txt"] == ["unreadable"]
+    assert (new / "index.html").is_file()
+
+    assert main(["audit", str(data), "-o", str(out)]) == 0  # the files changed: measured anew
+    assert report(out)["problems"] == report(new)["problems"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["{}/absent"], "is not there"),
+        (["{}"], "in no known format; tell which with --format"),
+        (["{}", "--fail-on", "everything"], "is no rule; known are"),
+        (["{}", "--format", "xyz"], "unknown format 'xyz'"),
+        (["{}", "--compare", "{}/x"], "is no report"),
+    ],
+)
+def test_what_cannot_be_audited_is_a_sentence(tmp_path, capsys, arguments, said):
+    given = [argument.format(tmp_path) for argument in arguments]
+    assert main(["audit", *given, "-o", str(tmp_path / "out")]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_trajectory_prints_errors_and_writes_them(tmp_path, capsys):
+    data = written(tmp_path / "data", "ab")
+    estimate, reference = (data / name / "groundtruth.txt" for name in "ab")
+    target = tmp_path / "errors.json"
+    command = ["trajectory", str(estimate), str(estimate), "--json", str(target)]
+    assert main(command) == 0
+    (said,) = json.loads(target.read_text())["clips"].values()
+    assert said["ate"]["m"]["rmse"] < 1e-9 and said["rpe"]["deg"]["max"] < 1e-5
+    assert said["poses"] == 20
+    assert "ATE, m" in capsys.readouterr().out
+    assert main([*command[:2], str(reference), "--align", "sim3", "--delta", "0.5",
+                 "--delta-unit", "m", "--json", str(target)]) == 0  # fmt: skip
+    (said,) = json.loads(target.read_text())["clips"].values()
+    assert said["ate"]["m"]["rmse"] > 0.01 and said["rpe"]["m"]["count"] < 19
+    late = reference.read_text().splitlines()[:6]
+    reference.write_text("\n".join(f"9{line}" for line in late[1:]))
+    assert main([*command[:2], str(reference)]) == 1
+    assert "only 0 poses are within 0.02 s" in capsys.readouterr().err
