@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -51,7 +53,35 @@ def test_seeds_differ_and_repeat(name):
     assert first.vertices.tobytes() == again.vertices.tobytes()
     assert first.materials.texels.tobytes() == again.materials.texels.tobytes()
     assert first.scene == again.scene and first.lighting == again.lighting
-    assert first.vertices.tobytes() != world_of(name, 1).vertices.tobytes()
+    other = world_of(name, 1)
+    assert first.vertices.tobytes() != other.vertices.tobytes()
+    assert first.lighting.to_sun != other.lighting.to_sun
+
+
+@pytest.mark.parametrize("name", scenes.NAMES)
+def test_places_are_told_apart_by_landmarks(name):
+    """Things of which a world has one, and no two places with the same things."""
+    world = world_of(name, 0)
+    counts = Counter(world.scene.labels.values())
+    things = [
+        (o.label, *np.reshape(world.bounds_of(o.id), (2, 3))[:, :2]) for o in world.objects[1:]
+    ]
+    large = [(label, low, high) for label, low, high in things if (high - low).max() > 0.5]
+    assert sum(counts[label] == 1 for label, _, _ in large) >= 8
+    around = {}
+    for place in world.scene.places:
+        first, last = np.reshape(place.bounds_m, (2, 3))[:, :2] + [[-1.0], [1.0]]
+        reach = [label for label, low, high in large if (high > first).all() and (low < last).all()]
+        around[place.name] = Counter(reach)
+        assert len(around[place.name]) >= 3, place.name
+    pairs = itertools.combinations(around.items(), 2)
+    assert not [(a, b) for (a, there), (b, here) in pairs if there == here]
+
+
+def test_every_world_has_a_light_of_its_own():
+    worlds = [world_of(name, 0) for name in scenes.NAMES]
+    assert len({world.scene.light for world in worlds}) == len(scenes.NAMES)
+    assert len({world.lighting.sun_rgb for world in worlds}) == len(scenes.NAMES)
 
 
 @pytest.mark.parametrize("name", scenes.NAMES)

@@ -109,8 +109,16 @@ _CLAUSES = {
 }
 
 
+# What the light is called, towards the sun and its colour; by every fourth seed in turn.
+_HOURS = (
+    ("late afternoon sun through tall windows, warm lamps", (-0.42, -0.70, 0.50), (5.2, 4.1, 2.75)),
+    ("clear morning sun through tall windows, warm lamps", (0.60, -0.62, 0.48), (4.9, 4.3, 3.4)),
+)
+
+
 def build(seed: int = 0) -> World:
-    """The apartment of a seed: its layout (one of four mirrorings), colours, pictures, things."""
+    """The apartment of a seed: its layout (one of four mirrorings), hour, colours and things."""
+    light, sun_side, sun_rgb = _HOURS[seed // 4 % len(_HOURS)]
     mirror = (bool(seed & 1), bool(seed & 2))
     house = House(size_m=(_WIDTH_M, _DEPTH_M), height_m=_HEIGHT_M, mirror=mirror)
     style = Style(house, seed)
@@ -118,7 +126,7 @@ def build(seed: int = 0) -> World:
     for pieces in (LIVING_ROOM, KITCHEN, STUDY, HALL, BEDROOM, CHILDS_ROOM, BATHROOM):
         place(house, style, pieces)
     garden.plant_garden(house, style, (_WIDTH_M, _DEPTH_M))
-    to_sun = house.direction(np.array([-0.42, -0.70, 0.50]))
+    to_sun = house.direction(np.array(sun_side))
     heading = house.direction((-0.76, -0.5, 0.0))
     places = tuple(
         Place(
@@ -136,11 +144,11 @@ def build(seed: int = 0) -> World:
         spawn_m=(x, y, z),
         spawn_heading_deg=float(np.degrees(np.arctan2(heading[1], heading[0]))),
         setting="a furnished apartment with seven rooms",
-        light="late afternoon sun through tall windows, warm lamps",
+        light=light,
         places=places,
         lighting=Lighting(
             to_sun=(float(to_sun[0]), float(to_sun[1]), float(to_sun[2])),
-            sun_rgb=(5.2, 4.1, 2.75),
+            sun_rgb=sun_rgb,
             zenith_rgb=(0.75, 1.15, 1.9),
             horizon_rgb=(1.9, 2.0, 2.1),
             ground_rgb=(0.75, 0.72, 0.5),

@@ -119,8 +119,20 @@ _PLACES = (
 )
 
 
+# What the light is called; towards the sun, its colour, zenith, horizon, clouds: by seed in turn.
+_HOURS = (
+    ("low warm sun with long shadows under a half cloudy sky", (0.50, -0.62, 0.55),
+     (4.4, 3.45, 2.35), (0.20, 0.40, 0.84), (0.86, 0.84, 0.82), 0.68),
+    ("bright midday sun under a clear sky", (-0.22, -0.38, 0.90),
+     (4.0, 3.75, 3.3), (0.17, 0.38, 0.88), (0.72, 0.84, 0.96), 0.35),
+    ("cool morning sun through a light haze", (0.48, 0.66, 0.58),
+     (3.7, 3.35, 2.8), (0.30, 0.46, 0.78), (0.86, 0.89, 0.93), 0.6),
+)  # fmt: skip
+
+
 def build(seed: int = 0) -> World:
-    """The town of a seed: other seeds change facades, shops, cars, trees and colours."""
+    """The town of a seed: other seeds change facades, shops, cars, trees, colours and the light."""
+    light, to_sun, sun, zenith, horizon, clouds = _HOURS[seed % len(_HOURS)]
     rng = np.random.default_rng([7, seed])
     builder = WorldBuilder()
     site = Site(builder, Paints(builder))
@@ -137,15 +149,15 @@ def build(seed: int = 0) -> World:
         spawn_m=(-21.6, -4.4, 1.65),
         spawn_heading_deg=158.0,
         setting="an old town with two blocks of houses, shops, and a square with a church",
-        light="low warm sun with long shadows under a half cloudy sky",
+        light=light,
         places=_PLACES,
         lighting=Lighting(
-            to_sun=(0.50, -0.62, 0.55),
-            sun_rgb=(4.4, 3.45, 2.35),
-            zenith_rgb=(0.20, 0.40, 0.84),
-            horizon_rgb=(0.86, 0.84, 0.82),
+            to_sun=to_sun,
+            sun_rgb=sun,
+            zenith_rgb=zenith,
+            horizon_rgb=horizon,
             ground_rgb=(0.24, 0.21, 0.17),
-            cloudiness=0.68,
+            cloudiness=clouds,
             fill_rgb=(0.22, 0.21, 0.20),
             exposure=1.0,
             haze_m=520.0,
