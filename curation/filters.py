@@ -176,7 +176,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="holes",
         metric="hole_share_max",
-        at_most=0.01,
+        at_most=0.02,
         text="meshes have holes: {value} of a frame shows nothing where ground must be, "
         "more than {bound}",
     ),
