@@ -95,6 +95,22 @@ def test_latents_are_normalised_as_the_config_says(frames, wan):
         torch.testing.assert_close(latents[:, channel], (raw[:, channel] - mean) / std)
 
 
+def test_wans_latent_j_ends_with_frame_4j(frames, wan):
+    """Frames 4 j - 3 to 4 j are new in latent j: it is the last thing that they can change."""
+    codec = WanCodec.load(wan_config(wan))
+    latents, changed = codec.encode(frames[:1]), frames[:1].clone()
+    changed[:, 5] = 0
+    assert torch.equal(codec.encode(changed)[:, :, :2], latents[:, :, :2])
+    assert not torch.equal(codec.encode(changed)[:, :, 2], latents[:, :, 2])
+    changed = frames[:1].clone()
+    changed[:, 4] = 0
+    assert not torch.equal(codec.encode(changed)[:, :, 1], latents[:, :, 1])
+    noisy = latents.clone()
+    noisy[:, :, 2] += 3
+    assert torch.equal(codec.decode(noisy)[:, :5], codec.decode(latents)[:, :5])
+    assert not torch.equal(codec.decode(noisy)[:, 5:], codec.decode(latents)[:, 5:])
+
+
 def test_a_tiny_decoder_takes_wans_place(frames, wan, tmp_path):
     torch.manual_seed(0)
     decoder = TinyDecoder(4, (6, 5, 4, 4))
