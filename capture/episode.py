@@ -258,14 +258,14 @@ class EpisodeWriter:
         facts = {each.name: each.facts() for each in self._videos}
         moves = actions.encode(trajectory.cam_to_world)
         columns = {
-            "frame": pa.array(np.arange(num_frames, dtype=np.int32)),
-            "t_s": pa.array(trajectory.t_s),
+            "frame": _numbers(np.arange(num_frames, dtype=np.int32)),
+            "t_s": _numbers(trajectory.t_s),
             "cam_to_world": _lists(trajectory.cam_to_world.reshape(num_frames, 16)),
             "action": _lists(moves.values),
             "reported_cm_deg": _lists(np.stack(self._columns.pop("reported_cm_deg"))),
         }
         for name, values in self._columns.items():
-            columns[name] = pa.array(np.array(values, dtype=np.float32))
+            columns[name] = _numbers(np.array(values, dtype=np.float32))
         table = self._path / "frames.parquet"
         pq.write_table(pa.table(columns), table)
         facts[table.name] = _facts(table)
@@ -330,7 +330,13 @@ def _facts(path: Path) -> dict:
     return {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
 
 
+def _numbers(values: np.ndarray) -> pa.Array:
+    """[T] as a column; `pa.array` would import pandas, which takes as long as ten frames."""
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+
+
 def _lists(values: np.ndarray) -> pa.FixedSizeListArray:
     """[T, n] as a column of lists."""
-    flat = pa.array(np.ascontiguousarray(values).reshape(-1))
+    flat = _numbers(np.ascontiguousarray(values).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])

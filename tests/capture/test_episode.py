@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
+from pathlib import Path
 
+import box_room
 import numpy as np
 import pytest
 from box_room import box_plan, box_scene, render_box, write_box_episode
@@ -38,6 +42,18 @@ def test_same_plan_gives_the_same_bytes(tmp_path):
             }
         )
     assert digests[0] == digests[1]
+
+
+def test_writing_an_episode_does_not_import_pandas(tmp_path):
+    """It would take half a second of every process that records."""
+    code = (
+        "import sys; from pathlib import Path; import box_room as b; "
+        "b.write_box_episode(Path(sys.argv[1]), b.box_plan('pan', num_frames=3), b.box_scene()); "
+        "sys.exit('pandas' in sys.modules)"
+    )
+    folder = Path(box_room.__file__).parent
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=folder, check=False)
+    assert done.returncode == 0
 
 
 def test_failed_capture_leaves_nothing(tmp_path):
