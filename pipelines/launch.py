@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,28 @@ def sample(run: Path, image: Path, commands: tuple[str, ...], out: Path) -> None
         for frame in frames:
             writer.add(frame)
         writer.close()
+
+
+def plan(
+    recipe: str, stage: str | None, gpus: int, frames: int | None, utilisation: float
+) -> Iterator[str]:
+    """Lines that say what stages of a recipe will cost.
+
+    Args:
+        recipe: Name of a training recipe.
+        stage: One stage; all that the recipe has by default.
+        gpus: How many.
+        frames: Length of the windows; the recipe's by default.
+        utilisation: Share of the peak at which GPUs are taken to compute.
+    """
+    from training import plan as plans
+    from training import recipes
+
+    wanted = recipes.find(recipe)
+    there = {"teacher": True, "ode": wanted.ode, "distill": wanted.distill}
+    for name in [stage] if stage else [name for name, config in there.items() if config]:
+        made = plans.make(wanted, name, gpus=gpus, num_frames=frames, utilisation=utilisation)
+        yield from made.lines()
 
 
 def train(

@@ -32,7 +32,9 @@ from training import replay
 from training.model import masks
 from training.model.context import Context
 from training.model.memory import Policy
-from training.parallel import ParallelConfig, World, shard
+from training.parallel import shard
+from training.parallel.config import ParallelConfig
+from training.parallel.world import World
 from training.rollout import Rollout, Student, rollout
 from training.state import Checkpoints, Ema, Parts
 

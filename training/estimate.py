@@ -1,8 +1,8 @@
 """What a pass of a model costs: parameters, FLOPs and bytes, before anything is launched.
 
 Nothing here is a table of sizes. The model itself runs on fake tensors, which have shapes and no
-data, with one and with two transformer blocks: everything but attention is a straight line through
-both. Attention is counted from the (query, key) pairs that see each other.
+data, with one and two transformer blocks on two and three latents: everything but attention grows
+in straight lines from there. Attention is counted from the (query, key) pairs that see each other.
 
 A multiplication and an addition are two FLOPs. A matrix product's backward pass costs twice its
 forward pass, once where its input needs no gradient.
@@ -146,7 +146,9 @@ class Network:
         """What a pass computes."""
         plain, lean = self._run(work, checkpointing=False), self._run(work, checkpointing=True)
         attention = 4 * self.config.layers * self.dim * work.batch
-        attention *= work.pairs + work.tokens * self.config.max_words
+        # PRoPE is a second attention over the same pairs.
+        passes = 2 if self.config.camera == "prope" else 1
+        attention *= passes * work.pairs + work.tokens * self.config.max_words
         return Flops(
             forward=plain.forward + attention,
             backward=plain.backward + 2 * attention,
@@ -163,16 +165,21 @@ class Network:
         )
 
     def _run(self, work: Pass, *, checkpointing: bool) -> _Measured:
-        """With all blocks: the straight line through one block and two."""
-        one, two = (
-            _dry_run(self._bare(layers), self, dataclasses.replace(work, pairs=0), checkpointing)
-            for layers in (1, 2)
-        )
-        values = (
-            first + (self.config.layers - 1) * (second - first)
-            for first, second in zip(one, two, strict=True)
-        )
-        return _Measured(*values)
+        """With all blocks and latents: along straight lines."""
+
+        def of_latents(layers: int) -> _Measured:
+            few, more = (
+                _dry_run(
+                    self._bare(layers),
+                    self,
+                    dataclasses.replace(work, latents=latents, pairs=0),
+                    checkpointing,
+                )
+                for latents in (2, 3)
+            )
+            return _line(few, more, work.latents - 2)
+
+        return _line(of_latents(1), of_latents(2), self.config.layers - 1)
 
     def _bare(self, layers: int) -> ModelConfig:
         return dataclasses.replace(self.config, layers=layers)
@@ -217,6 +224,11 @@ class _Measured(NamedTuple):
     forward: int
     backward: int
     saved: int
+
+
+def _line(at_zero: _Measured, at_one: _Measured, place: int) -> _Measured:
+    """The straight line through two values, elsewhere."""
+    return _Measured(*(a + place * (b - a) for a, b in zip(at_zero, at_one, strict=True)))
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Literal
 
 from capture import config
 from training.model.memory import Policy
+from training.parallel.config import ParallelConfig
 from training.stages.config import (
     DistillConfig,
     DmdConfig,
@@ -237,6 +238,8 @@ class Recipe:
         rollout: Of the student; see `RolloutConfig`.
         ode: See `OdeConfig`; None if the recipe has no such stage.
         distill: See `DistillConfig`; likewise.
+        parallel: How many processes share the work; see `ParallelConfig`. It may change within a
+            run.
     """
 
     name: str
@@ -257,6 +260,7 @@ class Recipe:
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     ode: OdeConfig | None = None
     distill: DistillConfig | None = None
+    parallel: ParallelConfig = field(default_factory=ParallelConfig)
 
     def __post_init__(self):
         batches = [self.batch, *(s.batch for s in (self.ode, self.distill) if s is not None)]
@@ -350,20 +354,21 @@ def small() -> Recipe:
         optim=OptimConfig(lr=1e-4, warmup_steps=200, ema_decay=0.999),
         ode=_ode(lr=2e-5),
         distill=_distill((81,), lr=2e-5, critic_lr=4e-6),
+        parallel=ParallelConfig(dtype="bf16", checkpointing=True),
     )
 
 
 def relic_1_3b() -> Recipe:
     """RELIC's numbers on Wan 2.1 1.3B. Not yet run: needs GPUs and downloads."""
-    return _relic("1.3b", wan_1_3b(), "Wan-AI/Wan2.1-T2V-1.3B-Diffusers")
+    return _relic("1.3b", wan_1_3b(), "Wan-AI/Wan2.1-T2V-1.3B-Diffusers", context=4)
 
 
 def relic_14b() -> Recipe:
     """RELIC: Wan 2.1 14B for teacher, student and scores. Not yet run: needs GPUs and downloads."""
-    return _relic("14b", wan_14b(), "Wan-AI/Wan2.1-T2V-14B-Diffusers")
+    return _relic("14b", wan_14b(), "Wan-AI/Wan2.1-T2V-14B-Diffusers", context=8)
 
 
-def _relic(name: str, model: ModelConfig, pretrained: str) -> Recipe:
+def _relic(name: str, model: ModelConfig, pretrained: str, *, context: int) -> Recipe:
     return Recipe(
         name=name,
         # RELIC sec. 4.2: 5 s for 5,000 steps, 10 s for 1,000, 20 s for 4,000. Its batch and rates
@@ -371,6 +376,8 @@ def _relic(name: str, model: ModelConfig, pretrained: str) -> Recipe:
         steps=10_000,
         curriculum=(Phase(num_frames=81, steps=5000), Phase(num_frames=161, steps=1000)),
         batch=64,
+        # One window at a time on RELIC's 32 GPUs, `context` of which share it.
+        accumulation=64 // (32 // context),
         checkpoint_every=250,
         sample_every=500,
         # RELIC sec. 3 has palindromes without their share; 0.2 is ReWorld's.
@@ -383,6 +390,10 @@ def _relic(name: str, model: ModelConfig, pretrained: str) -> Recipe:
         optim=_self_forcing(2e-6),
         ode=_ode(lr=2e-6),
         distill=_distill((81, 161, 317), lr=2e-6, critic_lr=4e-7),
+        # Whole gradients of 14 B weights would not fit beside gathered ones: every block sends.
+        parallel=ParallelConfig(
+            shard=0, context=context, dtype="bf16", checkpointing=True, replay_sync="every"
+        ),
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+import tyro
 from tyro.conf import Positional
 
 from capture import config
@@ -15,7 +16,7 @@ from pipelines.console import say
 
 
 def train(
-    stage: Positional[Literal["teacher", "ode", "distill"]],
+    stage: Positional[Literal["teacher", "ode", "distill", "plan"]],
     recipe: Positional[str],
     /,
     *,
@@ -26,11 +27,18 @@ def train(
     steps: int | None = None,
     log_with: tuple[str, ...] = ("tensorboard",),
     dry_run: bool = False,
+    gpus: int = 1,
+    planned: Annotated[
+        Literal["teacher", "ode", "distill"] | None, tyro.conf.arg(name="stage")
+    ] = None,
+    frames: int | None = None,
+    utilisation: float = 0.4,
 ) -> None:
     """Train a model; the same command again continues.
 
     Args:
-        stage: The teacher, then the student's initialisation, then its distillation.
+        stage: The teacher, then the student's initialisation, then its distillation; or plan, which
+            says what they will cost and launches nothing.
         recipe: Name of a training recipe (tiny, small, 1.3b, 14b), or the path of a .json file with
             one.
         data: A dataset with shards.
@@ -40,7 +48,17 @@ def train(
         steps: Stop after this many steps; the recipe's length by default.
         log_with: Trackers beside metrics.jsonl, by Accelerate's names; none to have none.
         dry_run: Print the resolved recipe and stop: the beginning of a recipe of your own.
+        gpus: For plan: how many.
+        planned: For plan: of this stage alone.
+        frames: For plan: windows of this length; those of the recipe's phases by default.
+        utilisation: For plan: share of an H100's peak at which GPUs are taken to compute.
     """
+    if stage == "plan":
+        from pipelines.launch import plan as plan_stages
+
+        for line in plan_stages(recipe, planned, gpus, frames, utilisation):
+            say(line)
+        return
     if dry_run:
         from training.recipes import find
 
