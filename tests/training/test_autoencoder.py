@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from tiny_wan import MEAN, STD, write_vae
 
 from training.autoencoder import LinearCodec, WanCodec, open_codec
 from training.recipes import CodecConfig
@@ -56,19 +57,10 @@ def test_a_wrong_number_of_frames_is_an_error(frames):
         LinearCodec.fit(frames, 4).encode(frames[:, :8])
 
 
-MEAN, STD = [0.5, -1.0, 2.0, 0.0], [2.0, 0.5, 1.0, 3.0]
-
-
 @pytest.fixture(scope="module")
 def wan(tmp_path_factory) -> Path:
-    """`vae` as in Wan-AI/Wan2.1-T2V-*-Diffusers, tiny and random."""
-    from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
-
-    torch.manual_seed(0)
-    sizes = {"base_dim": 4, "z_dim": 4, "dim_mult": [1, 1, 1, 1], "num_res_blocks": 1}
-    model = AutoencoderKLWan(**sizes, latents_mean=MEAN, latents_std=STD)
     folder = tmp_path_factory.mktemp("wan")
-    model.save_pretrained(folder / "vae")
+    write_vae(folder)
     return folder
 
 

@@ -7,34 +7,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_wan import write_umt5
 
 from training import text
 from training.recipes import TextConfig, tiny
 
 DIM, WORDS = 8, 6
-VOCABULARY = ["<pad>", "</s>", "<unk>", "a", "red", "room", "with", "blue", "chairs"]
 
 
 @pytest.fixture(scope="module")
 def wan(tmp_path_factory) -> Path:
-    """`text_encoder` and `tokenizer` as in Wan-AI/Wan2.1-T2V-*-Diffusers, tiny and random."""
-    from tokenizers import Tokenizer, pre_tokenizers, processors
-    from tokenizers.models import WordLevel
-    from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
-
     folder = tmp_path_factory.mktemp("umt5")
-    words = Tokenizer(WordLevel({w: i for i, w in enumerate(VOCABULARY)}, unk_token="<unk>"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    words.post_processor = processors.TemplateProcessing(
-        single="$A </s>", special_tokens=[("</s>", 1)]
-    )
-    PreTrainedTokenizerFast(
-        tokenizer_object=words, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    ).save_pretrained(folder / "tokenizer")
-    torch.manual_seed(0)
-    sizes = {"d_model": DIM, "d_kv": 4, "d_ff": 16, "num_layers": 2, "num_heads": 2}
-    config = UMT5Config(vocab_size=len(VOCABULARY), **sizes)
-    UMT5EncoderModel(config).save_pretrained(folder / "text_encoder")
+    write_umt5(folder, dim=DIM)
     return folder
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
+from tiny_wan import write_transformer
 from toy_world import CHANNELS, CONFIG, SIZE, make_signals, normal
 
 from training import run
@@ -30,20 +31,9 @@ def make(seed: int = 1, **changes) -> WorldModel:
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory) -> Path:
-    """A tiny random checkpoint in the format of Wan-AI/Wan2.1-T2V-*-Diffusers, in several files."""
-    torch.manual_seed(7)
-    transformer = WanTransformer3DModel(
-        num_attention_heads=2,
-        attention_head_dim=16,
-        in_channels=CHANNELS,
-        out_channels=CHANNELS,
-        text_dim=4,
-        freq_dim=8,
-        ffn_dim=32,
-        num_layers=2,
-    )
+    """A tiny random checkpoint in Wan's format, in several files."""
     folder = tmp_path_factory.mktemp("wan") / "Wan2.1-T2V-tiny-Diffusers"
-    transformer.save_pretrained(folder / "transformer", max_shard_size="30KB")
+    write_transformer(folder, channels=CHANNELS, max_shard_size="30KB")
     assert len(list((folder / "transformer").glob("*.safetensors"))) > 2
     return folder
 
