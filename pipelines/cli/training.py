@@ -16,7 +16,7 @@ from pipelines.console import say
 
 
 def train(
-    stage: Positional[Literal["teacher", "ode", "distill", "plan"]],
+    stage: Positional[Literal["teacher", "ode", "distill", "plan", "export"]],
     recipe: Positional[str],
     /,
     *,
@@ -33,14 +33,16 @@ def train(
     ] = None,
     frames: int | None = None,
     utilisation: float = 0.4,
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None,
 ) -> None:
     """Train a model; the same command again continues.
 
     Args:
         stage: The teacher, then the student's initialisation, then its distillation; or plan, which
-            says what they will cost and launches nothing.
+            says what they will cost and launches nothing; or export, which writes a run's model in
+            diffusers' format.
         recipe: Name of a training recipe (tiny, small, 1.3b, 14b), or the path of a .json file with
-            one.
+            one; for export, the run's folder.
         data: A dataset with shards.
         run: Folder of the run.
         teacher: Run of the teacher; for ode and distill.
@@ -52,7 +54,16 @@ def train(
         planned: For plan: of this stage alone.
         frames: For plan: windows of this length; those of the recipe's phases by default.
         utilisation: For plan: share of an H100's peak at which GPUs are taken to compute.
+        out: For export: the new folder.
     """
+    if stage == "export":
+        if out is None:
+            raise ValueError("export needs a folder: relickit train export RUN -o FOLDER")
+        from training.export import export
+
+        export(Path(recipe), out)
+        say(f"Model: {out}")
+        return
     if stage == "plan":
         from pipelines.launch import plan as plan_stages
 
