@@ -44,8 +44,8 @@ class Truth:
 def truth(text: str, scene: Scene, seen: View, vocabulary: Collection[str] = ()) -> Truth:
     """Score a caption against the masks.
 
-    Objects are compared by their head nouns in the singular ("blue sofas" is "sofa"); what stands
-    in the scene's setting or in the place's description counts as in view.
+    Objects are compared by their head nouns in the singular ("blue sofas" is "sofa"); what the
+    card says of the setting, the light and the place counts as in view.
 
     Args:
         text: The caption.
@@ -57,9 +57,8 @@ def truth(text: str, scene: Scene, seen: View, vocabulary: Collection[str] = ())
     wanted = {head(label) for label in things(scene, seen.objects)}
     visible = {head(scene.labels[name]) for name in seen.objects if scene.labels.get(name)}
     place = seen.place
-    told = _nouns(
-        f"{scene.setting} {place.name if place else ''} {place.description if place else ''}"
-    )
+    words = (scene.setting, scene.light, *((place.name, place.description) if place else ()))
+    told = _nouns(" ".join(words))
     known = COMMON | {head(label) for label in scene.labels.values() if label} | set(vocabulary)
     named = _nouns(text) & known
     invented = named - visible - told

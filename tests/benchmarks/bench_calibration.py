@@ -3,7 +3,7 @@
     PYTHONPATH=tests OMP_NUM_THREADS=1 python tests/benchmarks/bench_calibration.py data/demo [--clips 12]
 
 Takes clips that are kept from a dataset (`make demo` renders one) and some of a closed-form box
-room, plants each defect of `planted` at rising strength, measures and judges again. A defect counts
+room, plants each defect of `defects` at rising strength, measures and judges again. A defect counts
 as found if one of the rules that are made for it rejects. Precision: of as many clean as spoilt
 clips, with the last strength but one, the share of the rejected ones that were spoilt.
 """
@@ -14,11 +14,11 @@ import argparse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import defects
 import numpy as np
-import planted
 import pyarrow.parquet as pq
 from box_room import BOX_NAMES, box_plan, box_scene, render_box
-from planted import Defect, Held
+from defects import Defect, Held
 
 from capture import actions
 from capture.camera import Intrinsics
@@ -32,71 +32,71 @@ PATHS = (
         rules=("too fast",),
         unit="m/s",
         strengths=(3, 5, 7, 10),
-        plant=planted.too_fast,
+        plant=defects.too_fast,
     ),
     Defect(
         name="pan burst",
         rules=("whip pan",),
         unit="deg/s",
         strengths=(30, 60, 120, 200),
-        plant=planted.whip_pan,
+        plant=defects.whip_pan,
     ),
     Defect(
         name="sudden turn",
         rules=("abrupt turn",),
         unit="deg/s",
         strengths=(5, 10, 30, 60),
-        plant=planted.abrupt_turn,
+        plant=defects.abrupt_turn,
     ),
     Defect(
         name="stop and go",
         rules=("uneven motion",),
         unit="m/s",
         strengths=(0.1, 0.2, 0.5, 1.0),
-        plant=planted.uneven,
+        plant=defects.uneven,
     ),
     Defect(
         name="stands still",
         rules=("stands still",),
         unit="share",
         strengths=(0.5, 0.7, 0.85, 1.0),
-        plant=planted.still,
+        plant=defects.still,
     ),
-    Defect(name="jump", rules=("jump",), unit="m", strengths=(0.1, 0.3, 1, 2), plant=planted.jump),
+    Defect(name="jump", rules=("jump",), unit="m", strengths=(0.1, 0.3, 1, 2), plant=defects.jump),
     Defect(
         name="repeated poses",
         rules=("stutter",),
         unit="poses",
         strengths=(1, 2, 3, 4),
-        plant=planted.stutter,
+        plant=defects.stutter,
     ),
     Defect(
         name="position noise",
         rules=("shaky position",),
         unit="mm",
         strengths=(1, 2, 5, 20),
-        plant=planted.shaky_position,
+        plant=defects.shaky_position,
     ),
     Defect(
         name="rotation noise",
         rules=("shaky view",),
         unit="deg",
         strengths=(0.05, 0.1, 0.5, 1),
-        plant=planted.shaky_view,
+        plant=defects.shaky_view,
     ),
     Defect(
         name="swings, 3 deg",
         rules=("swinging view",),
         unit="Hz",
         strengths=(0.25, 0.5, 1.5, 3),
-        plant=planted.swinging,
+        plant=defects.swinging,
     ),
     Defect(
         name="sways, 3 cm",
         rules=("swaying position",),
         unit="Hz",
         strengths=(0.25, 0.5, 1.5, 3),
-        plant=planted.swaying,
+        plant=defects.swaying,
     ),
 )
 PICTURES = (
@@ -105,126 +105,126 @@ PICTURES = (
         rules=("against a surface",),
         unit="of width",
         strengths=(0.1, 0.2, 0.4, 0.8),
-        plant=planted.plate,
+        plant=defects.plate,
     ),
     Defect(
         name="wall across the way",
         rules=("through a surface",),
         unit="",
         strengths=(1, 1),
-        plant=planted.wall,
+        plant=defects.wall,
     ),
     Defect(
         name="dark",
         rules=("too dark", "under-lit"),
         unit="gain",
         strengths=(0.8, 0.4, 0.15, 0.05),
-        plant=planted.gain,
+        plant=defects.gain,
     ),
     Defect(
         name="bright",
         rules=("too bright", "over-exposed"),
         unit="gain",
         strengths=(1.2, 1.5, 3, 6),
-        plant=planted.gain,
+        plant=defects.gain,
     ),
     Defect(
         name="black frames",
         rules=("black frames",),
         unit="frames",
         strengths=(1, 2, 4),
-        plant=planted.black,
+        plant=defects.black,
     ),
     Defect(
         name="flicker",
         rules=("flicker",),
         unit="levels",
         strengths=(1, 3, 8, 16),
-        plant=planted.flicker,
+        plant=defects.flicker,
     ),
     Defect(
         name="frozen frames",
         rules=("frozen frames",),
         unit="frames",
         strengths=(1, 2, 4),
-        plant=planted.frozen,
+        plant=defects.frozen,
     ),
     Defect(
         name="blur",
         rules=("blurred",),
         unit="px",
         strengths=(0.5, 1, 2, 4),
-        plant=planted.blurred,
+        plant=defects.blurred,
     ),
     Defect(
         name="textures load",
         rules=("textures load",),
         unit="px",
         strengths=(0.5, 1, 3, 6),
-        plant=planted.loading,
+        plant=defects.loading,
     ),
     Defect(
         name="pink material",
         rules=("missing material",),
         unit="share",
         strengths=(0.002, 0.005, 0.03, 0.1),
-        plant=planted.magenta,
+        plant=defects.magenta,
     ),
     Defect(
         name="grey checkerboard",
         rules=("default material",),
         unit="share",
         strengths=(0.03, 0.1, 0.3, 0.6),
-        plant=planted.default_material,
+        plant=defects.default_material,
     ),
     Defect(
         name="hole in the ground",
         rules=("holes",),
         unit="share",
         strengths=(0.002, 0.005, 0.03, 0.1),
-        plant=planted.hole,
+        plant=defects.hole,
     ),
     Defect(
         name="a thing disappears",
         rules=("popping",),
         unit="share",
         strengths=(0.002, 0.005, 0.03, 0.1),
-        plant=planted.popping,
+        plant=defects.popping,
     ),
     Defect(
         name="pictures late",
         rules=("out of step", "pose and depth disagree"),
         unit="frames",
         strengths=(1, 2),
-        plant=planted.late,
+        plant=defects.late,
     ),
     Defect(
         name="depth scaled",
         rules=("pose and depth disagree",),
         unit="factor",
         strengths=(1.01, 1.03, 1.2, 2),
-        plant=planted.scaled,
+        plant=defects.scaled,
     ),
     Defect(
         name="reported elsewhere",
         rules=("wrong position",),
         unit="mm",
         strengths=(2, 8, 20, 100),
-        plant=planted.wrong_position,
+        plant=defects.wrong_position,
     ),
     Defect(
         name="reported turned",
         rules=("wrong direction",),
         unit="deg",
         strengths=(0.02, 0.08, 0.2, 1),
-        plant=planted.wrong_direction,
+        plant=defects.wrong_direction,
     ),
     Defect(
         name="left and right swapped",
         rules=("wrong labels",),
         unit="share",
         strengths=(0.05, 0.5, 1),
-        plant=planted.swapped_labels,
+        plant=defects.swapped_labels,
     ),
 )
 
