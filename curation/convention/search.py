@@ -22,7 +22,9 @@ _COARSE_LAGS = (-3, 0, 3)
 _COARSE_FOCALS = (0.5, 0.63, 0.8, 1.0, 1.25, 1.6, 2.0)
 # Against 90 degrees, where the file gives no field of view: 127 down to 28 degrees.
 _UNKNOWN_FOCALS = (0.5, 0.63, 0.8, 1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0)
-_GROUPS = 10
+_FIRST_GROUPS, _GROUPS = 24, 10
+# Combinations that fit less than this share of the best are not looked at again.
+_LEAST_SHARE = 0.7
 _COARSE_PAIRS, _COARSE_POINTS, _FINE_POINTS = 12, 260, 600
 _LAG_PAIRS = 16
 _MOST_TURN_DEG = 35.0
@@ -122,30 +124,41 @@ def lag_pairs(views: Views, reading: Hypothesis) -> np.ndarray:
 def _coarse(
     evidence: Evidence, declared: Hypothesis, units: Sequence[float], *, known: bool
 ) -> list[Hypothesis]:
-    """The best reading of each combination, the combinations that fit best, and the declared."""
-    best: dict[tuple, Tested] = {}
-    for reading in _combinations(declared, units, evidence.has_depth, known=known):
-        tested = test(reading, evidence, COARSE)
-        key = _group(reading)
-        if key not in best or tested.fit > best[key].fit:
-            best[key] = tested
-    chosen = [tested.reading for tested in _ranked(best.values())[:_GROUPS]]
+    """The best reading of each combination, the combinations that fit best, and the declared.
+
+    A first pass tries every combination at a few fields of view without lag; the better third goes
+    through all fields of view and lags.
+    """
+    focals = _COARSE_FOCALS if known else _UNKNOWN_FOCALS
+    groups = list(_combinations(declared, units, evidence.has_depth))
+    first = [_best_of(group, focals[1::2], (0,), evidence) for group in groups]
+    kept = [tested.reading for tested in _ranked(first)[:_FIRST_GROUPS]]
+    kept += [group for group in groups if _group(group) == _group(declared)]
+    best = {_group(start): _best_of(start, focals, _COARSE_LAGS, evidence) for start in kept}
+    ranked = _ranked(best.values())
+    enough = _LEAST_SHARE * ranked[0].fit
+    chosen = [tested.reading for tested in ranked[:_GROUPS] if tested.fit >= enough]
     own = best[_group(declared)].reading
     return chosen if own in chosen else [*chosen, own]
 
 
 def _combinations(
-    declared: Hypothesis, units: Sequence[float], has_depth: bool, *, known: bool
+    declared: Hypothesis, units: Sequence[float], has_depth: bool
 ) -> Iterator[Hypothesis]:
+    """Every combination of what is no number."""
     depths = DEPTHS if has_depth else (declared.depth,)
-    focals = _COARSE_FOCALS if known else _UNKNOWN_FOCALS
-    for pose, axes, mirrored, depth, metres, focal, lag in itertools.product(
-        POSES, AXES, (False, True), depths, units, focals, _COARSE_LAGS
+    for pose, axes, mirrored, depth, metres in itertools.product(
+        POSES, AXES, (False, True), depths, units
     ):
-        yield Hypothesis(
-            pose=pose, axes=axes, mirrored=mirrored, depth=depth, metres=metres, focal=focal,
-            lag=lag,
-        )  # fmt: skip
+        yield Hypothesis(pose=pose, axes=axes, mirrored=mirrored, depth=depth, metres=metres)
+
+
+def _best_of(
+    start: Hypothesis, focals: Sequence[float], lags: Sequence[int], evidence: Evidence
+) -> Tested:
+    """The field of view and the lag that fit best."""
+    near = (start.with_(focal=focal, lag=lag) for focal in focals for lag in lags)
+    return max((test(reading, evidence, COARSE) for reading in near), key=lambda t: t.fit)
 
 
 def _group(reading: Hypothesis) -> tuple:
