@@ -41,7 +41,7 @@ def cluster(address: str | None = None) -> Iterator[None]:
     the one that runs the job: Ray names it in RAY_ADDRESS.
 
     Raises:
-        ValueError: If no cluster answers at the address, or it refuses our token.
+        ValueError: If no cluster answers at the address, it refuses our token, or none starts here.
     """
     if ray.is_initialized():
         yield
@@ -50,14 +50,26 @@ def cluster(address: str | None = None) -> Iterator[None]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     address = address or os.environ.get("RAY_ADDRESS")
     if address is None:
-        say("Starting Ray on this machine ...")
-        ray.init(include_dashboard=False, **_QUIET)
+        _start()
     else:
         _connect(address)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _start() -> None:
+    """A cluster of this machine alone; what Ray raises where it cannot start has no common class."""
+    say("Starting Ray on this machine ...")
+    try:
+        ray.init(include_dashboard=False, **_QUIET)
+    except Exception as error:
+        ray.shutdown()
+        raise ValueError(
+            f"Ray did not start on this machine ({str(error).splitlines()[0]}); if it is very busy, "
+            "run the same command again later"
+        ) from error
 
 
 def _connect(address: str) -> None:

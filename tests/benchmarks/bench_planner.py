@@ -1,6 +1,6 @@
 """What every generator does at worst, over many seeds in every built-in world, as a Markdown table.
 
-python tests/benchmarks/bench_planner.py [--scenes apartment-0 town-0] [--seeds 20]
+python tests/benchmarks/bench_planner.py [--scenes town-0] [--generators roam] [--seeds 20]
 """
 
 from __future__ import annotations
@@ -71,13 +71,14 @@ class Worst:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--scenes", nargs="+", default=SCENES)
+    parser.add_argument("--generators", nargs="+", default=list(GENERATORS), choices=GENERATORS)
     parser.add_argument("--seeds", type=int, default=20)
     arguments = parser.parse_args()
     moving = Motion()
-    worst = {name: Worst() for name in GENERATORS}
+    worst = {name: Worst() for name in arguments.generators}
     for scene_id in arguments.scenes:
         space = space_of(scene_id)
-        for name, generator in GENERATORS.items():
+        for name in arguments.generators:
             for seed in range(arguments.seeds):
                 started = time.process_time()
                 try:
@@ -86,7 +87,7 @@ def main() -> None:
                         space,
                         scene_id=scene_id,
                         seed=seed,
-                        num_frames=max(241, int(1.3 * generator.min_s * moving.fps)),
+                        num_frames=max(241, int(1.3 * GENERATORS[name].min_s * moving.fps)),
                         intrinsics=INTRINSICS,
                         motion=moving,
                     )

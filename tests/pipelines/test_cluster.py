@@ -147,3 +147,20 @@ def test_a_silent_address_is_one_sentence_at_once(monkeypatch):
         runner.cluster(address),
     ):
         pass
+
+
+def test_a_machine_too_busy_for_ray_is_one_sentence(monkeypatch):
+    def too_late(**_):
+        raise Exception("The current node timed out during startup.\nMore about it.")
+
+    monkeypatch.setattr(runner.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(runner.ray, "init", too_late)
+    monkeypatch.setattr(runner.ray, "shutdown", lambda: None)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with (
+        pytest.raises(
+            ValueError, match=r"Ray did not start .* timed out during startup\.\); if it"
+        ),
+        runner.cluster(),
+    ):
+        pass

@@ -39,7 +39,7 @@ def engine() -> Iterator[str]:
         yield address
 
 
-def wait_for(condition, seconds: float = 120.0) -> None:
+def wait_for(condition, seconds: float = 300.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -65,18 +65,18 @@ def test_killed_at_any_level_and_run_again_gives_the_same_bytes(truth, planned, 
     engines += descendants(victim.pid, "stand_in_unreal.py")
     os.kill(victim.pid, signal.SIGKILL)
     victim.wait()
-    wait_for(lambda: gone(engines), 30)
+    wait_for(lambda: gone(engines))
     assert count(broken) < NUM_PLANS, "killed too late to show anything"
 
     stopped = start_capture(broken, spec)
     wait_for(lambda: descendants(stopped.pid, "stand_in_unreal.py"))
     engines = descendants(stopped.pid, "stand_in_unreal.py")
     os.killpg(stopped.pid, signal.SIGINT)  # as a terminal does
-    assert stopped.wait(60) == 130
+    assert stopped.wait(180) == 130
     assert stopped.stderr and stopped.stderr.read().strip().splitlines() == [
         "relickit: interrupted; run the same command again to continue"
     ]
-    wait_for(lambda: gone(engines), 30)
+    wait_for(lambda: gone(engines))
 
     stages.capture(Dataset(broken), parse_engine(f"unreal:{binary}"))
     assert digests(broken) == truth
@@ -106,7 +106,7 @@ def test_a_full_disk_stops_at_once_and_loses_nothing(planned, engine, monkeypatc
 @pytest.mark.parametrize("fault", ["crash=1200", "hang=1200"])
 def test_an_engine_that_fails_is_replaced(fault, truth, planned, tmp_path, monkeypatch):
     class Impatient(fleet.EngineOwner):
-        timeout_s = 1.0
+        timeout_s = 3.0  # of one answer; a loaded machine takes its time too
 
     monkeypatch.setattr(fleet, "EngineOwner", Impatient)
     failing = write_binary(tmp_path / "Failing.sh", fault)
