@@ -60,15 +60,16 @@ def cluster(address: str | None = None) -> Iterator[None]:
 
 
 def _start() -> None:
-    """A cluster of this machine alone; what Ray raises where it cannot start has no common class."""
+    """A cluster of this machine alone; when that fails, Ray raises all kinds of exceptions."""
     say("Starting Ray on this machine ...")
     try:
         ray.init(include_dashboard=False, **_QUIET)
     except Exception as error:
         ray.shutdown()
+        why = str(error).splitlines()[0]
         raise ValueError(
-            f"Ray did not start on this machine ({str(error).splitlines()[0]}); if it is very busy, "
-            "run the same command again later"
+            f"Ray did not start on this machine ({why}); if it is very busy, run the same command "
+            "again later"
         ) from error
 
 
