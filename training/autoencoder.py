@@ -5,6 +5,7 @@ Frames are uint8 [B, T, H, W, 3], latents float32 [B, C, F, H / 8, W / 8] with T
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -215,11 +216,11 @@ def _to_uint8(video: torch.Tensor) -> torch.Tensor:
 
 
 def open_codec(config: CodecConfig, file: Path, windows: torch.Tensor | None) -> Codec:
-    """The codec of a run: loaded, or fitted once and kept in `file`.
+    """The codec of a run: loaded, or fitted once to the same windows on a machine.
 
     Args:
         config: See `CodecConfig`.
-        file: Where the linear codec is kept.
+        file: Where the run keeps the linear codec.
         windows: uint8 [N, T, H, W, 3] to which a missing linear codec is fitted.
 
     Raises:
@@ -230,5 +231,18 @@ def open_codec(config: CodecConfig, file: Path, windows: torch.Tensor | None) ->
     if not file.is_file():
         if windows is None:
             raise ValueError(f"{file} is missing; run `relickit train` on this run again")
-        LinearCodec.fit(windows, config.channels).save(file)
+        _fitted(windows, config.channels).save(file)
     return LinearCodec.load(file)
+
+
+def _fitted(windows: torch.Tensor, channels: int) -> LinearCodec:
+    """The linear codec of windows, from the machine's cache if it was fitted to them before."""
+    # Importing the engine's compiler is not free, and a run does this once.
+    from capture.engine.compiling import cache_folder
+
+    digest = hashlib.sha256(Path(__file__).read_bytes() + bytes(channels))
+    digest.update(windows.contiguous().numpy())
+    kept = cache_folder() / "codecs" / f"{digest.hexdigest()}.safetensors"
+    if not kept.is_file():
+        LinearCodec.fit(windows, channels).save(kept)
+    return LinearCodec.load(kept)

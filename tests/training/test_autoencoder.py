@@ -37,6 +37,20 @@ def test_fitting_is_deterministic_and_survives_a_file(frames, tmp_path):
         assert torch.equal(codec.encode(frames), first.encode(frames))
 
 
+def test_runs_on_the_same_windows_share_one_fit(frames, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config, files = CodecConfig(channels=5), [tmp_path / f"{run}.safetensors" for run in "abc"]
+    open_codec(config, files[0], frames)
+    with monkeypatch.context() as patch:
+        patch.setattr(LinearCodec, "fit", lambda *_: pytest.fail("fitted again"))
+        open_codec(config, files[1], frames)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    open_codec(config, files[2], frames.flip(0))
+    assert len(list((tmp_path / "cache" / "relickit" / "codecs").iterdir())) == 2
+    with pytest.raises(ValueError, match="is missing"):
+        open_codec(config, tmp_path / "d.safetensors", None)
+
+
 def test_repeating_the_first_latent_repeats_the_frame(frames):
     codec = LinearCodec.fit(frames, 12)
     still = frames[:, :1].expand(-1, 9, -1, -1, -1)
