@@ -22,6 +22,8 @@ from training.state import Checkpoints, load_weights
 StageName = Literal["teacher", "ode", "distill"]
 # The stages whose model is a causal student.
 CAUSAL = ("ode", "distill")
+# What changes no result, so that a run may go on with another value.
+_FREE = ("recipe.parallel.", "recipe.checkpoint_every")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +72,11 @@ def claim(run: Path, wanted: RunConfig) -> None:
         config.save(path, wanted)
         return
     old, new = (_flat(dataclasses.asdict(c)) for c in (RunConfig.load(run), wanted))
-    changed = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+    changed = [
+        key
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and not key.startswith(_FREE)
+    ]
     if changed:
         key = changed[0]
         raise ValueError(

@@ -382,3 +382,38 @@ def test_wrong_origins_are_refused(clips, recipe, teacher_run, tmp_path, what, m
         options = {"teacher": other}
     with pytest.raises(ValueError, match=message):
         ode.train_on(clips, changed, run, **options)
+
+
+CURVES = {
+    "teacher": [5.930e-2, 2.744e-2, 3.498e-2],
+    "ode": [1.632e-4, 1.371e-4, 2.381e-4],
+    "distill": [1.935e-3, 7.454e-7, 2.696e-3, 1.561e-5],
+}
+
+
+def test_seeded_loss_curves(clips, recipe, teacher_run, tmp_path):
+    """What every stage's loss was when it was last looked at (verification list, 18)."""
+    ode.train_on(clips, recipe, tmp_path / "ode", teacher=teacher_run)
+    distill.train_on(
+        clips, recipe, tmp_path / "distill", teacher=teacher_run, student=tmp_path / "ode"
+    )
+    found = {
+        "teacher": losses(teacher_run),
+        "ode": losses(tmp_path / "ode"),
+        "distill": losses(tmp_path / "distill"),
+    }
+    for stage, curve in CURVES.items():
+        assert found[stage] == pytest.approx(curve, rel=0.05), found[stage]
+
+
+def test_a_run_goes_on_with_what_changes_no_result(clips, recipe, tmp_path):
+    teacher.train_on(clips, recipe, tmp_path, steps=1)
+    changed = dataclasses.replace(
+        recipe,
+        checkpoint_every=3,
+        parallel=dataclasses.replace(recipe.parallel, checkpointing=True),
+    )
+    teacher.train_on(clips, changed, tmp_path, steps=2)
+    assert len(losses(tmp_path)) == 2
+    with pytest.raises(ValueError, match=r"started with recipe.batch = 2"):
+        teacher.train_on(clips, dataclasses.replace(recipe, batch=4), tmp_path)
