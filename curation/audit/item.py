@@ -71,6 +71,7 @@ def _audited(clip: Posed) -> dict:
         "cannot_tell": seen.reason,
         "fit": round(seen.fit, 4),
         "scale": _number(seen.scale),
+        "pictures_late": seen.pictures_late,
         "labels_agree": None if labels is None else _number(labels.agreement),
     }
 
@@ -93,6 +94,13 @@ def _departures(clip: Posed, seen: Convention) -> list[Problem]:
         side = "late" if found.lag_frames > 0 else "early"
         count = abs(found.lag_frames)
         problems.append(Problem("lag", f"the poses are {count} frame{'s' * (count > 1)} {side}"))
+    if seen.pictures_late:
+        side, count = "late" if seen.pictures_late > 0 else "early", abs(seen.pictures_late)
+        problems.append(
+            Problem(
+                "lag", f"the pictures are {count} frame{'s' * (count > 1)} {side} against the depth"
+            )
+        )
     if found.mirrored:
         problems.append(
             Problem("mirrored", "left and right of the poses are swapped against the pictures")
@@ -122,6 +130,7 @@ def _unreadable(place: str, sentence: str) -> dict:
         "cannot_tell": "the clip cannot be read",
         "fit": 0.0,
         "scale": None,
+        "pictures_late": None,
         "labels_agree": None,
     }
 

@@ -11,7 +11,7 @@ confusion table.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from capture.formats import Declared, Posed
 from curation.convention import search, verdict, views
@@ -64,6 +64,8 @@ class Convention:
         runner_up: The nearest other reading.
         scale: Metres of one declared metre of the positions, against the depth; None without depth
             or where it cannot be told.
+        pictures_late: Frames by which the pictures are late against the depth; None where that
+            cannot be told.
         fit: How well `found` fits, in [0, 1].
         reason: Why something cannot be told, in a sentence; empty otherwise.
     """
@@ -74,6 +76,7 @@ class Convention:
     agrees: bool | None = None
     runner_up: Reading | None = None
     scale: float | None = None
+    pictures_late: int | None = None
     fit: float = 0.0
     reason: str = ""
 
@@ -126,7 +129,11 @@ def detect_in(taken: Views, declared: Declared) -> Convention:
             found=Reading(), declared=stated, reason="the pictures have too few features to match"
         )
     said = verdict.decide(best, others, assumed, units, evidence, fov_known=taken.camera_known)
-    return _convention(said, stated, taken, base_m)
+    out = _convention(said, stated, taken, base_m)
+    if said.reading is None:
+        return out
+    late = verdict.pictures_late(taken, said.reading, evidence.pairs)
+    return replace(out, pictures_late=late)
 
 
 def _convention(said: Verdict, stated: Reading, taken: Views, base_m: float) -> Convention:

@@ -63,8 +63,11 @@ class DepthEvidence:
 
     has_depth = True
 
-    def __init__(self, views: Views, pairs: np.ndarray, num_points: int):
+    def __init__(
+        self, views: Views, pairs: np.ndarray, num_points: int, *, luma_share: float = 0.5
+    ):
         assert views.depth_m is not None
+        self._luma_share = luma_share
         self.pairs, self._views = pairs, views
         self._nearness, self._luma, height, width = _stacked(views, pairs[:, 1])
         k = views.camera
@@ -92,7 +95,8 @@ class DepthEvidence:
             apart = cv2.remap(self._luma, u, rows, cv2.INTER_LINEAR) - self._first
             mean = np.where(inside, apart, 0.0).sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
             apart -= mean[:, None].astype(np.float32)
-            fit = 0.5 * fit + 0.5 / (1.0 + (apart / np.float32(blur.levels)) ** 2)
+            alike = 1.0 / (1.0 + (apart / np.float32(blur.levels)) ** 2)
+            fit = (1.0 - self._luma_share) * fit + self._luma_share * alike
         count = np.maximum(inside.sum(axis=1), _LEAST_OVERLAP * self._known.sum(axis=1))
         scores = np.where(inside, fit, 0.0).sum(axis=1) / np.maximum(count, 1)
         return np.where(np.isfinite(moved).all(axis=(1, 2)), scores, np.nan)

@@ -25,7 +25,8 @@ _UNKNOWN_FOCALS = (0.5, 0.63, 0.8, 1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0)
 _FIRST_GROUPS, _GROUPS = 24, 10
 # Combinations that fit less than this share of the best are not looked at again.
 _LEAST_SHARE = 0.7
-_COARSE_PAIRS, _COARSE_POINTS, _FINE_POINTS = 12, 260, 600
+FINE_POINTS = 600
+_COARSE_PAIRS, _COARSE_POINTS = 12, 260
 _LAG_PAIRS = 16
 _MOST_TURN_DEG = 35.0
 # Fits below this make a scale that is none of the known units worth looking for.
@@ -83,7 +84,7 @@ def search(
         best = max(refined, key=lambda tested: tested.fit)
     telling = lag_pairs(views, best.reading)
     everything = np.unique(np.concatenate([middle.pairs, telling]), axis=0)
-    final = evidence_of(views, spread(everything, MAX_PAIRS + _LAG_PAIRS), _FINE_POINTS)
+    final = evidence_of(views, spread(everything, MAX_PAIRS + _LAG_PAIRS), FINE_POINTS)
     tested = [_polished(t.reading, final) for t in _ranked(refined)[:_GROUPS]]
     best = max(tested, key=lambda t: t.fit)
     return best.reading, [t.reading for t in tested], final

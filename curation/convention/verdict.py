@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curation.convention.evidence import Evidence
+from curation.convention.evidence import DepthEvidence, Evidence
 from curation.convention.hypothesis import AXES, DEPTHS, METRES, POSES, Hypothesis
-from curation.convention.search import MAX_LAG, Tested, test
+from curation.convention.search import FINE_POINTS, MAX_LAG, Tested, test
+from curation.convention.views import Views
 
 # Standard errors by which a reading must fit better.
 _TIED, _TOLD = 2.0, 3.0
@@ -112,6 +113,32 @@ def decide(
         runner_up_fit=rival.fit,
         reason="" if confidence >= SURE else "two readings fit about equally well",
     )
+
+
+def pictures_late(views: Views, reading: Hypothesis, pairs: np.ndarray) -> int | None:
+    """Frames by which the pictures are late against the depth; None where that cannot be told.
+
+    The lag of the poses is looked for twice, by depth alone and by colour alone: an engine that
+    answers with the picture of the frame before, but with the depth of this one, gives two.
+
+    Args:
+        views: The clip.
+        reading: The one that fits.
+        pairs: What to compare on.
+    """
+    if views.depth_m is None or views.luma is None:
+        return None
+    lags = []
+    for share in (0.0, 1.0):
+        evidence = DepthEvidence(views, pairs, FINE_POINTS, luma_share=share)
+        near = range(reading.lag - MAX_LAG, reading.lag + MAX_LAG + 1)
+        tested = [test(reading.with_(lag=lag), evidence) for lag in near]
+        best = max(tested, key=lambda one: one.fit)
+        if min(_better_by(best, t, _FLOOR_DEPTH) for t in tested if t is not best) < _TOLD:
+            return None
+        lags.append(best.reading.lag)
+    # A late picture shows the pose of a frame before, so its poses seem early.
+    return lags[0] - lags[1]
 
 
 def departures(reading: Hypothesis, declared: Hypothesis, *, fov_known: bool = True) -> int:

@@ -61,8 +61,8 @@ def main() -> None:
                 outcomes[error][outcome] += 1
             outcomes[f"{len(errors)} errors, {source}"][outcome] += 1
             surest[outcome].append(confidence)
-            if outcome not in ("found", "clean"):
-                print(f"{source}: {' + '.join(errors) or 'none'}: {outcome} ({', '.join(fields)})")
+            detail = f" ({', '.join(fields)})" if fields else ""
+            print(f"{source}: {' + '.join(errors) or 'none'}: {outcome}{detail}", flush=True)
     columns = ("clean", "found", "partly", "wrong", "alarm")
     print(f"\n{'planted':24}" + "".join(f"{name:>8}" for name in columns))
     for name, counted in outcomes.items():

@@ -62,6 +62,14 @@ def test_a_wrong_field_of_view_is_measured(clip):
     assert said.found.axes == "opengl" and said.agrees is False
 
 
+def test_pictures_that_are_late_against_the_depth(clip):
+    assert isinstance(clip.rgb, elsewhere.Kept)
+    late = clip.rgb.arrays[np.clip(np.arange(len(clip)) - 1, 0, None)]
+    said = convention.detect(replace(clip, rgb=elsewhere.Kept(late)))
+    assert said.pictures_late == 1 and (said.found.pose, said.found.unit) == ("c2w", "m")
+    assert convention.detect(clip).pictures_late == 0
+
+
 def test_pictures_alone_tell_all_but_depth_and_unit(clip):
     said = convention.detect(replace(planted.plant(clip, ("w2c", "mirrored")), depth=None))
     assert (said.found.pose, said.found.mirrored, said.found.axes) == ("w2c", True, "opencv")
