@@ -107,8 +107,13 @@ def encode_depth(depth_m: np.ndarray) -> np.ndarray:
     infinity, which also stands for everything beyond the far end.
     """
     per_code = math.log(DEPTH_FAR_M / DEPTH_NEAR_M) / _MAX_CODE
-    q = np.log(np.clip(depth_m, DEPTH_NEAR_M, DEPTH_FAR_M) / DEPTH_NEAR_M) / per_code
-    return np.where(depth_m <= DEPTH_FAR_M, np.rint(q), _NOTHING).astype(np.uint16)
+    q = np.clip(depth_m, DEPTH_NEAR_M, DEPTH_FAR_M)
+    q /= DEPTH_NEAR_M
+    np.log(q, out=q)
+    q /= per_code
+    np.rint(q, out=q)
+    q[~(depth_m <= DEPTH_FAR_M)] = _NOTHING  # written so that a NaN is nothing
+    return q.astype(np.uint16)
 
 
 _DECODED_DEPTH_M = (

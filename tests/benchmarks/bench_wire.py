@@ -130,7 +130,9 @@ def grouped(port: int, width: int, height: int, frames: int) -> float:
 
         def run() -> None:
             for k in range(frames):
-                decode(client.request(commands(k)), width, height)
+                replies = client.request(commands(k))
+                decode(replies, width, height)
+                client.recycle(replies)
 
         return _rate(frames, run)
 
@@ -144,7 +146,9 @@ def ahead(port: int, width: int, height: int, frames: int) -> float:
             for k in range(frames):
                 waiting.append(client.send(commands(k)))
                 if len(waiting) == DEPTH_AHEAD:
-                    decode(client.receive(waiting.pop(0)), width, height)
+                    replies = client.receive(waiting.pop(0))
+                    decode(replies, width, height)
+                    client.recycle(replies)
             for group in waiting:
                 decode(client.receive(group), width, height)
 
