@@ -241,7 +241,7 @@ def _fitted(windows: torch.Tensor, channels: int) -> LinearCodec:
     from capture.engine.compiling import cache_folder
 
     digest = hashlib.sha256(Path(__file__).read_bytes() + bytes(channels))
-    digest.update(windows.contiguous().numpy())
+    digest.update(windows.numpy().tobytes())
     kept = cache_folder() / "codecs" / f"{digest.hexdigest()}.safetensors"
     if not kept.is_file():
         LinearCodec.fit(windows, channels).save(kept)
