@@ -12,6 +12,7 @@ POSITION, NORMAL, UV, LIGHT, VERTEX_COLUMNS = 0, 3, 6, 8, 12
 # Columns of `World.faces`.
 MATERIAL, OBJECT, MAPPED, FACE_COLUMNS = 3, 4, 5, 6
 MAX_OBJECTS = 1 << 16  # renderers write their indices as uint16
+FARTHEST_M = 1e6  # from the origin; float32 positions are centimetres apart there
 ATLAS_WIDTH = 1024
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from capture.engine import layout
 from capture.engine import materials as mats
+from capture.engine.lighting import Lamp, Lighting
 from capture.engine.materials import Material, MaterialTable
 from capture.engine.meshes import Mesh, quad
 from capture.scene import Place, Scene
@@ -39,55 +40,6 @@ class WorldObject:
     position_m: np.ndarray = field(default_factory=lambda: np.zeros(3))
     rotation: np.ndarray = field(default_factory=lambda: np.eye(3))
     scale: np.ndarray = field(default_factory=lambda: np.ones(3))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lamp:
-    """A small light whose light is baked, shadows included.
-
-    Attributes:
-        position_m: [3], in open air (a shade around it casts its shadow).
-        rgb: Linear; the light that a surface at one metre facing the lamp gets.
-        reach_m: Beyond this it is ignored.
-    """
-
-    position_m: tuple[float, float, float]
-    rgb: tuple[float, float, float]
-    reach_m: float = 6.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lighting:
-    """Sun, sky and exposure. Colours are linear.
-
-    Attributes:
-        to_sun: Unit vector toward the sun.
-        sun_rgb: Light of the sun on a surface that faces it.
-        zenith_rgb: Sky overhead.
-        horizon_rgb: Sky at the horizon; also the colour of the haze.
-        ground_rgb: Light from below the horizon.
-        cloudiness: 0 clear .. 1 overcast.
-        fill_rgb: Light that stands for the bounces that are not traced; nearby surfaces dim it.
-        exposure: Multiplies all light before the tone curve.
-        haze_m: Distance at which 63 % of the light is haze; infinity for none.
-        cell_m: Vertices in one cell of this size that face the same way share their baked light;
-            0 bakes each for itself. Large worlds of small things need it.
-        shadow_px: Side of the shadow map.
-        seed: Of the clouds.
-    """
-
-    to_sun: tuple[float, float, float] = (0.45, -0.6, 0.66)
-    sun_rgb: tuple[float, float, float] = (3.2, 2.85, 2.3)
-    zenith_rgb: tuple[float, float, float] = (0.22, 0.42, 0.85)
-    horizon_rgb: tuple[float, float, float] = (0.75, 0.85, 0.95)
-    ground_rgb: tuple[float, float, float] = (0.2, 0.18, 0.15)
-    cloudiness: float = 0.5
-    fill_rgb: tuple[float, float, float] = (0.1, 0.1, 0.1)
-    exposure: float = 1.0
-    haze_m: float = float("inf")
-    cell_m: float = 0.0
-    shadow_px: int = 2048
-    seed: int = 0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -170,11 +122,10 @@ class World:
         v, f = len(self.vertices), len(self.faces)
         vertices = layout.vertex_block(mesh)
         # Vertices of light-mapped panels hold texel coordinates instead of light.
-        plain = self.faces[self.faces[:, layout.MAPPED] == 0, :3]
+        plain = np.unique(self.faces[self.faces[:, layout.MAPPED] == 0, :3])
         if len(plain):
-            vertices[:, layout.LIGHT : layout.LIGHT + 3] = self.vertices[
-                np.unique(plain), layout.LIGHT : layout.LIGHT + 3
-            ].mean(0)
+            light = slice(layout.LIGHT, layout.LIGHT + 3)
+            vertices[:, light] = self.vertices[plain, light].mean(axis=0)
         self.vertices = np.concatenate([self.vertices, vertices])
         self.rest_vertices = np.concatenate([self.rest_vertices, vertices[:, : layout.UV]])
         faces = layout.face_block(mesh, v, len(self.materials.values) - 1, index, mapped=False)
@@ -195,17 +146,25 @@ class World:
         """Give an object another position [3], rotation [3, 3] or scale [3]; None keeps it.
 
         Baked light moves along with the object; the sun's shadow is cast anew.
+
+        Raises:
+            ValueError: For a scale of zero or a place too far away; the object stays as it is.
         """
         o = self.objects[self.index(object_id)]
-        changes = {"position_m": position_m, "rotation": rotation, "scale": scale}
-        for name, value in changes.items():
-            if value is not None:
-                setattr(o, name, np.array(value, dtype=np.float64))
-        if np.any(o.scale == 0):
-            raise ValueError(f"an object's scale must not be zero, got {o.scale} for {object_id}")
+        place, turn, size = (
+            old if new is None else np.array(new, dtype=np.float64)
+            for old, new in ((o.position_m, position_m), (o.rotation, rotation), (o.scale, scale))
+        )
         part = slice(*o.vertices)
         rest = self.rest_vertices[part].astype(np.float64)
-        self.vertices[part, :3] = (rest[:, :3] * o.scale) @ o.rotation.T + o.position_m
+        points = (rest[:, :3] * size) @ turn.T + place
+        if np.any(size == 0) or not (np.abs(points) <= layout.FARTHEST_M).all():
+            raise ValueError(
+                f"{object_id} must have some size and stay within {layout.FARTHEST_M:g} m of the "
+                f"origin, got scale {size} at {place}"
+            )
+        o.position_m, o.rotation, o.scale = place, turn, size
+        self.vertices[part, :3] = points
         normals = (rest[:, 3:6] / o.scale) @ o.rotation.T
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
         self.vertices[part, 3:6] = normals

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from capture.camera import Intrinsics, look_at, pose_from_angles
+from capture.engine.lighting import Lighting
 from capture.engine.materials import Material, plain
 from capture.engine.meshes import box, quad
 from capture.engine.raster import Renderer
-from capture.engine.world import Lighting, WorldBuilder
+from capture.engine.world import WorldBuilder
 
 K = Intrinsics.from_fov(64, 48, 80.0)
 LIGHT = Lighting(shadow_px=256, to_sun=(0.3, -0.2, 0.93))

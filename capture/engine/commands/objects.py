@@ -20,6 +20,16 @@ def _find(engine: Engine, name: str) -> WorldObject:
     return engine.world.objects[engine.world.index(engine.names[name])]
 
 
+def _move(engine: Engine, name: str, **changes: np.ndarray) -> Body:
+    """`World.move` by the name that clients use."""
+    target = _find(engine, name)
+    try:
+        engine.world.move(target.id, **changes)
+    except ValueError as error:
+        raise CommandError(INVALID) from error
+    return ""
+
+
 def _to_cm(points_m: np.ndarray) -> np.ndarray:
     """World points [..., 3] in metres to Unreal's centimetres."""
     axes = np.broadcast_to(np.eye(3), (*points_m.shape, 3))
@@ -66,8 +76,7 @@ def _get_location(engine: Engine, name: str) -> Body:
 )
 def _set_location(engine: Engine, name: str, x: float, y: float, z: float) -> Body:
     position_m = geometry.from_unreal((x, y, z), (0.0, 0.0, 0.0))[:3, 3]
-    engine.world.move(_find(engine, name).id, position_m=position_m)
-    return ""
+    return _move(engine, name, position_m=position_m)
 
 
 # An object's own axes at rest are the world's: x forward, y left, z up.
@@ -85,8 +94,7 @@ def _get_rotation(engine: Engine, name: str) -> Body:
 def _set_rotation(engine: Engine, name: str, pitch: float, yaw: float, roll: float) -> Body:
     axes = geometry.ego_axes(geometry.from_unreal((0.0, 0.0, 0.0), (pitch, yaw, roll)))
     rotation = np.stack([axes[0], -axes[1], axes[2]], axis=1)
-    engine.world.move(_find(engine, name).id, rotation=rotation)
-    return ""
+    return _move(engine, name, rotation=rotation)
 
 
 @routes.add("vget /object/[str]/scale", help="Get object scale [x, y, z]")
@@ -96,11 +104,7 @@ def _get_scale(engine: Engine, name: str) -> Body:
 
 @routes.add("vset /object/[str]/scale [float] [float] [float]", help="Set object scale [x, y, z]")
 def _set_scale(engine: Engine, name: str, x: float, y: float, z: float) -> Body:
-    target = _find(engine, name)
-    if x == 0 or y == 0 or z == 0:
-        raise CommandError(INVALID)
-    engine.world.move(target.id, scale=(x, y, z))
-    return ""
+    return _move(engine, name, scale=np.array([x, y, z]))
 
 
 @routes.add(

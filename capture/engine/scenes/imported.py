@@ -22,9 +22,10 @@ from trimesh.exchange.gltf import export_glb
 from trimesh.visual import TextureVisuals
 
 from capture import files
+from capture.engine.lighting import Lamp, Lighting
 from capture.engine.materials import DISPLAY_GAMMA, Material, plain
 from capture.engine.meshes import Mesh
-from capture.engine.world import Lamp, Lighting, World, WorldBuilder
+from capture.engine.world import World, WorldBuilder
 from capture.navigation import sample_triangles
 from capture.scene import FILE_SUFFIXES, Place, name_of
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from capture.engine.lighting import Lighting
 from capture.engine.meshes import box
 from capture.engine.scenes.apartment import garden
 from capture.engine.scenes.apartment.furnishing import place
@@ -24,7 +25,7 @@ from capture.engine.scenes.apartment.private import BATHROOM, BEDROOM, CHILDS_RO
 from capture.engine.scenes.apartment.rooms import HALL, KITCHEN, LIVING_ROOM, STUDY
 from capture.engine.scenes.apartment.style import Style
 from capture.engine.scenes.parts.building import House, Opening, Room, Wall
-from capture.engine.world import Lighting, World
+from capture.engine.world import World
 from capture.scene import Place
 
 _WIDTH_M, _DEPTH_M, _HEIGHT_M = 12.6, 9.2, 2.7

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capture.engine.lighting import Lighting
 from capture.engine.meshes import join, rounded_box
 from capture.engine.scenes.courtyard import lawns
 from capture.engine.scenes.parts import masonry as textures
@@ -21,7 +22,7 @@ from capture.engine.scenes.parts.church import build_church
 from capture.engine.scenes.parts.facades import DOORS, ROOFS, House, Shop
 from capture.engine.scenes.parts.houses import build_house
 from capture.engine.scenes.parts.site import Paints, Site, polygon
-from capture.engine.world import Lighting, World, WorldBuilder
+from capture.engine.world import World, WorldBuilder
 from capture.scene import Place
 
 _BAY_M = 3.1

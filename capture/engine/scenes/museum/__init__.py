@@ -20,13 +20,14 @@ import itertools
 
 import numpy as np
 
+from capture.engine.lighting import Lighting
 from capture.engine.meshes import box, join
 from capture.engine.scenes.museum.halls import COLLECTIONS, Collection, furnish_hall
 from capture.engine.scenes.museum.lobby import furnish_atrium, furnish_entrance
 from capture.engine.scenes.parts import interiors
 from capture.engine.scenes.parts.building import House, Opening, Room, Wall
 from capture.engine.scenes.parts.site import Paints
-from capture.engine.world import Lighting, World
+from capture.engine.world import World
 from capture.scene import Place
 
 _XS, _YS = (0.0, 9.0, 20.0, 29.0), (0.0, 8.0, 18.0, 26.0)

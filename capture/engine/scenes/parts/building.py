@@ -8,9 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
+from capture.engine.lighting import Lamp
 from capture.engine.materials import Material
 from capture.engine.meshes import Mesh, box, join, transform
-from capture.engine.world import Lamp, WorldBuilder
+from capture.engine.world import WorldBuilder
 
 _INSET_M = 0.01  # of the walls' cores behind their panels
 _CASING_M = (0.07, 0.018)

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from capture.engine.lighting import Lamp
 from capture.engine.materials import DISPLAY_GAMMA, Material, plain
 from capture.engine.meshes import Mesh, box, transform
-from capture.engine.world import Lamp, WorldBuilder
+from capture.engine.world import WorldBuilder
 
 # x0, x1, z0, z1 of an opening in a wall, in metres.
 Opening = tuple[float, float, float, float]

@@ -10,6 +10,7 @@ import itertools
 
 import numpy as np
 
+from capture.engine.lighting import Lighting
 from capture.engine.meshes import box
 from capture.engine.scenes.parts import church, plants, street
 from capture.engine.scenes.parts import masonry as textures
@@ -17,7 +18,7 @@ from capture.engine.scenes.parts.cars import COLORS, SHAPES, build_car
 from capture.engine.scenes.parts.facades import DOORS, ROOFS, WALLS, House, Shop
 from capture.engine.scenes.parts.houses import build_house
 from capture.engine.scenes.parts.site import Paints, Site, polygon
-from capture.engine.world import Lighting, World, WorldBuilder
+from capture.engine.world import World, WorldBuilder
 from capture.scene import Place
 
 _KERB_M = 0.12

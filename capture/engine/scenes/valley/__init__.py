@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from capture.engine.lighting import Lighting
 from capture.engine.scenes.parts import plants, street
 from capture.engine.scenes.parts.site import Paints, Site
 from capture.engine.scenes.valley import huts, nature
 from capture.engine.scenes.valley.terrain import Terrain, build_ground
-from capture.engine.world import Lighting, World, WorldBuilder
+from capture.engine.world import World, WorldBuilder
 from capture.scene import Place
 
 _HALF_M = 42.0

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capture.engine.lighting import Lighting
 from capture.engine.scenes.parts.site import Paints, Site
 from capture.engine.scenes.warehouse import hall, racks, staging
-from capture.engine.world import Lighting, World, WorldBuilder
+from capture.engine.world import World, WorldBuilder
 from capture.scene import Place
 
 
