@@ -1,6 +1,6 @@
 """How well each rule finds its defect: recall at rising strength, false alarms, precision.
 
-    PYTHONPATH=tests OMP_NUM_THREADS=1 python tests/benchmarks/bench_calibration.py data/demo [--clips 12]
+    PYTHONPATH=tests python tests/benchmarks/bench_calibration.py data/demo [--clips 12]
 
 Takes clips that are kept from a dataset (`make demo` renders one) and some of a closed-form box
 room, plants each defect of `defects` at rising strength, measures and judges again. A defect counts

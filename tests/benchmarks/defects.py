@@ -15,6 +15,7 @@ from capture import actions, camera
 from capture.actions import Actions
 from capture.episode import Episode
 from capture.trajectory import Trajectory
+from curation import motion
 
 AT = 40  # the frame at which things happen; clips have 81
 
@@ -324,7 +325,9 @@ def late(clip: Held, frames: float) -> Held:
     return changed(clip, rgb=clip.rgb[index], depth=clip.depth[index], objects=clip.objects[index])
 
 
-def scaled(clip: Held, factor: float) -> Held:
+def scaled(clip: Held, factor: float) -> Held | None:
+    if motion.summary(clip.trajectory)["path_m"] < 2.0:
+        return None  # a camera that only turns cannot tell
     return changed(clip, depth=clip.depth * np.float32(factor))
 
 
