@@ -60,6 +60,32 @@ def test_the_sampler_recovers_a_gaussian():
     assert float(x.std()) == pytest.approx(std, abs=0.01)
 
 
+def test_the_sampler_recovers_a_covariance():
+    """Correlated data, whose expected value behind noise is known."""
+    mean, root = torch.tensor([0.7, -0.4]), torch.tensor([[0.8, 0.0], [0.5, 0.6]])
+    cov = root @ root.T
+    noise = torch.randn(10_000, 2, 1, 1, 1, generator=torch.Generator().manual_seed(2))
+
+    def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        noisy = (1 - sigma) ** 2 * cov + sigma**2 * torch.eye(2)
+        gain = (1 - sigma) * cov @ torch.linalg.inv(noisy)
+        points = x.flatten(1)
+        return (mean + (points - (1 - sigma) * mean) @ gain.T).view_as(x)
+
+    x = flow.euler(denoise, noise, flow.levels(200, 3.0)).flatten(1)
+    torch.testing.assert_close(x.mean(0), mean, atol=0.02, rtol=0)
+    torch.testing.assert_close(x.T.cov(), cov, atol=0.03, rtol=0)
+
+
+def test_a_path_shows_every_state_and_ends_like_the_sampler():
+    noise, sigmas = torch.randn(1, 1, 3, 2, 2), flow.levels(4, 2.0)
+    first = torch.full((1, 1, 1, 2, 2), 7.0)
+    states = list(flow.path(lambda x, _: x * 0.5, noise, sigmas, first))
+    assert len(states) == 5 and torch.equal(states[0][:, :, 1:], noise[:, :, 1:])
+    assert all(torch.equal(state[:, :, :1], first) for state in states)
+    assert torch.equal(states[-1], flow.euler(lambda x, _: x * 0.5, noise, sigmas, first))
+
+
 def test_the_sampler_holds_the_first_latent():
     first = torch.full((1, 1, 1, 2, 2), 7.0)
     x = flow.euler(lambda x, _: x * 0, torch.ones(1, 1, 3, 2, 2), flow.levels(4, 1.0), first)
