@@ -84,6 +84,23 @@ def test_a_second_client_is_refused_at_once(wire, server):
     assert wire.ask("vget /unrealcv/version") == b"1.0.1"
 
 
+def test_only_this_address_is_listened_to(server):
+    """127.0.0.1 unless told otherwise: another address of the same machine is refused."""
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", server.port), timeout=5)
+
+
+def test_an_endless_batch_is_closed(wire, server, monkeypatch):
+    monkeypatch.setattr("capture.engine.server.MAX_PAYLOAD_BYTES", 1000)
+    assert wire.ask("vbatch 999999999") == b"ok"
+    with contextlib.suppress(ConnectionError):
+        for _ in range(1000):
+            wire.post("vget /unrealcv/echo " + "x" * 90)
+        assert wire.socket.recv(1) == b""
+    with Wire(("127.0.0.1", server.port)) as again:
+        assert again.ask("vget /unrealcv/version") == b"1.0.1"
+
+
 @pytest.mark.parametrize(
     "data",
     [b"GET / HTTP/1.1\r\n\r\n", HEADER.pack(MAGIC, 0), HEADER.pack(MAGIC, 2**31), b"\0" * 5],
