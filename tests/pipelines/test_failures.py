@@ -103,7 +103,7 @@ def test_a_full_disk_stops_at_once_and_loses_nothing(planned, engine, monkeypatc
     assert not (planned / "failed").exists()
 
 
-@pytest.mark.parametrize("fault", ["crash=1200", "hang=1200"])
+@pytest.mark.parametrize("fault", ["crash=900", "hang=900"])
 def test_an_engine_that_fails_is_replaced(fault, truth, planned, tmp_path, monkeypatch):
     class Impatient(fleet.EngineOwner):
         timeout_s = 3.0  # of one answer; a loaded machine takes its time too
