@@ -158,14 +158,14 @@ def sample(
     config = sampler.config.recipe.data
     size = (config.height_px, config.width_px)
     poses = capture_actions.integrate(actions, np.eye(4))
-    moves = data.GROUP if sampler.causal else config.num_frames - 1
-    missing = -(len(poses) - 1) % moves
+    unit = data.GROUP if sampler.causal else config.num_frames - 1
+    missing = -(len(poses) - 1) % unit
     poses = np.concatenate([poses, np.repeat(poses[-1:], missing, axis=0)])
+    moves = len(poses) - 1
+    span = moves if sampler.causal else unit
     video = data.resize(first_frame[None], *size)
-    if sampler.causal:
-        moves = len(poses) - 1
-    for start in range(0, max(1, len(poses) - 1), max(1, moves)):
-        signals = sampler.describe(poses[start : start + moves + 1], caption)
+    for start in range(0, moves, max(1, span)):
+        signals = sampler.describe(poses[start : start + span + 1], caption)
         window = sampler.window(video[-1:], signals, steps=steps, seed=seed + start)
         video = np.concatenate([video, window[0, 1:]])
     return video[: len(actions)]
