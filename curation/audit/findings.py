@@ -41,6 +41,9 @@ def summarise(items: Sequence[Mapping], *, name: str, format: str, title: str) -
             "with_pictures": sum(item["has"]["pictures"] for item in items),
             "with_depth": sum(item["has"]["depth"] for item in items),
             "convention_told": sum(_told(item) for item in items),
+            "convention_apart": sum(
+                _told(item) and not item["convention"]["agrees"] for item in items
+            ),
         },
         "problems": {rule: problems[rule] for rule in RULES if problems[rule]},
         "rejects": [item["place"] for item in rejected],

@@ -151,6 +151,8 @@ def _convention(said: Verdict, stated: Reading, taken: Views, base_m: float) -> 
     names = {"metres": "unit", "focal": "fov_deg", "lag": "lag_frames"}
     told = {names.get(field, field) for field in said.told}
     found = Reading(**{name: getattr(everything, name) for name in _NAMES if name in told})
+    # A scale that is no unit's.
+    another_unit = "unit" in told and stated.unit is not None and found.unit is None
     unclear = [
         name for name in _NAMES if name not in told and getattr(everything, name) is not None
     ]
@@ -158,7 +160,7 @@ def _convention(said: Verdict, stated: Reading, taken: Views, base_m: float) -> 
         found=found,
         declared=stated,
         confidence=said.confidence,
-        agrees=_agree(found, stated),
+        agrees=_agree(found, stated) and not another_unit,
         runner_up=rival,
         scale=said.reading.metres if "metres" in said.told else None,
         fit=said.fit,

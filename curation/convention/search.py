@@ -25,6 +25,7 @@ _UNKNOWN_FOCALS = (0.5, 0.63, 0.8, 1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0)
 _FIRST_GROUPS, _GROUPS = 24, 10
 # Combinations that fit less than this share of the best are not looked at again.
 _LEAST_SHARE = 0.7
+_MOST_CLIMBS = 4
 FINE_POINTS = 600
 _COARSE_PAIRS, _COARSE_POINTS = 12, 260
 _LAG_PAIRS = 16
@@ -186,13 +187,28 @@ def _rescaled(reading: Hypothesis, evidence: Evidence) -> Hypothesis:
 
 
 def _polished(start: Hypothesis, evidence: Evidence) -> Tested:
-    """The last bit of lag, field of view and, with depth, scale."""
+    """The last bit of lag, field of view and, with depth, scale: uphill in ever smaller steps."""
     best = test(start, evidence)
-    for step in (0.02, 0.007):
-        tries = [best.reading.with_(lag=best.reading.lag + lag) for lag in (-1, 0, 1)]
-        tries += [best.reading.with_(focal=best.reading.focal * f) for f in (1 - step, 1 + step)]
-        best = max((best, *(test(t, evidence) for t in tries)), key=lambda tested: tested.fit)
+    for step in (0.1, 0.03, 0.01):
+        for _ in range(_MOST_CLIMBS):
+            higher = max(
+                (test(near, evidence) for near in _near(best.reading, step, evidence.has_depth)),
+                key=lambda tested: tested.fit,
+            )
+            if higher.fit <= best.fit:
+                break
+            best = higher
     return best
+
+
+def _near(reading: Hypothesis, step: float, has_depth: bool) -> Iterator[Hypothesis]:
+    """Readings a step away."""
+    for lag in (-1, 1):
+        yield reading.with_(lag=reading.lag + lag)
+    for factor in (1 / (1 + step), 1 + step):
+        yield reading.with_(focal=reading.focal * factor**0.7)
+        if has_depth:
+            yield reading.with_(metres=reading.metres * factor)
 
 
 def _ranked(tested: Iterable[Tested]) -> list[Tested]:

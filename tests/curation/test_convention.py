@@ -62,6 +62,15 @@ def test_a_wrong_field_of_view_is_measured(clip):
     assert said.found.axes == "opengl" and said.agrees is False
 
 
+def test_a_scale_that_is_no_unit_is_measured(clip):
+    for factor, unit in ((1.15, "m"), (4.0, None)):
+        poses = clip.cam_to_world.copy()
+        poses[:, :3, 3] *= factor
+        said = convention.detect(replace(clip, cam_to_world=poses))
+        assert said.scale == pytest.approx(1 / factor, rel=0.02)
+        assert said.found.unit == unit and said.agrees is (unit is not None)
+
+
 def test_pictures_that_are_late_against_the_depth(clip):
     assert isinstance(clip.rgb, elsewhere.Kept)
     late = clip.rgb.arrays[np.clip(np.arange(len(clip)) - 1, 0, None)]
