@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from capture.camera import Intrinsics
 from capture.episode import Episode, EpisodeWriter, is_finished
 from capture.scene import Plan
 from capture.stage import BadFrame, Stage, prepare
@@ -29,6 +30,11 @@ Observer = Callable[[np.ndarray, np.ndarray], Mapping[str, float]]
 _ATTEMPTS = 3  # at an episode whose pictures have not settled
 # By how much the first pose may have changed at the end: exposure, streaming, moving things.
 _DRIFT_LEVELS, _DRIFT_SHARE = 2.0, 0.02
+_LATE = (
+    "pictures lag behind the camera: after a turn there and back the last view is still shown; "
+    "switch off 'Use Less CPU when in Background' and frame pacing"
+)
+_STUCK = "the picture stays the same when the camera turns round; is it all black?"
 _HALF_TURN = np.diag([-1.0, 1.0, -1.0, 1.0])  # about the camera's own vertical axis
 
 
@@ -112,7 +118,7 @@ def _begin(stage: Stage, plan: Plan) -> tuple[Frame, Generator[Frame], int]:
     """The first frame, once it is known to be right.
 
     Nearly always the capture before it shows the same, and the one before that, turned round, does
-    not. Where this does not hold, captures are repeated until two agree, and it must hold then.
+    not. Where this does not hold, the engine gets time to settle, and it must hold then.
 
     Returns:
         The first frame; all others and the first pose again; the number of captures before.
@@ -138,26 +144,40 @@ def _begin(stage: Stage, plan: Plan) -> tuple[Frame, Generator[Frame], int]:
         taken.close()
         if attempt:
             raise Unsettled(problem)
-        warm_up += settle(stage, poses[0])
+        warm_up += _settle_and_turn(stage, poses[0], plan.intrinsics)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _settle_and_turn(stage: Stage, pose: np.ndarray, view: Intrinsics) -> int:
+    """Captures until two agree; between, turns round and back, if that has not been seen yet.
+
+    Turned back, a temporal filter may still show something of the view behind, a late picture shows
+    all of it.
+
+    Returns:
+        The number of captures.
+    """
+    count = settle(stage, pose)
+    if stage.follows:
+        return count
+    here, turned, back = frames(stage, np.stack([pose, pose @ _HALF_TURN, pose]), view)
+    if levels(here, back) > levels(here, turned):
+        raise Unsettled(_LATE)
+    if np.array_equal(here.rgb, turned.rgb):
+        raise Unsettled(_STUCK)
+    stage.follows = True
+    return count + 3 + settle(stage, pose)
 
 
 def _problem(first: Frame, looks: Sequence[Frame]) -> str:
     """What is wrong with the first frame, given the captures before: [turned round], the same."""
     same, *turned = reversed(looks)
     if not agree(same, first):
-        if turned and levels(turned[0], first) < levels(same, first):
-            return (
-                "pictures lag behind the camera: after a turn there and back the last view is "
-                "still shown; switch off 'Use Less CPU when in Background' and frame pacing"
-            )
         return (
             "two pictures of one pose still differ; pause the game, fix its exposure, "
             "or let it load before"
         )
-    if turned and np.array_equal(turned[0].rgb, first.rgb):
-        return "the picture stays the same when the camera turns round; is it all black?"
-    return ""
+    return _STUCK if turned and np.array_equal(turned[0].rgb, first.rgb) else ""
 
 
 def _drift(first: Frame, again: Frame) -> float:

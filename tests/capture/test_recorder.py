@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from capture import camera, survey
 from capture.client import Client
 from capture.engine.raster import Renderer
 from capture.engine.state import Engine
+from capture.episode import FILES
 from capture.navigation import free_space, sample_triangles
 from capture.recorder import Unsettled, prepare, record
 from capture.stream import WrongPose, frames
@@ -179,6 +181,38 @@ def test_pictures_that_come_late_are_refused(captures, kinds, tmp_path, monkeypa
         with pytest.raises(Unsettled, match=r"lag behind the camera|still differ|stays the same"):
             record(stage, tiny_plan(), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+class _FadingEngine(Engine):
+    """After a cut the first picture still shows something of the last view, as temporal filters."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._last: tuple | None = None
+
+    def render(self, camera, output):
+        picture = super().render(camera, output)
+        if output != "lit":
+            return picture
+        yaw = camera.rotation_deg[1]
+        cut = self._last is not None and abs((yaw - self._last[0] + 180) % 360 - 180) > 90
+        if cut:
+            assert self._last is not None
+            shown = (0.7 * picture + 0.3 * self._last[1]).astype(np.uint8)
+        else:
+            shown = picture
+        self._last = yaw, picture
+        return shown
+
+
+def test_an_engine_may_take_its_time_after_a_cut(stage, tmp_path, monkeypatch):
+    sound = record(stage, tiny_plan(), tmp_path / "sound")
+    monkeypatch.setattr(tiny_engines, "Engine", _FadingEngine)
+    with tiny_engine() as address, Client(address, timeout_s=60) as client:
+        fading = record(prepare(client), tiny_plan(), tmp_path / "fading")
+    for name in FILES:
+        assert (sound.path / name).read_bytes() == (fading.path / name).read_bytes(), name
+    assert json.loads((fading.path / "timing.json").read_text())["warm_up_captures"] > 5
 
 
 def test_what_unreal_must_be_told_is_set_and_recorded(stage, tmp_path):
