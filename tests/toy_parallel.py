@@ -127,10 +127,6 @@ def one_video(student: Student, made: Rollout, row: int) -> tuple[Student, Rollo
     return alone, dataclasses.replace(made, records=records)
 
 
-def replayed(model: nn.Module, made: Rollout, g: torch.Tensor, **options: Any) -> None:
-    replay.truncated(dataclasses.replace(make_student(), model=model), made, g, **options)
-
-
 CAMERAS = ("relic", "token", "raype", "prope", "plucker_adaln")
 MASK = masks.hybrid_forcing(masks.blocks(LATENTS, 2), 2, Policy(window=3, schedule=SHORT), GRID)
 POLICIES = {
@@ -179,7 +175,7 @@ def shared_rollout(accelerator: Accelerator) -> Found:
         last = made.records[-1].memory
         assert last is not None
         found[f"{name} latents"], found[f"{name} bytes"] = made.latents, last.num_bytes()
-        replay.truncated(student, made, video_gradient(made.latents), backward=world.backward)
+        replay.truncated(student, made, world.scaled(video_gradient(made.latents)))
         found[f"{name} gradients"] = gradients(model)
     return found
 
@@ -269,7 +265,7 @@ def sharded_replay(accelerator: Accelerator) -> Found:
     g = video_gradient(made.latents)
     for name, config in {
         "kept": ParallelConfig(shard=0),
-        "split": ParallelConfig(shard=0, keep_gathered=False, replay_sync="every"),
+        "split": ParallelConfig(shard=0, keep_gathered=False, exchange="every"),
     }.items():
         world = World.join(config, accelerator)
         model = world.prepare(make_model())
@@ -280,9 +276,8 @@ def sharded_replay(accelerator: Accelerator) -> Found:
             replay.truncated(
                 student,
                 mine,
-                g[row : row + 1],
-                backward=world.backward,
-                no_sync=lambda world=world, model=model: world.silent_in_replay(model),
+                world.scaled(g[row : row + 1]),
+                no_sync=lambda world=world, model=model: world.silent(model),
             )
         found[name] = gradients(model)
         found[f"{name} gathers"] = made_calls.of("allgather")

@@ -22,8 +22,10 @@ from torch import nn
 from capture import files
 from training.metrics import Speed, Tally, Watch
 from training.muon import Muon
+from training.parallel.config import ParallelConfig
+from training.parallel.world import World
 from training.stages.config import OptimConfig
-from training.state import Checkpoints, Ema, Log, Parts, save_weights
+from training.state import Checkpoints, Ema, Log, Parts, save_weights, whole_weights
 
 # The model that a run is about: its weights are averaged.
 MAIN = "model"
@@ -54,37 +56,37 @@ class Turn:
         micro: Place in the step, from 0.
         accumulation: Micro-batches of a step.
         models: The learners' models, wrapped for several processes.
-        accelerator: Of the run.
+        world: All processes of the run.
     """
 
     step: int
     micro: int
     accumulation: int
     models: Mapping[str, nn.Module]
-    accelerator: Accelerator
+    world: World
 
     @property
     def device(self) -> torch.device:
         """Where models and batches are."""
-        return self.accelerator.device
+        return self.world.accelerator.device
 
     @property
     def share(self) -> dict[str, int]:
         """Which part of the step's batch this is, as `Windows.batch` takes it."""
         return {
-            "rank": self.accelerator.process_index,
-            "world": self.accelerator.num_processes,
+            "rank": self.world.data_rank,
+            "world": self.world.data_size,
             "micro": self.micro,
             "accumulation": self.accumulation,
         }
 
     def backward(self, loss: torch.Tensor) -> None:
         """Add the gradient of a mean over the micro-batch, as a part of the step's mean."""
-        self.accelerator.backward(loss / self.accumulation)
+        self.world.backward(loss / self.accumulation)
 
     def silent(self, name: str) -> AbstractContextManager[None]:
-        """Passes of a model inside do not make processes exchange gradients."""
-        return self.accelerator.no_sync(self.models[name])
+        """Passes of a model inside need not make processes exchange gradients."""
+        return self.world.silent(self.models[name])
 
     def exchanging(self, name: str) -> AbstractContextManager[None]:
         """Passes inside exchange gradients if this is the step's last micro-batch."""
@@ -98,6 +100,7 @@ class Stage(abc.ABC):
         learners: By name; `MAIN` is the one that the run is about.
         steps: Length of the whole stage; shapes the learning rate.
         accumulation: Micro-batches of a step.
+        parallel: How processes share the work.
         checkpoint_every: Steps between checkpoints.
         sample_every: Steps between calls of `validate`; 0 for none.
     """
@@ -105,6 +108,7 @@ class Stage(abc.ABC):
     learners: Mapping[str, Learner]
     steps: int
     accumulation: int
+    parallel: ParallelConfig
     checkpoint_every: int
     sample_every: int
 
@@ -180,11 +184,17 @@ def start(run: Path, log_with: Sequence[str] = ()) -> Accelerator:
 class _Player:
     """A learner at work."""
 
-    def __init__(self, learner: Learner, accelerator: Accelerator):
+    def __init__(self, learner: Learner, world: World):
+        if world.mesh is not None and learner.optim.kind == "muon":
+            raise ValueError(
+                "the optimizer 'muon' needs whole matrices, but the weights are split; choose "
+                "'adamw', or parallel.shard = 1"
+            )
         self.bare = learner.model
         self.optim = learner.optim
-        self.wrapped: nn.Module = accelerator.prepare(learner.model)
-        self.optimizers = [accelerator.prepare(o) for o in optimizers(self.bare, self.optim)]
+        self.wrapped = world.prepare(learner.model)
+        # After the weights were split: these are other tensors.
+        self.optimizers = optimizers(self.bare, self.optim)
 
     def update(self, share: float) -> None:
         for optimizer in self.optimizers:
@@ -202,7 +212,8 @@ class _Loop:
 
     def __init__(self, stage: Stage, run: Path, accelerator: Accelerator):
         self.stage, self.run, self.accelerator = stage, run, accelerator
-        self.players = {name: _Player(of, accelerator) for name, of in stage.learners.items()}
+        self.world = World.join(stage.parallel, accelerator)
+        self.players = {name: _Player(of, self.world) for name, of in stage.learners.items()}
         self.models = {name: player.wrapped for name, player in self.players.items()}
         self.main = self.players[MAIN]
         self.ema = Ema(self.main.bare, self.main.optim.ema_decay)
@@ -229,14 +240,12 @@ class _Loop:
                 micro=micro,
                 accumulation=stage.accumulation,
                 models=self.models,
-                accelerator=self.accelerator,
+                world=self.world,
             )
             tally += stage.backward(turn)
-        norm: Any = self.accelerator.clip_grad_norm_(
-            player.wrapped.parameters(), player.optim.clip_norm
-        )
+        norm = self.world.clip(player.wrapped, player.optim.clip_norm)
         line = {"step": step + 1, **tally.means(self.accelerator)}
-        line |= {"grad_norm": float(norm), "lr": player.optim.lr * share}
+        line |= {"grad_norm": norm, "lr": player.optim.lr * share}
         if len(self.players) > 1:
             line["turn"] = name
         self.refuse(name, line)
@@ -276,15 +285,11 @@ class _Loop:
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """The model has its averaged weights meanwhile."""
-        self._swap()
+        self.ema.swap(self.main.bare)
         try:
             yield
         finally:
-            self._swap()
-
-    def _swap(self) -> None:
-        for average, p in zip(self.ema.shadow.values(), self.main.bare.parameters(), strict=True):
-            average.data, p.data = p.data, average.data
+            self.ema.swap(self.main.bare)
 
     def keep(self, done: int, *, last: bool) -> dict[str, float]:
         """Validation and milestones after `done` steps; what was measured."""
@@ -293,8 +298,10 @@ class _Loop:
         if self.stage.sample_every and (done % self.stage.sample_every == 0 or last):
             with self.averaged():
                 measured = self.stage.validate(done, self.run, writes=writes)
-        if writes and (name := self.stage.milestone(done)):
-            save_weights(self.ema.shadow, self.run / name)
+        if name := self.stage.milestone(done):
+            weights = whole_weights(self.ema.shadow)
+            if writes:
+                save_weights(weights, self.run / name)
         return measured
 
 
@@ -338,12 +345,13 @@ def fit(
         accelerator.log(_flat(line) | measured, step=done)
         if log is not None:
             log.add(line)
-            if done % stage.checkpoint_every == 0 or done == steps:
+        if done % stage.checkpoint_every == 0 or done == steps:
+            if log is not None:
                 log.sync()
-                work.checkpoints.save(done, work.parts)
                 files.write_json(
                     run / "throughput.json", {name: round(v, 3) for name, v in measured.items()}
                 )
+            work.checkpoints.save(done, work.parts)
         if progress:
             progress({**line, "steps": steps, **measured})
     if log is not None:

@@ -209,11 +209,12 @@ class _Work:
             return width * count * models if self.parallel.dtype == "bf16" else 0
         return width * (models * self.part + (count - self.part if whole else 0))
 
-    def unsent(self, *, whole: bool = False) -> int:
-        """Bytes of gradients that are not yet exchanged; DDP's buckets."""
+    def unsent(self, *, several: bool = False) -> int:
+        """Bytes of gradients not yet exchanged, `several` passes making a step; DDP's buckets."""
         if self.gpus == 1:
             return 0
-        whole = whole or self.shards == 1
+        several = several or self.recipe.accumulation > 1
+        whole = self.shards == 1 or (several and self.parallel.exchange == "last")
         return _FLOAT32 * (self.network.parameters if whole else self.part)
 
     @cached_property
@@ -334,7 +335,7 @@ class _Distill(_Work):
         memories = self._memories(latents, batch)
         student = {
             "working copies": self.copies(models=3, whole=self.parallel.keep_gathered),
-            "unsent gradients": self.unsent(whole=self.parallel.replay_sync == "last"),
+            "unsent gradients": self.unsent(several=True),
             "activations": max(self.saved(work) for work in self._passes(latents, batch)),
             "student's memories": memories,
         }

@@ -392,7 +392,7 @@ def _relic(name: str, model: ModelConfig, pretrained: str, *, context: int) -> R
         distill=_distill((81, 161, 317), lr=2e-6, critic_lr=4e-7),
         # Whole gradients of 14 B weights would not fit beside gathered ones: every block sends.
         parallel=ParallelConfig(
-            shard=0, context=context, dtype="bf16", checkpointing=True, replay_sync="every"
+            shard=0, context=context, dtype="bf16", checkpointing=True, exchange="every"
         ),
     )
 

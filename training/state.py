@@ -216,6 +216,16 @@ def copy_weights(file: Path, targets: Mapping[str, torch.Tensor]) -> None:
             shard.assign(target, stored.get_tensor(name))
 
 
+def whole_weights(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors that may be split, whole and on the CPU in the process that writes; all call it."""
+    whole = {}
+    for name, tensor in tensors.items():
+        gathered = shard.full(tensor)
+        if is_main():
+            whole[name] = gathered.detach().cpu().contiguous()
+    return whole
+
+
 def is_main() -> bool:
     """Whether this process writes what one process writes."""
     return not distributed.is_initialized() or distributed.get_rank() == 0

@@ -14,6 +14,7 @@ from torch import nn
 from training import loop, noise
 from training.loop import MAIN, Learner, Stage, Turn
 from training.metrics import Tally, Watch
+from training.parallel.config import ParallelConfig
 from training.stages.config import OptimConfig
 
 STEPS, BATCH = 7, 4
@@ -36,6 +37,7 @@ class Toy(Stage):
         }
         self.steps, self.accumulation = steps, accumulation
         self.checkpoint_every, self.sample_every = 2, 3
+        self.parallel = ParallelConfig()
         self.die_at = (-1, -1)
         self.spoil = {}
 

@@ -17,6 +17,8 @@ from training.data import Windows
 from training.loop import MAIN, Turn
 from training.model.memory import Policy
 from training.model.wan import WorldModel
+from training.parallel.config import ParallelConfig
+from training.parallel.world import World
 from training.recipes import Recipe
 from training.rollout import Student
 from training.run import averaged_weights
@@ -273,7 +275,7 @@ def turn_of(stage: Distill, step: int) -> Turn:
         micro=0,
         accumulation=1,
         models={name: learner.model for name, learner in stage.learners.items()},
-        accelerator=loop.start(Path()),
+        world=World.join(ParallelConfig(), loop.start(Path())),
     )
 
 
@@ -305,7 +307,8 @@ def test_only_the_one_whose_turn_it_is_gets_a_gradient(clips, recipe, teacher_ru
         assert any(p.grad is not None and p.grad.abs().max() > 0 for p in got.parameters())
         assert all(p.grad is None for p in none.parameters())
         got.zero_grad(set_to_none=True)
-    assert all(p.grad is None for p in stage._real(5).parameters())
+    real = stage._real(5, turn_of(stage, 1).world)
+    assert all(p.grad is None for p in real.parameters())
 
 
 @pytest.mark.parametrize("way", ["truncated", "through_cache"])
@@ -341,7 +344,7 @@ def test_teachers_of_the_phases_are_used(clips, recipe, tmp_path):
     last = load_file(averaged_weights(tmp_path / "teacher"))
     stage = distillation(clips, recipe, tmp_path / "teacher", tmp_path / "run")
     for num_frames, weights in ((5, kept), (9, last)):
-        real = dict(stage._real(num_frames).named_parameters())
+        real = dict(stage._real(num_frames, turn_of(stage, 1).world).named_parameters())
         assert all(torch.equal(real[name], weights[name]) for name in weights)
     assert any(not torch.equal(kept[name], last[name]) for name in kept)
 

@@ -19,8 +19,8 @@ class ParallelConfig:
         checkpointing: Keep the blocks' inputs alone for the backward pass, and run blocks again.
         keep_gathered: A student's sharded weights stay gathered from its rollout to the end of its
             replay, instead of once more for every pass.
-        replay_sync: When a replay exchanges gradients: after its "last" block, which holds whole
-            gradients till then, or after "every" block.
+        exchange: When gradients are exchanged in a step of several micro-batches or replayed
+            blocks: after the "last", which holds whole gradients till then, or after "every" one.
     """
 
     shard: int = 1
@@ -28,7 +28,7 @@ class ParallelConfig:
     dtype: Literal["fp32", "bf16"] = "fp32"
     checkpointing: bool = False
     keep_gathered: bool = True
-    replay_sync: Literal["last", "every"] = "last"
+    exchange: Literal["last", "every"] = "last"
 
     def __post_init__(self):
         if self.shard < 0 or self.context < 1:

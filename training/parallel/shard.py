@@ -22,11 +22,12 @@ _SILENCES: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 def wrap(model: WorldModel, mesh: DeviceMesh, dtype: Literal["fp32", "bf16"]) -> nn.Module:
     """Split a model's weights over a mesh; it stays the same object.
 
-    With "bf16" gathered weights and matrix products are bfloat16, as under autocast: noise levels,
-    poses and rotary tables keep their digits. Gradients are summed in float32.
+    With "bf16" gathered weights are bfloat16, for a model that computes under autocast: noise
+    levels, poses and rotary tables keep their digits. Gradients are summed in float32.
 
     Args:
-        model: With all of its weights, the same in every process, on the mesh's device.
+        model: With all of its weights, the same in every process, on any device: block by block
+            its part goes to the mesh's.
         mesh: [shards], or [copies, shards].
         dtype: Of matrix products.
     """
@@ -35,22 +36,13 @@ def wrap(model: WorldModel, mesh: DeviceMesh, dtype: Literal["fp32", "bf16"]) ->
         policy = MixedPrecisionPolicy(
             param_dtype=torch.bfloat16,
             reduce_dtype=torch.float32,
-            output_dtype=torch.float32,
             cast_forward_inputs=False,
         )
-        model.forward = torch.autocast(mesh.device_type, torch.bfloat16)(model.forward)
     blocks: Any = model.transformer.blocks
     for block in blocks:
-        inner = policy if dtype == "fp32" else _without_output(policy)
-        fully_shard(block, mesh=mesh, mp_policy=inner)
+        fully_shard(block, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh, mp_policy=policy)
     return model
-
-
-def _without_output(policy: MixedPrecisionPolicy) -> MixedPrecisionPolicy:
-    return MixedPrecisionPolicy(
-        param_dtype=policy.param_dtype, reduce_dtype=policy.reduce_dtype, cast_forward_inputs=False
-    )
 
 
 @contextmanager

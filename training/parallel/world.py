@@ -6,14 +6,13 @@ model, add this gradient, do not exchange yet. With one process every answer is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import distributed, nn
+from torch import nn
 from torch.distributed import ProcessGroup
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
@@ -71,44 +70,49 @@ class World:
         """Parts of a batch."""
         return self.accelerator.num_processes // self.config.context
 
-    def prepare(self, model: WorldModel, *, trained: bool = True) -> nn.Module:
+    def prepare(self, model: nn.Module, *, trained: bool = True) -> nn.Module:
         """Put a model on all processes.
 
         Args:
-            model: With the same weights in every process; it is changed in place.
+            model: With the same weights in every process; it is changed in place. Other models than
+                a `WorldModel` are copied only.
             trained: Whether it learns; a frozen one needs no wrapper that exchanges gradients.
 
         Raises:
             ValueError: If the processes that share a video do not divide the model's heads.
         """
-        if self.config.checkpointing and trained:
-            model.checkpoint_activations()
-        if self.group is not None:
-            model.share_tokens(self.group)
-        if self.mesh is not None:
-            model.to(self.accelerator.device)
-            return shard.wrap(model, self.mesh, self.config.dtype)
+        if isinstance(model, WorldModel):
+            if self.config.checkpointing and trained:
+                model.checkpoint_activations()
+            if self.group is not None:
+                model.share_tokens(self.group)
+            if self.config.dtype == "bf16":
+                _compute_in_bf16(model, self.accelerator.device.type)
+            if self.mesh is not None:
+                return shard.wrap(model, self.mesh, self.config.dtype)
         if trained:
             return self.accelerator.prepare(model)
         return model.to(self.accelerator.device)
 
-    def backward(self, loss: torch.Tensor) -> None:
-        """Add the gradient of a loss of this process' part of the batch.
+    def scaled(self, x: torch.Tensor) -> torch.Tensor:
+        """A loss of this process' part of the batch, or its gradient, ready for a backward pass.
 
         Wrappers take the mean over all processes. Those that share a video each have a part of its
         gradient, of which the sum is wanted.
         """
-        self.accelerator.backward(loss * self.config.context)
+        return x * self.config.context
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Add the gradient of a loss of this process' part of the batch."""
+        self.accelerator.backward(self.scaled(loss))
 
     def silent(self, model: nn.Module) -> AbstractContextManager[None]:
-        """Passes of a model inside do not make processes exchange gradients."""
+        """Passes of a model inside need not exchange gradients; see `ParallelConfig.exchange`."""
+        if self.config.exchange == "every":
+            return nullcontext()
         if self.mesh is not None:
             return shard.silent(model)
         return self.accelerator.no_sync(model)
-
-    def silent_in_replay(self, model: nn.Module) -> AbstractContextManager[None]:
-        """Likewise for the blocks of a replay but the last; see `ParallelConfig.replay_sync`."""
-        return self.silent(model) if self.config.replay_sync == "last" else nullcontext()
 
     def gathered(self, model: nn.Module) -> AbstractContextManager[None]:
         """A sharded model's weights are gathered once inside, and split again at the end."""
@@ -124,9 +128,12 @@ class World:
         nn.utils.clip_grads_with_norm_(parameters, largest, norm)
         return float(norm)
 
-    @contextmanager
-    def in_turn(self) -> Iterator[None]:
-        """Nobody leaves before everybody has come here."""
-        yield
-        if distributed.is_initialized():
-            distributed.barrier()
+
+def _compute_in_bf16(model: WorldModel, device_type: str) -> None:
+    """Matrix products in bfloat16 from now on, the output in float32."""
+    forward = torch.autocast(device_type, torch.bfloat16)(model.forward)
+
+    def cast(*inputs: Any, **options: Any) -> torch.Tensor:
+        return forward(*inputs, **options).float()
+
+    model.forward = cast

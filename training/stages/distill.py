@@ -18,8 +18,8 @@ from training.data import Batch, Clips
 from training.dmd import ModelScore
 from training.loop import MAIN, Learner, Stage, Turn
 from training.metrics import Tally
-from training.model.wan import WorldModel
 from training.noise import Purpose
+from training.parallel.world import World
 from training.recipes import Recipe
 from training.rollout import Rollout, Student, rollout
 from training.run import CAUSAL, step_flops
@@ -128,8 +128,9 @@ class Distill(Stage):
             MAIN: Learner(model=self._student, optim=config.optim),
             CRITIC: Learner(model=critic, optim=config.critic_optim),
         }
-        self._teacher: tuple[int, WorldModel] | None = None
+        self._teacher: tuple[int, torch.nn.Module] | None = None
         self.steps, self.accumulation = config.steps, recipe.accumulation
+        self.parallel = recipe.parallel
         self.checkpoint_every, self.sample_every = recipe.checkpoint_every, recipe.sample_every
 
     def turn(self, step: int) -> str:
@@ -142,9 +143,10 @@ class Distill(Stage):
         batch = self._origin.windows.batch(turn.step, **turn.share).to(turn.device)
         student = self._at_work(turn, batch)
         draw = noise.generators(seed, batch.numbers, Purpose.ROLLOUT, turn.device)
-        made = rollout(
-            student, draw, exit_step=self._exit(turn.step), keep=self._config.keep_memories
-        )
+        with turn.world.gathered(turn.models[MAIN]):
+            made = rollout(
+                student, draw, exit_step=self._exit(turn.step), keep=self._config.keep_memories
+            )
         judge = self._teach_student if self.turn(turn.step) == MAIN else self._teach_critic
         tally = judge(turn, batch, student, made)
         _measure(tally, made.latents)
@@ -170,14 +172,16 @@ class Distill(Stage):
     def _teach_student(self, turn: Turn, batch: Batch, student: Student, made: Rollout) -> Tally:
         config, video = self._config, made.latents
         num_frames = phase_at(config.phases, turn.step).num_frames
-        real = self._score(self._real(num_frames), student, guidance=config.dmd.guidance)
+        teacher = self._real(num_frames, turn.world)
+        real = self._score(teacher, student, guidance=config.dmd.guidance)
         fake = self._score(turn.models[CRITIC], student)
         draw = self._score_draw(turn, batch)
         direction = dmd.direction(video, real, fake, config.dmd, draw)
-        gradient = dmd.gradient(direction) / turn.accumulation
+        gradient = turn.world.scaled(dmd.gradient(direction) / turn.accumulation)
         way = replay.truncated if config.replay == "truncated" else replay.through_cache
-        with turn.exchanging(MAIN):
-            way(student, made, gradient, no_sync=lambda: turn.silent(MAIN))
+        model, world = turn.models[MAIN], turn.world
+        with turn.exchanging(MAIN), world.gathered(model):
+            way(student, made, gradient, no_sync=lambda: world.silent(model))
         tally = Tally()
         tally.add("loss", 0.5 * direction.double().square())
         return tally
@@ -222,10 +226,11 @@ class Distill(Stage):
         seed = self._origin.config.recipe.seed
         return noise.generators(seed, batch.numbers, Purpose.SCORE, turn.device)
 
-    def _real(self, num_frames: int) -> WorldModel:
+    def _real(self, num_frames: int, world: World) -> torch.nn.Module:
         """The teacher of this length (RELIC: 5, 10 and 20 s teachers for 5, 10 and 20 s)."""
         if self._teacher is None or self._teacher[0] != num_frames:
-            self._teacher = num_frames, self._origin.frozen_teacher(num_frames)
+            teacher = self._origin.frozen_teacher(num_frames)
+            self._teacher = num_frames, world.prepare(teacher, trained=False)
         return self._teacher[1]
 
     def _exit(self, step: int) -> int:

@@ -161,6 +161,7 @@ class Ode(Stage):
         self._model = origin.new_student()
         self.learners = {MAIN: Learner(model=self._model, optim=config.optim)}
         self.steps, self.accumulation = config.steps, recipe.accumulation
+        self.parallel = recipe.parallel
         self.checkpoint_every, self.sample_every = recipe.checkpoint_every, recipe.sample_every
 
     def backward(self, turn: Turn) -> Tally:

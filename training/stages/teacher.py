@@ -89,6 +89,7 @@ class Teacher(Stage):
         self._model = build(recipe, codec, begin=True)
         self.learners = {MAIN: Learner(model=self._model, optim=recipe.optim)}
         self.steps, self.accumulation = recipe.steps, recipe.accumulation
+        self.parallel = recipe.parallel
         self.checkpoint_every, self.sample_every = recipe.checkpoint_every, recipe.sample_every
 
     def backward(self, turn: Turn) -> Tally:
