@@ -140,8 +140,13 @@ def steady(
 
 
 def turn_frames(angle_deg: float, peak_deg_s: float, fps: float) -> int:
-    """Frames that an eased turn of this angle takes so that it peaks at this rate."""
-    return max(int(abs(angle_deg) / peak_deg_s * 1.9 * fps), 4)
+    """Frames that an eased turn of this angle takes, so that it neither peaks higher nor jolts.
+
+    `ease` has a slope of at most 1.9 and a curvature of at most 5.8.
+    """
+    angle_deg = abs(angle_deg)
+    seconds = max(1.9 * angle_deg / peak_deg_s, np.sqrt(5.8 * angle_deg / _MAX_TURN_CHANGE_DEG_S2))
+    return max(int(seconds * fps), 4)
 
 
 def hand_held(poses: np.ndarray, rng: np.random.Generator, motion: Motion) -> np.ndarray:
