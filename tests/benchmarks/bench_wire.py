@@ -58,16 +58,23 @@ def main() -> None:
         f"capture.client, {DEPTH_AHEAD} groups ahead": ahead,
     }
     rates: dict[str, list[float]] = {name: [] for name in ways}
+    cpu_ms: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(options.rounds):
         for name, way in ways.items():
             count = options.frames // 4 if way is one_by_one else options.frames
+            before = time.process_time()
             rates[name].append(way(port, width, height, count))
+            cpu_ms[name].append(1e3 * (time.process_time() - before) / count)
     server.terminate()
     last = statistics.median(rates[list(ways)[-1]])
     print(f"{options.size}, {options.tick_hz:g} Hz, lit + depth + mask, median of {options.rounds}")
     for name, values in rates.items():
         median = statistics.median(values)
-        print(f"{name:40} {median:7.1f} fps   ours is {last / median:5.1f} times as fast")
+        spent = statistics.median(cpu_ms[name])
+        print(
+            f"{name:40} {median:7.1f} fps, {spent:4.1f} ms of CPU a frame   "
+            f"ours is {last / median:5.1f} times as fast"
+        )
 
 
 def commands(k: int) -> list[str]:
