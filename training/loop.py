@@ -171,9 +171,11 @@ def start(run: Path, log_with: Sequence[str] = ()) -> Accelerator:
     Raises:
         ValueError: If a tracker is unknown, or its package is not installed.
     """
+    # Without being told, Accelerate takes processes without GPUs for runs of their own.
+    cpu = not torch.accelerator.is_available()
     if not log_with:
-        return Accelerator()
-    accelerator = Accelerator(log_with=list(log_with), project_dir=run / "logs")
+        return Accelerator(cpu=cpu)
+    accelerator = Accelerator(cpu=cpu, log_with=list(log_with), project_dir=run / "logs")
     found = [getattr(tracker, "value", tracker) for tracker in accelerator.log_with]
     if missing := sorted(set(log_with) - {str(name) for name in found}):
         raise ValueError(f"the tracker {missing[0]!r} is not installed; try `pip install` of it")
