@@ -7,10 +7,11 @@ import dataclasses
 import torch
 
 from training.data import ACTION_DIM, Signals
+from training.model.config import ModelConfig
 from training.model.context import Context
 from training.model.memory import Memory, Piece, Policy
 from training.model.wan import WorldModel
-from training.recipes import FlowConfig, ModelConfig
+from training.recipes import FlowConfig
 
 CHANNELS = 3
 # 6 x 10 places of a latent make 3 x 5 tokens: factors 2 and 4 both leave cells cut by the border.

@@ -22,9 +22,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from training.data import ACTION_DIM, GROUP, Signals
 from training.model import masks
+from training.model.config import ModelConfig
 from training.model.memory import Grid, Policy
 from training.model.wan import PATCH, WorldModel
-from training.recipes import FlowConfig, ModelConfig
+from training.recipes import FlowConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

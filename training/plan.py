@@ -7,13 +7,13 @@ codec, text encoder, the allocator's gaps, what libraries keep for themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
 import torch
 
 from training import estimate
+from training.costs import PhasePlan, Plan
 from training.data import GROUP
 from training.estimate import Flops, Network, Pass
 from training.model import masks
@@ -26,68 +26,6 @@ H100 = 989e12
 _PIXELS = 16
 _FLOAT32 = 4
 _Config = TypeVar("_Config", OdeConfig, DistillConfig)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PhasePlan:
-    """A phase of a stage.
-
-    Attributes:
-        num_frames: Length of its windows.
-        steps: How many.
-        tokens: Of one window.
-        flops: Of one step of all GPUs, by what they are for.
-        memory: Bytes of one GPU, by what they are for.
-        seconds: Of one step at the plan's utilisation.
-    """
-
-    num_frames: int
-    steps: int
-    tokens: int
-    flops: Mapping[str, float]
-    memory: Mapping[str, int]
-    seconds: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """A stage of a recipe on a number of GPUs.
-
-    Attributes:
-        title: Recipe and stage.
-        gpus: Their number.
-        utilisation: Share of the peak at which they are taken to compute, an assumption.
-        parameters: Of every model.
-        phases: See `PhasePlan`.
-        once: FLOPs before the first step, by what they are for.
-    """
-
-    title: str
-    gpus: int
-    utilisation: float
-    parameters: Mapping[str, int]
-    phases: tuple[PhasePlan, ...]
-    once: Mapping[str, float]
-
-    def lines(self) -> list[str]:
-        """The plan as text."""
-        out = [f"{self.title}, GPUs: {self.gpus}"]
-        out += [f"  {name}: {count:,} parameters" for name, count in self.parameters.items()]
-        out += [
-            f"  before the first step, {what}: {n / 1e15:,.2f} PFLOP"
-            for what, n in self.once.items()
-        ]
-        for phase in self.phases:
-            hours = phase.steps * phase.seconds / 3600
-            out.append(
-                f"  {phase.num_frames} frames, {phase.tokens:,} tokens a window: {phase.steps:,} "
-                f"steps of {_seconds(phase.seconds)} at {self.utilisation:.0%} of the peak, "
-                f"{hours:,.1f} h"
-            )
-            out += _rows("a step", phase.flops, "FLOP")
-            total = _short(sum(phase.memory.values()), "B")
-            out += _rows(f"memory of a GPU, {total}", phase.memory, "B")
-        return out
 
 
 def make(
@@ -382,20 +320,3 @@ def _needed(config: _Config | None, recipe: Recipe, stage: str) -> _Config:
 
 def _sum(flops: Flops, *, again: bool) -> float:
     return flops.forward + flops.backward + (flops.again if again else 0)
-
-
-def _rows(title: str, values: Mapping[str, float], unit: str) -> list[str]:
-    shown = ", ".join(f"{what} {_short(n, unit)}" for what, n in values.items() if n)
-    return [f"    {title}: {shown}"]
-
-
-def _short(value: float, unit: str) -> str:
-    """With a prefix that leaves a digit or more before the point."""
-    for prefix, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6)):
-        if value >= size:
-            return f"{value / size:,.1f} {prefix}{unit}"
-    return f"{value:,.0f} {unit}"
-
-
-def _seconds(value: float) -> str:
-    return f"{value:,.1f} s" if value >= 1 else f"{value * 1e3:,.2g} ms"

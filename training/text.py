@@ -20,7 +20,8 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from capture.files import replacing
-from training.recipes import ModelConfig, TextConfig
+from training.model.config import ModelConfig
+from training.recipes import TextConfig
 
 _WORD = re.compile(r"[a-z0-9]+")
 

@@ -11,6 +11,7 @@ import tyro
 from capture.client import EngineError, EngineLost
 from capture.launcher import parse_engine
 from capture.stage import BadFrame
+from pipelines.cli import train as stages
 from pipelines.cli.audits import audit, trajectory
 from pipelines.cli.data import (
     build,
@@ -24,7 +25,7 @@ from pipelines.cli.data import (
 )
 from pipelines.cli.engines import doctor, scenes, serve
 from pipelines.cli.options import Engine
-from pipelines.cli.training import evaluate, sample, train
+from pipelines.cli.training import evaluate, sample
 from pipelines.console import err, fail, sentence
 from pipelines.runner import StageFailed
 
@@ -42,6 +43,11 @@ def demo(*, out: Path = Path("."), engine: Engine = "embedded:2") -> None:
     run(out, spec)
 
 
+def train() -> None:
+    """Train a model: teacher, ode, distill; plan what that costs; export the model."""
+
+
+_STAGES = (stages.teacher, stages.ode, stages.distill, stages.plan, stages.export)
 _VERBS = (
     demo, serve, doctor, scenes, plan, capture, curate, caption, audit, shard, build, export, check,
     trajectory, train, sample, evaluate,
@@ -54,10 +60,13 @@ def main(arguments: list[str] | None = None) -> int:
     verbose = any(a in ("-v", "--verbose") for a in given)
     given = [a for a in given if a not in ("-v", "--verbose")]
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
+    verbs, prog = _VERBS, "relickit"
+    if given[:1] == ["train"]:
+        verbs, prog, given = _STAGES, "relickit train", given[1:]
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {function.__name__: function for function in _VERBS},
-            prog="relickit",
+            {function.__name__: function for function in verbs},
+            prog=prog,
             description="Curate Unreal Engine data and train RELIC on it. Add -v for tracebacks.",
             args=given or ["--help"],
         )

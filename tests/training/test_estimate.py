@@ -14,10 +14,11 @@ from toy_world import CHANNELS, CONFIG, GRID, SHORT, SIZE, make_signals, part
 from training import estimate
 from training.estimate import Network
 from training.model import masks
+from training.model.config import ModelConfig
 from training.model.context import Context
 from training.model.memory import Memory, Piece, Policy
 from training.model.wan import WorldModel
-from training.recipes import FlowConfig, ModelConfig
+from training.recipes import FlowConfig
 
 LAYERS, BATCH, LATENTS = 3, 2, 5
 CONFIGS = {

@@ -9,8 +9,8 @@ import torch
 
 from training.export import export
 from training.model import pretrained
+from training.model.config import LoraConfig
 from training.model.wan import WorldModel
-from training.recipes import LoraConfig
 from training.run import RunConfig, averaged_weights
 from training.stages import teacher
 from training.state import load_weights

@@ -13,8 +13,9 @@ from tiny_wan import write_transformer, write_umt5, write_vae
 from training import text
 from training.autoencoder import WanCodec
 from training.model import pretrained
+from training.model.config import ModelConfig
 from training.model.wan import WorldModel
-from training.recipes import CodecConfig, FlowConfig, ModelConfig, Recipe, TextConfig
+from training.recipes import CodecConfig, FlowConfig, Recipe, TextConfig
 from training.sample import Sampler
 from training.stages import teacher
 

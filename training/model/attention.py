@@ -12,11 +12,11 @@ import torch
 from training.model import backends, memory, rope
 from training.model.backends import Mask
 from training.model.cameras.told import Told
+from training.model.config import AttentionBackend
 from training.model.context import Context
 from training.model.memory import Pair
 from training.model.rope import Tables
 from training.model.spread import Spread
-from training.recipes import AttentionBackend
 
 
 @dataclass(kw_only=True, slots=True)

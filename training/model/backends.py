@@ -19,7 +19,7 @@ import torch
 from torch.nn import functional
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
-from training.recipes import AttentionBackend
+from training.model.config import AttentionBackend
 
 Kernel = Literal["sdpa", "flash", "flash3", "flex"]
 Mask = torch.Tensor | BlockMask

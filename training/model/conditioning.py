@@ -12,8 +12,8 @@ from torch import nn
 
 from training.data import ACTION_DIM, Signals
 from training.model import cameras
+from training.model.config import ModelConfig
 from training.model.encoder import encoder
-from training.recipes import ModelConfig
 
 
 class Conditioning(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from training.recipes import ModelConfig
+from training.model.config import ModelConfig
 
 
 def encoder(inputs: int, config: ModelConfig, outputs: int) -> nn.Sequential:

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from training.model.config import LoraConfig
 from training.model.wan import WorldModel
-from training.recipes import LoraConfig
 
 _ADAPTER = "default"
 

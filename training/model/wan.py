@@ -16,11 +16,12 @@ from training.model.attention import CameraAttention, Conditions
 from training.model.backends import Machine, choose
 from training.model.cameras.told import add
 from training.model.conditioning import Conditioning
+from training.model.config import ModelConfig
 from training.model.context import Context
 from training.model.encoder import token_places
 from training.model.rope import Rotary
 from training.model.spread import Spread
-from training.recipes import FlowConfig, ModelConfig
+from training.recipes import FlowConfig
 
 PATCH = (1, 2, 2)
 _TIMESTEPS = 1000

@@ -11,8 +11,8 @@ from toy_world import CHANNELS, SIZE, make_model, make_signals, normal
 from training import run
 from training.autoencoder import LinearCodec
 from training.model import lora, pretrained
+from training.model.config import LoraConfig
 from training.model.wan import WorldModel
-from training.recipes import LoraConfig
 
 pytest.importorskip("peft")
 LORA = LoraConfig(rank=4, alpha=8)

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from training.model.conditioning import Conditioning
+from training.model.config import ModelConfig, wan_1_3b, wan_14b
 from training.model.wan import WorldModel
-from training.recipes import FlowConfig, ModelConfig, wan_1_3b, wan_14b
+from training.recipes import FlowConfig
 
 # config.json of Wan-AI/Wan2.1-T2V-{1.3B,14B}-Diffusers, folder transformer.
 PUBLISHED = {

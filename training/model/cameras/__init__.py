@@ -17,7 +17,7 @@ from training.model.cameras.pose import PoseCamera
 from training.model.cameras.prope import ProjectiveCamera
 from training.model.cameras.rays import ModulatingCamera, RayCamera
 from training.model.cameras.told import Camera, Told
-from training.recipes import ModelConfig
+from training.model.config import ModelConfig
 
 
 def make(config: ModelConfig) -> Camera | None:

@@ -7,9 +7,9 @@ from torch import nn
 
 from training.data import GROUP, Signals
 from training.model.cameras.told import Pick, Told, add, whole
+from training.model.config import ModelConfig
 from training.model.encoder import encoder, to_tokens, token_places
 from training.model.memory import Grid, Pair
-from training.recipes import ModelConfig
 
 # Rough sizes of a window's motion, so that encoders see numbers near 1.
 STEPS = 6.0

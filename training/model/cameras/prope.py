@@ -20,9 +20,9 @@ from torch import nn
 from training.data import Signals
 from training.model.cameras.pose import STEPS
 from training.model.cameras.told import Attend, Pick, Told, whole
+from training.model.config import ModelConfig
 from training.model.encoder import output_layer
 from training.model.memory import Grid, Pair
-from training.recipes import ModelConfig
 
 
 def projections(poses: torch.Tensor, intrinsics: torch.Tensor) -> torch.Tensor:

@@ -14,9 +14,9 @@ from torch import nn
 from training.data import GROUP, Signals
 from training.model.cameras.pose import STEPS
 from training.model.cameras.told import Pick, Told, whole
+from training.model.config import ModelConfig
 from training.model.encoder import output_layer, token_places
 from training.model.memory import Grid, Pair
-from training.recipes import ModelConfig
 
 _SMALLEST = 1e-6
 

@@ -1,0 +1,336 @@
+"""Does memory work? Rendered turns that come back to what they have shown, with and without memory.
+
+    python tests/benchmarks/bench_memory.py FOLDER [--only NAME ...] [--seeds N] [--steps N]
+
+A causal model of half a million weights learns, by teacher forcing, turns of 25 frames (7 latents)
+in six apartments. Two apartments that it never saw test it: it is given the way out and makes the
+way back, latent by latent. Every pixel of the way back was shown before, so what it gets right is
+what it remembers. FOLDER keeps the rendered frames, and a result per run: the same command again
+goes on, `--only` and `--seeds` add runs, and the table at the end is made of all that are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from capture.actions import encode
+from capture.camera import Intrinsics, pose_from_angles
+from capture.engine import raster, scenes
+from capture.navigation import free_space, sample_triangles
+from capture.planner.walks import random_cell
+from capture.trajectory import Trajectory
+from shards.schema import Clip
+from training import loop, noise
+from training.autoencoder import Codec, LinearCodec
+from training.data import Windows, collate, describe
+from training.model.config import ModelConfig
+from training.model.memory import Policy
+from training.model.wan import WorldModel
+from training.noise import Purpose
+from training.recipes import CodecConfig, DataConfig, Recipe
+from training.rollout import Student
+from training.stages import ode
+from training.stages.config import FlowConfig, OdeConfig, OptimConfig, RolloutConfig
+from training.validation import psnr_db
+
+FRAMES, HEIGHT, WIDTH, FPS = 25, 48, 80, 16.0
+GIVEN = {"back": 4, "loop": 6}  # latents of the way out, and all but the last of a round
+TRAIN_SEEDS, TEST_SEEDS = range(2, 8), range(2)
+TRAIN_PLACES, TEST_PLACES = 40, 12
+CAMERA = Intrinsics.from_fov(WIDTH, HEIGHT, 90.0)
+NO_MEMORY = Policy(window=1, budget=0)
+RELIC = Policy(window=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """What one model is given.
+
+    Attributes:
+        about: For the table.
+        policy: Its memory.
+        camera: How the pose enters Q and K.
+        revisits: Train on ways back and rounds too, not on one-way turns alone.
+        palindrome: Share of training clips that are turned into ways back.
+    """
+
+    about: str
+    policy: Policy = RELIC
+    camera: str = "token"
+    revisits: bool = True
+    palindrome: float = 0.0
+
+
+VARIANTS = {
+    "none": Variant(about="no memory", policy=NO_MEMORY),
+    "sink": Variant(about="first latent kept", policy=Policy(window=1, budget=0, sink=1)),
+    "relic": Variant(about="RELIC's S"),
+    "full": Variant(about="uncompressed", policy=Policy(window=1, schedule=(1,))),
+    "frame-pose": Variant(about="RELIC's S, one pose per frame on Q, K", camera="relic"),
+    "no-pose": Variant(about="RELIC's S, no pose on Q, K", camera="none"),
+    "one-way": Variant(about="RELIC's S, trained without revisits", revisits=False),
+    "palindromes": Variant(
+        about="RELIC's S, revisits by palindromes alone", revisits=False, palindrome=0.5
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turns:
+    """Rendered clips in memory: frames uint8 [N, T, H, W, 3] and poses float64 [N, T, 4, 4]."""
+
+    frames: np.ndarray
+    poses: np.ndarray
+    manifest_sha: str = "turns"
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def num_frames(self, i: int) -> int:
+        return self.frames.shape[1]
+
+    def clip(self, i: int) -> Clip:
+        return self.window(i, 0, self.frames.shape[1])
+
+    def window(self, i: int, start: int, length: int) -> Clip:
+        poses = self.poses[i, start : start + length]
+        return Clip(
+            key=f"{i:06d}",
+            frames=self.frames[i, start : start + length],
+            trajectory=Trajectory(t_s=np.arange(length) / FPS, cam_to_world=poses),
+            actions=encode(poses, 1.0),
+            intrinsics=CAMERA,
+            fps=FPS,
+            caption="",
+            scene_id="apartment",
+            plan_id=f"{i:06d}",
+            generator="turn",
+            start=start,
+        )
+
+
+def headings(kind: str, rng: np.random.Generator) -> np.ndarray:
+    """Degrees [T]: one way at 6 to 11 a frame; there and back; or once round."""
+    way = np.arange(FRAMES) * rng.uniform(6.0, 11.0)
+    if kind == "back":
+        way = np.minimum(way, way[::-1])
+    if kind == "loop":
+        way = np.linspace(0.0, 360.0, FRAMES)
+    return rng.uniform(0.0, 360.0) + rng.choice([-1, 1]) * way
+
+
+def render(kind: str, seeds: range, places: int) -> Turns:
+    """Turns at random places of apartments."""
+    frames, poses = [], []
+    twice = Intrinsics.from_fov(2 * WIDTH, 2 * HEIGHT, 90.0)
+    for seed in seeds:
+        world = scenes.build("apartment", seed)
+        renderer = raster.Renderer(world, 1)
+        surface = sample_triangles(world.triangles_m(), world.scene.bounds_m)
+        space = free_space(surface, world.scene.bounds_m, world.spawn_m, min_clearance_m=0.35)
+        rng = np.random.default_rng([seed, sorted(["way", *GIVEN]).index(kind)])
+        for _ in range(places):
+            place = np.tile(random_cell(space, rng, 0.6), (FRAMES, 1))
+            path = pose_from_angles(place, headings(kind, rng), np.full(FRAMES, -4.0))
+            shown = [renderer.render(pose, twice, outputs=("lit",)).rgb for pose in path]
+            size = (WIDTH, HEIGHT)
+            frames.append([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in shown])
+            poses.append(path)
+    return Turns(frames=np.array(frames), poses=np.array(poses))
+
+
+def turns(folder: Path, split: str, kind: str) -> Turns:
+    """The same, rendered once."""
+    path = folder / f"{split}-{kind}.npz"
+    if not path.is_file():
+        seeds, places = (
+            (TRAIN_SEEDS, TRAIN_PLACES) if split == "train" else (TEST_SEEDS, TEST_PLACES)
+        )
+        made = render(kind, seeds, places)
+        np.savez(path, frames=made.frames, poses=made.poses)
+    with np.load(path) as stored:
+        return Turns(frames=stored["frames"], poses=stored["poses"])
+
+
+def recipe(variant: Variant, seed: int, steps: int) -> Recipe:
+    """What trains a variant: everything but the variant's own fields is the same for all."""
+    return Recipe(
+        name="memory",
+        seed=seed,
+        steps=steps,
+        batch=8,
+        data=DataConfig(
+            height_px=HEIGHT,
+            width_px=WIDTH,
+            num_frames=FRAMES,
+            step_m=0.07,
+            rotation_gain=0.5,
+            mirror=True,
+            palindrome=variant.palindrome,
+        ),
+        codec=CodecConfig(),
+        model=ModelConfig(
+            heads=4,
+            head_dim=24,
+            layers=3,
+            ffn_dim=256,
+            freq_dim=32,
+            text_dim=8,
+            max_words=2,
+            camera=variant.camera,  # pyright: ignore[reportArgumentType]
+            zero_init=False,
+            rope_theta=10.0,
+            qk_bias=1.0,
+            coordinates=True,
+        ),
+        flow=FlowConfig(prediction="x0", shift=6.0, min_sigma=0.05),
+        optim=OptimConfig(kind="muon", lr=4e-3, decay_share=0.4),
+        rollout=RolloutConfig(block=1, levels=(1.0, 0.8), policy=variant.policy),
+        ode=OdeConfig(
+            init="tf", steps=steps, batch=8, num_frames=FRAMES, optim=OptimConfig(lr=4e-3)
+        ),
+    )
+
+
+def train(wanted: Recipe, data: Turns) -> tuple[WorldModel, Codec, float]:
+    """Teacher forcing, as `relickit train ode` with the init "tf"; the model, codec, last loss."""
+    windows = Windows(data, wanted)
+    codec = LinearCodec.fit(windows.sample(200), wanted.codec.channels)
+    torch.manual_seed(wanted.seed)
+    model = WorldModel(wanted.model, codec.channels, wanted.flow)
+    optimizers = loop.optimizers(model, wanted.optim)
+    assert wanted.ode is not None
+    losses, device = [], torch.device("cpu")
+    for step in range(wanted.steps):
+        batch = windows.batch(step)
+        draw = noise.generators(wanted.seed, batch.numbers, Purpose.FLOW, device)
+        lesson = ode.from_data(codec.encode(batch.frames), wanted, draw)
+        loss = ode.errors(model, lesson, batch.signals, wanted, wanted.ode).mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), wanted.optim.clip_norm)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = wanted.optim.lr * loop.rate(wanted.optim, step, wanted.steps)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        losses.append(loss.item())
+    return model.eval(), codec, float(np.mean(losses[-100:]))
+
+
+@torch.no_grad()
+def continued(
+    model: WorldModel, codec: Codec, wanted: Recipe, data: Turns, given: int
+) -> np.ndarray:
+    """The clips' frames with all latents from `given` on made by the model: uint8 [N, T, H, W, 3]."""
+    signals = collate([describe(poses, CAMERA, "", recipe=wanted) for poses in data.poses])
+    x = codec.encode(torch.from_numpy(data.frames))
+    student = Student(
+        model=model, signals=signals, first=x[:, :, :1], config=wanted.rollout, prediction="x0"
+    )
+    draw, memory, made = torch.Generator().manual_seed(0), student.memory(), []
+    for latent in range(x.shape[2]):
+        block = x[:, :, latent : latent + 1]
+        if latent >= given:
+            for level in wanted.rollout.levels:
+                fresh = torch.randn(block.shape, generator=draw)
+                noisy = fresh if level == 1 else (1 - level) * block + level * fresh
+                block, _ = student.denoise(noisy, level, latent, memory.read(1))
+        _, pieces = student.denoise(block, 0.0, latent, memory.read(1), write=True)
+        memory = memory.append(pieces)
+        made.append(block)
+    return codec.decode(torch.cat(made, dim=2)).numpy()
+
+
+def ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Structural similarity of luma, [N, T]: Gaussian window of sigma 1.5 (Wang et al. 2004)."""
+
+    def one(x: np.ndarray, y: np.ndarray) -> float:
+        x, y = (cv2.cvtColor(i, cv2.COLOR_RGB2GRAY).astype(np.float64) for i in (x, y))
+        blur = [cv2.GaussianBlur(i, (11, 11), 1.5) for i in (x, y, x * x, y * y, x * y)]
+        mx, my, sx, sy, sxy = blur[0], blur[1], *(blur[2:])
+        c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+        top = (2 * mx * my + c1) * (2 * (sxy - mx * my) + c2)
+        return float((top / ((mx**2 + my**2 + c1) * (sx - mx**2 + sy - my**2 + c2))).mean())
+
+    return np.array(
+        [[one(x, y) for x, y in zip(p, q, strict=True)] for p, q in zip(a, b, strict=True)]
+    )
+
+
+def scores(made: np.ndarray, data: Turns, given: int) -> dict[str, float]:
+    """Means over the frames that the model made."""
+    new = slice(4 * given - 3, None)
+    a, b = made[:, new], data.frames[:, new]
+    return {"psnr_db": float(psnr_db(a, b).mean()), "ssim": float(ssim(a, b).mean())}
+
+
+def measure(folder: Path, name: str, seed: int, steps: int) -> dict[str, dict[str, float]]:
+    """Train a variant and test it on ways back and rounds."""
+    variant, start = VARIANTS[name], time.perf_counter()
+    kinds = ("way", *GIVEN) if variant.revisits else ("way",)
+    parts = [turns(folder, "train", kind) for kind in kinds]
+    data = Turns(
+        frames=np.concatenate([p.frames for p in parts]),
+        poses=np.concatenate([p.poses for p in parts]),
+    )
+    wanted = recipe(variant, seed, steps)
+    model, codec, loss = train(wanted, data)
+    result = {"run": {"loss": loss, "seconds": round(time.perf_counter() - start)}}
+    for kind, given in GIVEN.items():
+        test = turns(folder, "test", kind)
+        result[kind] = scores(continued(model, codec, wanted, test, given), test, given)
+        reference = codec.decode(codec.encode(torch.from_numpy(test.frames))).numpy()
+        result[f"{kind} through the codec"] = scores(reference, test, given)
+    return result
+
+
+def main() -> None:
+    """Run what is missing and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", nargs="*", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0])
+    parser.add_argument("--steps", type=int, default=800)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for seed in options.seeds:
+        for name in options.only:
+            path = options.folder / f"{name}-{seed}-{options.steps}.json"
+            if not path.is_file():
+                path.write_text(json.dumps(measure(options.folder, name, seed, options.steps)))
+            print(name, seed, path.read_text(), flush=True)
+    print(table(options.folder, options.steps))
+
+
+def table(folder: Path, steps: int) -> str:
+    """Mean and spread over the seeds of every variant, in Markdown."""
+    lines = [
+        "| | seeds | back, dB | back, SSIM | round, dB | round, SSIM |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, variant in VARIANTS.items():
+        files = sorted(folder.glob(f"{name}-[0-9]*-{steps}.json"))
+        runs = [json.loads(path.read_text()) for path in files]
+        if runs:
+            cells = [
+                f"{np.mean(v):.2f} ± {np.ptp(v) / 2:.2f}"
+                for kind in GIVEN
+                for v in ([run[kind][score] for run in runs] for score in ("psnr_db", "ssim"))
+            ]
+            lines.append(f"| {variant.about} | {len(runs)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()
