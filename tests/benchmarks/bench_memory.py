@@ -229,7 +229,7 @@ def train(wanted: Recipe, data: Turns) -> tuple[WorldModel, Codec, float]:
 def continued(
     model: WorldModel, codec: Codec, wanted: Recipe, data: Turns, given: int
 ) -> np.ndarray:
-    """The clips' frames with all latents from `given` on made by the model: uint8 [N, T, H, W, 3]."""
+    """Clips' frames, all latents from `given` on made by the model: uint8 [N, T, H, W, 3]."""
     signals = collate([describe(poses, CAMERA, "", recipe=wanted) for poses in data.poses])
     x = codec.encode(torch.from_numpy(data.frames))
     student = Student(
