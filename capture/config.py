@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import math
 import types
 import typing
 from pathlib import Path
@@ -96,6 +97,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     plain = origin or hint
     if not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool):
         raise ValueError(f"{where}: expected {plain.__name__}, got {value!r}")
+    if plain is float and not math.isfinite(value):  # Python's JSON reads NaN and Infinity
+        raise ValueError(f"{where}: expected a finite number, got {value}")
     return value
 
 

@@ -118,7 +118,8 @@ class Engine:
                 try:
                     client = Client(address, timeout_s=timeout_s)
                 except EngineLost as error:
-                    failures.append(str(error))
+                    if not (failures and _is_absent(address)):  # only the plugin makes that file
+                        failures.append(str(error))
                 else:
                     self._patience_s = 0.0  # it is up: who does not answer from now on hangs
                     return client
@@ -269,7 +270,11 @@ def plugin_socket(port: int) -> Path:
 
 
 def _is_no_socket_file(address: str) -> bool:
-    return not (address.startswith("unix:") and Path(address.removeprefix("unix:")).exists())
+    return not address.startswith("unix:") or _is_absent(address)
+
+
+def _is_absent(address: str) -> bool:
+    return address.startswith("unix:") and not Path(address.removeprefix("unix:")).exists()
 
 
 def _num_gpus() -> int:

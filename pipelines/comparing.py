@@ -83,7 +83,10 @@ def _common(mine: Posed, theirs: Posed, apart_s: float) -> tuple[np.ndarray, np.
     """The poses that belong together."""
     times = [clip.t_s for clip in (mine, theirs)]
     for clip in (mine, theirs):
-        Trajectory.uniform(clip.cam_to_world, 1.0)  # refuses what is no path
+        try:
+            Trajectory.uniform(clip.cam_to_world, 1.0)  # refuses what is no path
+        except ValueError as error:
+            raise ValueError(f"{clip.name}: {error}") from error
     if times[0] is not None and times[1] is not None:
         pairs = alignment.associate(times[0], times[1], apart_s)
         if len(pairs) < 3:

@@ -98,16 +98,16 @@ def examine(engine: Engine) -> Iterator[Finding]:
         EngineLost: If nobody answers, the connection breaks, or the engine ends.
     """
     last = "connect"
-    try:
-        with engine.connect() as client:
+    with engine.connect() as client:
+        try:
             for finding in _probe(client):
                 last = finding.topic
                 yield finding
-    except EngineLost as error:
-        engine.raise_if_ended()
-        raise EngineLost(
-            f"the engine was lost after the step {last!r}: {error}; look into its own log"
-        ) from error
+        except EngineLost as error:
+            engine.raise_if_ended()
+            raise EngineLost(
+                f"the engine was lost after the step {last!r}: {error}; look into its own log"
+            ) from error
 
 
 def _probe(client: Client) -> Iterator[Finding]:

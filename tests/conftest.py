@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from box_room import box_plan, box_scene, write_box_episode
 
 from capture.episode import Episode
+
+# Test files run side by side; two torch threads each would spin and wait for one another. Torch
+# reads this when it is first imported, which is after this file.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

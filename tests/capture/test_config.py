@@ -78,6 +78,8 @@ def test_defaults_may_be_left_out_and_integers_stand_for_floats():
         ({"inner": {"hihg": 3}}, "c.inner: unknown key 'hihg'; did you mean 'high'"),
         ({"inner": {"low": 2.0}}, "c.inner: low must be at most high, got 2.0 and 1.0"),
         ({"parts": [{"low": "x"}]}, r"c.parts\[0\].low: expected float"),
+        ({"parts": [{"low": float("nan")}]}, r"c.parts\[0\].low: expected a finite .* got nan"),
+        ({"share": float("inf")}, r"c.share: expected a finite number, got inf"),
     ],
 )
 def test_strict_loading_names_the_mistake(change, message):

@@ -130,6 +130,14 @@ def test_an_engine_that_dies_under_examination_is_one_sentence(replies):
             list(findings)
 
 
+def test_nobody_there_is_said_once(capsys):
+    assert main(["doctor", "--engine", "127.0.0.1:1"]) == 1
+    words = " ".join(capsys.readouterr().err.split())
+    assert words.startswith("relickit: no engine answers at 127.0.0.1:1 (")
+    assert words.endswith("or check the address")
+    assert words.count("no engine answers") == 1
+
+
 def test_unreal_that_dies_under_examination_says_its_last_words(tmp_path, capsys):
     binary = write_binary(tmp_path / "Project.sh", f"{PLUGIN},crash=40")
     assert main(["doctor", "--engine", f"unreal:{binary}"]) == 1

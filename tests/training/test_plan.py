@@ -62,6 +62,7 @@ def turn(work: Student, recipe: recipes.Recipe, exit_step: int, critic: bool) ->
     replay.truncated(work, made, dmd.gradient(direction))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [False, True])
 def test_a_turn_of_distillation_computes_what_the_plan_says(small, keep):
     distill = dataclasses.replace(small.distill, keep_memories=keep)
