@@ -80,6 +80,15 @@ def test_what_cannot_be_audited_is_a_sentence(tmp_path, capsys, arguments, said)
     assert said in capsys.readouterr().err
 
 
+def test_trajectory_says_which_path_has_nan(tmp_path, capsys):
+    lines = [f"{k / 10} {k * 0.1} 0 0 0 0 0 1" for k in range(5)]
+    (tmp_path / "sound.txt").write_text("\n".join(lines))
+    (tmp_path / "torn.txt").write_text("\n".join(lines).replace("0.2 0.2", "0.2 nan"))
+    paths = [str(tmp_path / name) for name in ("sound.txt", "torn.txt")]
+    assert main(["trajectory", *paths, "--format", "tum"]) == 1
+    assert "torn: a trajectory needs finite" in capsys.readouterr().err
+
+
 def test_trajectory_prints_errors_and_writes_them(tmp_path, capsys):
     data = written(tmp_path / "data", "ab")
     estimate, reference = (data / name / "groundtruth.txt" for name in "ab")
