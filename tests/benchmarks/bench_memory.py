@@ -20,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
 from capture.actions import encode
 from capture.camera import Intrinsics, pose_from_angles
@@ -283,6 +284,7 @@ def measure(folder: Path, name: str, seed: int, steps: int) -> dict[str, dict[st
     )
     wanted = recipe(variant, seed, steps)
     model, codec, loss = train(wanted, data)
+    save_file(model.state_dict(), folder / f"{name}-{seed}-{steps}.safetensors")
     result = {"run": {"loss": loss, "seconds": round(time.perf_counter() - start)}}
     for kind, given in GIVEN.items():
         test = turns(folder, "test", kind)
