@@ -27,6 +27,7 @@ _MIN_OVERLAP = 0.05
 _TONES = (12, 70)
 _RING_PX = (2, -2, 4, -4)
 _GREY_LEVELS = 12
+_FINE = 16  # parts of a level; squares of gradients then fit into 32 bits
 _EDGE_LEVELS = 2.0
 _BORDER_PX = 4
 
@@ -96,16 +97,15 @@ def edge_blur_px(rgb: np.ndarray) -> float:
     Returns:
         About 0.8 for steps from pixel to pixel; NaN where no edge rises by 2 levels a pixel.
     """
-    y = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    before, after = _gradient(y), _gradient(cv2.GaussianBlur(y, (0, 0), 1.0))
-    inner = (slice(_BORDER_PX, -_BORDER_PX),) * 2
-    before, after = before[inner].ravel(), after[inner].ravel()
+    # Whole numbers: what OpenCV makes of floats depends on where in memory they lie.
+    y = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint16) * _FINE
+    before, after = _squared_gradient(y), _squared_gradient(cv2.GaussianBlur(y, (0, 0), 1.0))
     count = max(len(before) // 100, 1)
     steep = np.argpartition(before, len(before) - count)[-count:]
-    if before[steep].min() < _EDGE_LEVELS:
+    if before[steep].min() < (8 * _FINE * _EDGE_LEVELS) ** 2:
         return float("nan")
-    ratio = before[steep] / np.maximum(after[steep], 1e-3)
-    return float(np.median(1.0 / np.sqrt(np.maximum(ratio**2 - 1.0, 1e-3))))
+    squared_ratio = before[steep] / np.maximum(after[steep], 1)
+    return float(np.median(1.0 / np.sqrt(np.maximum(squared_ratio - 1.0, 1e-3))))
 
 
 def hole_share(depth_m: np.ndarray, intrinsics: Intrinsics, cam_to_world: np.ndarray) -> float:
@@ -197,11 +197,15 @@ def _seen_through(
     return float(np.mean(blobs))
 
 
-def _gradient(y: np.ndarray) -> np.ndarray:
-    """Size of the gradient in levels a pixel, float32 [H, W]."""
-    return (
-        cv2.magnitude(cv2.Sobel(y, cv2.CV_32F, 1, 0, ksize=3), cv2.Sobel(y, cv2.CV_32F, 0, 1)) / 8
-    )
+def _squared_gradient(y: np.ndarray) -> np.ndarray:
+    """Of luma uint16 [H, W] in 1 / `_FINE` levels: int32 [N] in (1 / (8 `_FINE`) levels a pixel)^2.
+
+    Without the border.
+    """
+    across, down = cv2.Sobel(y, cv2.CV_32F, 1, 0), cv2.Sobel(y, cv2.CV_32F, 0, 1)
+    inner = (slice(_BORDER_PX, -_BORDER_PX),) * 2
+    across, down = (x[inner].astype(np.int32).ravel() for x in (across, down))
+    return across * across + down * down
 
 
 def _line(y: np.ndarray, size: int, step: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

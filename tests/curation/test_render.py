@@ -68,6 +68,17 @@ def test_the_blur_of_edges_is_measured_in_pixels(sigma_px):
     assert np.isnan(render.edge_blur_px(np.full_like(sharp, 90))), "a bare wall cannot tell"
 
 
+def test_gradients_do_not_depend_on_where_the_picture_lies_in_memory(pair):
+    luma = cv2.cvtColor(pair[0][0], cv2.COLOR_RGB2GRAY).astype(np.uint16) * 16
+    gradients = set()
+    for shift in range(0, 64, 2):
+        room = np.empty(luma.nbytes + 64, np.uint8)[shift : shift + luma.nbytes]
+        moved = room.view(np.uint16).reshape(luma.shape)
+        moved[:] = luma
+        gradients.add(render._squared_gradient(cv2.GaussianBlur(moved, (0, 0), 1.0)).tobytes())
+    assert len(gradients) == 1
+
+
 def test_holes_are_what_is_missing_below_the_horizon(pair):
     depth = pair[0][1].copy()
     assert render.hole_share(depth, K, HERE) == 0.0
