@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from capture.episode import Episode
 from curation import tables
-from curation.decide import load_decisions
-from curation.filters import RULES
+from curation.decide import load_decisions, rules_of
+from curation.filters import Rule
 
 PERSON, DUPLICATE, OTHER = "a person's decision", "repeated path", "another check"
 
@@ -62,6 +62,7 @@ class Report:
         problems: Episode or plan id -> what is wrong with it, in words.
         notes: Clip id -> what a person noted.
         shards: Rows of the shard table: shard, split, bytes, sha256, samples.
+        rules: Those that decided, with absolute bounds.
     """
 
     path: Path
@@ -70,6 +71,7 @@ class Report:
     problems: dict[str, str]
     notes: dict[str, str]
     shards: list[dict]
+    rules: tuple[Rule, ...]
 
     @property
     def clips(self) -> list[dict]:
@@ -118,12 +120,13 @@ def gather(dataset: Path) -> Report:
         problems=_problems(dataset, {route.episode.id for route in routes}),
         notes={clip: said.note for clip, said in decisions.items() if said.note},
         shards=_shards(dataset / "shards"),
+        rules=rules_of(dataset),
     )
 
 
-def cause(clip: Mapping, reason: str) -> str:
+def cause(rules: Sequence[Rule], clip: Mapping, reason: str) -> str:
     """The check behind a reason, as a line of the funnel."""
-    for rule in RULES:
+    for rule in rules:
         if rule.reason(clip[rule.metric]) == reason:
             return rule.name
     if reason.startswith("rejected by a person"):

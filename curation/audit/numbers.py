@@ -10,7 +10,6 @@ import numpy as np
 from capture.actions import NAMES
 from curation.audit.data import Report, cause
 from curation.catalogue import CLIP_METRICS
-from curation.filters import RULES
 from curation.geometry import LAGS
 
 AGREEMENT = ("geometry_inlier", "lag_frames", "pose_error_max_m", "pose_error_max_deg")
@@ -51,7 +50,7 @@ def of(report: Report) -> dict:
 
 def agreement(report: Report) -> dict:
     """Whether pose, depth, colour and time agree, over all clips."""
-    rules = [rule for rule in RULES if rule.metric in AGREEMENT]
+    rules = [rule for rule in report.rules if rule.metric in AGREEMENT]
     apart = [
         clip["clip_id"]
         for clip in report.clips
@@ -77,7 +76,7 @@ def causes(report: Report) -> list[tuple[str, int]]:
     counted = Counter(
         name
         for clip in report.clips
-        for name in {cause(clip, reason) for reason in clip["reject_reasons"]}
+        for name in {cause(report.rules, clip, reason) for reason in clip["reject_reasons"]}
     )
     return sorted(counted.items(), key=lambda item: (-item[1], item[0]))
 

@@ -15,7 +15,7 @@ from capture.actions import NAMES
 from curation.audit import charts, numbers, pictures
 from curation.audit.data import Report, Route
 from curation.catalogue import ABOUT, UNITS
-from curation.filters import RULES
+from curation.filters import Rule
 from curation.geometry import LAGS
 
 _MAX_ROUTES = 72  # with pictures; a page of more would be too heavy to send
@@ -168,7 +168,7 @@ def _verdicts(report: Report) -> str:
         train=train,
         causes=numbers.causes(report),
         examples=[clip for clip in report.clips if clip["keep"]][:: max(1, kept // 5)][:5],
-        rules=[(rule.name, ABOUT[rule.metric], _bounds(rule)) for rule in RULES],
+        rules=[(rule.name, ABOUT[rule.metric], _bounds(rule)) for rule in report.rules],
     )
 
 
@@ -191,7 +191,7 @@ def _trajectories(report: Report) -> str:
     groups: dict[tuple[str, str], list[dict]] = {}
     for route in shown:
         key = (route.episode.scene.id, route.episode.generator)
-        groups.setdefault(key, []).append(_row(route, report.notes))
+        groups.setdefault(key, []).append(_row(route, report))
     listed = [
         {
             "scene": scene,
@@ -223,10 +223,10 @@ def _chosen(routes: list[Route]) -> list[Route]:
     )
 
 
-def _row(route: Route, notes: dict[str, str]) -> dict:
+def _row(route: Route, report: Report) -> dict:
     fps = route.episode.fps
     spans = [(clip["start"] / fps, (clip["stop"] - 1) / fps) for clip in route.rejected]
-    limits = {rule.metric: rule.at_most for rule in RULES if math.isfinite(rule.at_most)}
+    limits = {rule.metric: rule.at_most for rule in report.rules if math.isfinite(rule.at_most)}
     t_s = route.frames["t_s"].to_numpy()
     curves = [
         charts.timeline(
@@ -255,7 +255,7 @@ def _row(route: Route, notes: dict[str, str]) -> dict:
                 "from_s": clip["start"] / fps,
                 "to_s": (clip["stop"] - 1) / fps,
                 "caption": clip["caption"],
-                "note": notes.get(clip["clip_id"], ""),
+                "note": report.notes.get(clip["clip_id"], ""),
             }
             for clip in route.clips
         ],
@@ -263,14 +263,14 @@ def _row(route: Route, notes: dict[str, str]) -> dict:
 
 
 def _measurements(report: Report) -> str:
-    names = list(dict.fromkeys(rule.metric for rule in RULES))
+    names = list(dict.fromkeys(rule.metric for rule in report.rules))
     names += ["revisit_share", "action_entropy_bits"]
     panels = [
         {
             "about": ABOUT[name],
             "unit": UNITS[name],
             "chart": _histogram(report, name),
-            "bounds": ", ".join(_bounds(rule) for rule in RULES if rule.metric == name),
+            "bounds": ", ".join(_bounds(rule) for rule in report.rules if rule.metric == name),
             "median": f"{np.median(report.values(name)):.3g}",
         }
         for name in names
@@ -284,7 +284,7 @@ def _histogram(report: Report, metric: str, width: int = 260) -> Markup | str:
         return ""
     bounds = [
         bound
-        for rule in RULES
+        for rule in report.rules
         if rule.metric == metric
         for bound in (rule.at_least, rule.at_most)
         if math.isfinite(bound)
@@ -293,7 +293,7 @@ def _histogram(report: Report, metric: str, width: int = 260) -> Markup | str:
     return charts.histogram(*values, bounds, width)
 
 
-def _bounds(rule) -> str:
+def _bounds(rule: Rule) -> str:
     unit = UNITS[rule.metric]
     if rule.at_least == rule.at_most:
         return f"= {rule.at_least:g} {unit}".strip()
