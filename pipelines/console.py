@@ -47,7 +47,7 @@ class Bar:
 
     def __init__(self, title: str, total: int, unit: str):
         self._title, self._total, self._unit = title, total, unit
-        self._printed = time.monotonic()
+        self._printed, self._line = time.monotonic(), ""
         self._seen: deque[tuple[int, float]] = deque()  # done and time, where done changed
         self._bar: Progress | None = None
         if out.is_terminal:
@@ -69,9 +69,11 @@ class Bar:
         if self._bar:
             self._bar.update(self._task, completed=done, note=", ".join(filter(None, (pace, note))))
         elif now - self._printed >= _PLAIN_EVERY_S:
-            self._printed = now
             parts = (f"{done}/{self._total} {self._unit}", pace, note)
-            say(f"{self._title}: {', '.join(filter(None, parts))}")
+            line = f"{self._title}: {', '.join(filter(None, parts))}"
+            if line != self._line:
+                say(line)
+            self._printed, self._line = now, line
 
     def _pace(self, done: int, now: float) -> str:
         """Rate and time left, once something is done."""

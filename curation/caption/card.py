@@ -21,6 +21,8 @@ MIN_VIEW_SHARE = 0.01
 MAX_OBJECTS = 5
 # Every room has these; they are not worth saying.
 _SHELL = re.compile(r"(walls?|ceiling) of |.*\breveal$", re.IGNORECASE)
+# Where the noun of a label ends: "pile | of stones", "arcade | with benches".
+_NOUN_END = re.compile(r" (?:of|with|on|in|under|over|for|to|at|by) ")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,8 +132,8 @@ def _clean(text: str) -> str:
 
 
 def _article(label: str) -> str:
-    """The label with its article, if the noun before the first "of" takes one."""
-    words = label.split(" of ")[0].lower().split()
+    """The label with its article, if its noun takes one."""
+    words = _NOUN_END.split(label)[0].lower().split()
     if _is_plural(label) or words[0] in ("a", "an", "the", "some", "several"):
         return label
     return f"{'an' if words[0][0] in 'aeiou' else 'a'} {label}"
@@ -142,5 +144,5 @@ def _sentence(text: str) -> str:
 
 
 def _is_plural(label: str) -> bool:
-    noun = label.split(" of ")[0].lower().split()[-1]
+    noun = _NOUN_END.split(label)[0].lower().split()[-1]
     return noun.endswith("s") and not noun.endswith("ss")

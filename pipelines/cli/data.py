@@ -69,7 +69,9 @@ def plan(
         plans = planning.plan(wanted, folder)
     else:
         plans = planning.plan_on_engine(wanted, folder, parse_engine(engine), radius_m=radius_m)
-    say(f"Plan: {len(plans)} plans in {folder.plans_file}")
+    scenes = dict.fromkeys(wanted.scene_id for wanted in plans)
+    where = ", ".join(scenes) if len(scenes) <= 4 else f"{len(scenes)} scenes"
+    say(f"Plan: {len(plans)} plans of {where} in {folder.plans_file}")
     for picture in planning.draw_previews(folder) if preview else ():
         say(f"Preview: {picture}")
 

@@ -43,11 +43,17 @@ def test_articles_follow_the_head_noun_and_shells_are_not_worth_saying():
     scene = Scene(
         name="x",
         bounds_m=(0,) * 6,
-        labels={"a": "row of books", "b": "curtains", "c": "umbrella", "d": "walls of the hall"},
+        labels={
+            "a": "row of books",
+            "b": "curtains",
+            "c": "umbrella",
+            "d": "walls of the hall",
+            "e": "arcade with benches",
+        },
     )
-    seen_all = caption.View(place=None, objects={"a": 0.4, "b": 0.2, "c": 0.1, "d": 0.3})
-    text = caption.describe(scene, seen_all, "seed")
-    assert text.endswith("a row of books, curtains and an umbrella.")
+    shares = {"a": 0.3, "b": 0.2, "c": 0.1, "d": 0.3, "e": 0.05}
+    text = caption.describe(scene, caption.View(place=None, objects=shares), "seed")
+    assert text.endswith("a row of books, curtains, an umbrella and an arcade with benches.")
 
 
 def test_there_are_curtains():

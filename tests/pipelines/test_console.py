@@ -17,6 +17,15 @@ def test_plain_progress_speaks_now_and_then(monkeypatch, capsys):
     assert lines[-1] == "Render: 9/10 frames, 0.5 a second, about 2 s left"
 
 
+def test_plain_progress_does_not_repeat_itself(monkeypatch, capsys):
+    now = iter(range(0, 1000, 10))
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(now))
+    with console.bar("Plan", 2, "scenes") as bar:
+        for _ in range(5):
+            bar.update(0)
+    assert capsys.readouterr().out == "Plan: 0/2 scenes\n"
+
+
 @pytest.mark.parametrize(
     ("left_s", "said"),
     [(90, "90 s"), (720, "12 min"), (8_720, "2 h 25 min"), (11_100, "3 h 05 min")],
