@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shards.order import GlobalOrder, window_start
+from shards.order import GlobalOrder, stand_in, window_start
 
 
 @given(n=st.integers(1, 60), seed=st.integers(0, 2**64 - 1), epoch=st.integers(0, 2**40))
@@ -51,6 +51,9 @@ def test_the_order_is_the_same_for_ever():
     assert GlobalOrder(10, 1234).permutation(0).tolist() == ORDER_10_1234_0
     assert GlobalOrder(10, 1234).permutation(7).tolist() == ORDER_10_1234_7
     assert [window_start(1234, k, 81, 33) for k in range(8)] == WINDOWS_1234
+    weighted = GlobalOrder(10, 1234, np.array([0.5, 1, 1, 1, 1, 1, 1, 1, 2.5, 0]))
+    assert weighted.permutation(0).tolist() == WEIGHTED_10_1234_0
+    assert [stand_in(1234, attempt, 100) for attempt in range(4)] == STAND_INS_1234
 
 
 @given(seed=st.integers(0, 2**64 - 1), k=st.integers(0, 2**60), spare=st.integers(0, 50))
@@ -63,6 +66,64 @@ def test_windows_fit(seed, k, spare):
 def test_windows_are_uniform():
     starts = [window_start(0, k, 12, 9) for k in range(4000)]
     assert np.bincount(starts, minlength=4).min() > 850
+
+
+WEIGHTS = st.lists(st.floats(0, 4), min_size=1, max_size=40).filter(any)
+
+
+@given(weights=WEIGHTS, seed=st.integers(0, 2**64 - 1), epoch=st.integers(0, 2**40))
+def test_an_epoch_holds_every_sample_by_its_weight_to_one(weights, seed, epoch):
+    n = len(weights)
+    rows = GlobalOrder(n, seed, np.array(weights)).permutation(epoch)
+    wanted = n * np.array(weights) / sum(weights)
+    found = np.bincount(rows, minlength=n)
+    assert found.sum() == n
+    assert (np.abs(found - wanted) < 1 + 1e-6 * n).all()
+    assert not found[np.array(weights) == 0].any()
+
+
+def test_weights_hold_on_average_and_for_pairs():
+    weights = np.array([0.25, 0.5, 1.0, 1.0, 1.75, 2.0, 0.5])
+    order = GlobalOrder(7, 3, weights)
+    counts = np.array([np.bincount(order.permutation(e), minlength=7) for e in range(1500)])
+    np.testing.assert_allclose(counts.mean(0), weights, atol=0.05)
+    # Neighbours of weight 1/2 are neither bound together nor kept apart.
+    both = (counts[:, 1] & counts[:, 6]).mean()
+    assert 0.03 < both < 0.45
+
+
+@given(n=st.integers(1, 50), seed=st.integers(0, 2**64 - 1), weight=st.floats(1e-9, 1e9))
+def test_equal_weights_are_no_weights(n, seed, weight):
+    weighted = GlobalOrder(n, seed, np.full(n, weight))
+    assert weighted.permutation(3).tolist() == GlobalOrder(n, seed).permutation(3).tolist()
+
+
+def test_weights_of_many_samples_do_not_overflow():
+    n = 1_000_000
+    weights = np.linspace(0.25, 4.0, n)
+    found = np.bincount(GlobalOrder(n, 0, weights).permutation(0), minlength=n)
+    assert (np.abs(found - n * weights / weights.sum()) < 1.01).all()
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0, 1.0], "as many weights"),
+        ([1.0, -1.0, 1.0], "not negative"),
+        ([1.0, float("nan"), 1.0], "finite"),
+        ([0.0, 0.0, 0.0], "all 3 weights are 0"),
+    ],
+)
+def test_impossible_weights_are_refused(weights, message):
+    with pytest.raises(ValueError, match=message):
+        GlobalOrder(3, 0, np.array(weights))
+
+
+@given(seed=st.integers(0, 2**40), n=st.integers(1, 50))
+def test_stand_ins_try_other_samples(seed, n):
+    tried = [stand_in(seed, attempt, n) for attempt in range(20)]
+    assert all(0 <= index < n for index in tried)
+    assert n < 5 or len(set(tried)) > 1
 
 
 @pytest.mark.parametrize(
@@ -90,3 +151,5 @@ def test_impossible_orders_and_windows_are_refused():
 ORDER_10_1234_0 = [8, 9, 7, 3, 0, 1, 4, 2, 5, 6]
 ORDER_10_1234_7 = [6, 1, 4, 8, 9, 3, 5, 0, 7, 2]
 WINDOWS_1234 = [35, 27, 29, 41, 17, 32, 41, 8]
+WEIGHTED_10_1234_0 = [8, 8, 8, 4, 1, 2, 5, 3, 6, 7]
+STAND_INS_1234 = [15, 89, 70, 74]
