@@ -14,6 +14,7 @@ from curation.caption import registry
 from curation.caption import table as captions
 from curation.caption.base import Caption, Captioner
 from curation.caption.registry import Options
+from curation.convention import dataset as examined
 from pipelines import runner
 from pipelines.console import bar, say
 from pipelines.workspace import Dataset
@@ -43,6 +44,7 @@ def curate(dataset: Dataset, *, length: int = segment.LENGTH, address: str | Non
         with runner.cluster(address):
             runner.over(measure, todo, title="Measure", unit="episodes")
     tables.merge(dataset.path)
+    _examine(dataset.path)
     present = {plan.scene_id for plan in plans}
     wanted = [group.scene_id for group in dataset.recipe().scenes if group.split == "val"]
     written = decide.decide(dataset.path, val_scenes=[s for s in wanted if s in present])
@@ -77,6 +79,15 @@ def caption(dataset: Dataset, name: str = "metadata", options: Options | None = 
     captions.publish(dataset.path, rows, done)
     say(f"Caption: {_summary(done, time.monotonic() - started)}")
     return decide.recaption(dataset.path)
+
+
+def _examine(dataset: Path) -> None:
+    """What the poses mean, from a few episodes; quicker than starting Ray."""
+    wanted = [i for i in examined.chosen(dataset) if not examined.is_examined(dataset, i)]
+    with bar("Convention", len(wanted), "episodes") as progress:
+        for done, plan_id in enumerate(wanted, start=1):
+            examined.examine(dataset, plan_id)
+            progress.update(done)
 
 
 def _local(options: Options) -> Captioner:

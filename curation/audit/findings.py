@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from statistics import median
 
 from curation.audit.checks import RULES
-from curation.convention.verdict import FOV_TOLERANCE
+from curation.convention.pooling import FIELDS, pooled, tells
 
 SCHEMA = 1
-_FIELDS = ("pose", "axes", "depth", "unit", "fov_deg", "lag_frames", "mirrored")
 _RULE = re.compile(r"([a-z-]+)(?:>(0|1|0?\.\d+|1\.0+))?")
 REJECT_RATE = "reject-rate"
 
@@ -40,9 +38,9 @@ def summarise(items: Sequence[Mapping], *, name: str, format: str, title: str) -
             "duration_s": round(sum(item["duration_s"] or 0.0 for item in items), 3),
             "with_pictures": sum(item["has"]["pictures"] for item in items),
             "with_depth": sum(item["has"]["depth"] for item in items),
-            "convention_told": sum(_told(item) for item in items),
+            "convention_told": sum(tells(item) for item in items),
             "convention_apart": sum(
-                _told(item) and not item["convention"]["agrees"] for item in items
+                tells(item) and not item["convention"]["agrees"] for item in items
             ),
         },
         "problems": {rule: problems[rule] for rule in RULES if problems[rule]},
@@ -55,49 +53,6 @@ def summarise(items: Sequence[Mapping], *, name: str, format: str, title: str) -
 def rules_of(item: Mapping) -> set[str]:
     """The rules that an item breaks."""
     return {problem["rule"] for problem in item["problems"]}
-
-
-def pooled(items: Sequence[Mapping]) -> dict | None:
-    """The `convention` object of the whole dataset; None where no item tells anything.
-
-    For each field the value that most confidence stands behind, among the items that tell it; the
-    confidence is the least share of any field, times the mean confidence of the items. One item
-    that differs does not turn the verdict, but lowers the confidence.
-    """
-    told = [item["convention"] for item in items if _told(item)]
-    if not told:
-        return None
-    shares, out = [1.0], {}
-    for field in _FIELDS:
-        weights: Counter = Counter()
-        for one in told:
-            if one[field] is not None:
-                value = _rounded(one[field]) if field == "fov_deg" else one[field]
-                weights[value] += one["confidence"]
-        if not weights:
-            out[field] = None
-            continue
-        value, weight = max(weights.items(), key=lambda entry: (entry[1], str(entry[0])))
-        shares.append(weight / sum(weights.values()))
-        out[field] = value
-        if field == "fov_deg":
-            near = [one[field] for one in told if one[field] and _rounded(one[field]) == value]
-            out[field] = round(median(near), 2)
-    declared = told[0]["declared"]
-    mean = sum(one["confidence"] for one in told) / len(told)
-    rival = max(told, key=lambda one: one["confidence"])["runner_up"]
-    apart = sum(one["agrees"] is False for one in told)
-    stated = {name: declared[name] for name in _FIELDS if name != "fov_deg"}
-    departs = any(
-        None not in (out[name], value) and out[name] != value for name, value in stated.items()
-    )
-    return {
-        **out,
-        "confidence": round(min(shares) * mean, 4),
-        "runner_up": rival,
-        "declared": declared,
-        "agrees": not departs and apart * 2 <= len(told),
-    }
 
 
 def not_done(items: Sequence[Mapping]) -> list[str]:
@@ -164,7 +119,7 @@ def compare(new: Mapping, old: Mapping) -> dict:
         },
         "convention": {
             field: [(old["convention"] or {}).get(field), (new["convention"] or {}).get(field)]
-            for field in (*_FIELDS, "agrees")
+            for field in (*FIELDS, "agrees")
             if (old["convention"] or {}).get(field) != (new["convention"] or {}).get(field)
         },
     }
@@ -173,13 +128,3 @@ def compare(new: Mapping, old: Mapping) -> dict:
 def worst(items: Sequence[Mapping]) -> list[Mapping]:
     """The items with problems first: those with most, then those that fit least."""
     return sorted(items, key=lambda item: (-len(item["problems"]), item["fit"], item["item"]))
-
-
-def _told(item: Mapping) -> bool:
-    said = item["convention"]
-    return said is not None and said["agrees"] is not None
-
-
-def _rounded(angle_deg: float) -> float:
-    """Fields of view that differ less than the tolerance are one."""
-    return round(angle_deg / (100 * FOV_TOLERANCE)) * 100 * FOV_TOLERANCE
