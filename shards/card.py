@@ -56,13 +56,14 @@ offset, size and crc32; relickit's `shards.reader.ShardDataset` reads single win
 """
 
 
-def card(splits: dict[str, dict], samples: Iterable[Sample]) -> str:
+def card(manifest: dict, samples: Iterable[Sample]) -> str:
     """The text of README.md: a header that the Hub reads, then what is inside and how to read it.
 
     Args:
-        splits: `splits` of the manifest.
+        manifest: Its content.
         samples: All samples, for the count of each generator.
     """
+    splits = manifest["splits"]
     present = [split for split in SPLITS if splits[split]["samples"]]
     generators = Counter(sample.generator for sample in samples)
     return _TEXT.format(

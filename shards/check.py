@@ -198,8 +198,8 @@ def _require_current(dataset: Path, samples: dict[str, dict]) -> None:
             raise ValueError(f"scene {row['scene_id']} is in train and in val; shard again")
     if not (dataset / "clips.parquet").is_file():
         return
-    kept = {(c.clip_id, c.split, c.caption) for c in jobs.kept_clips(dataset)}
-    held = {(key, row["split"], row["caption"]) for key, row in samples.items()}
+    kept = {(c.clip_id, c.split, c.caption, c.weight) for c in jobs.kept_clips(dataset)}
+    held = {(k, r["split"], r["caption"], r["weight"]) for k, r in samples.items()}
     if kept != held:
         raise ValueError(
             f"clips.parquet changed after the shards were made ({len(kept - held)} clips are "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 
 from capture import files
 from capture.video import GOP
-from shards.schema import KEY, SCHEMA, SPLITS
+from shards.schema import KEY, SPLITS, TAR_SCHEMA
 
 # About 500 MB a shard for 81 frames of 480x832.
 CLIPS_PER_SHARD = 200
@@ -23,7 +24,10 @@ _COLUMNS = ("clip_id", "plan_id", "scene_id", "start", "stop", "keep", "caption"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClipRow:
-    """What clips.parquet says of a kept clip: frames [start, stop) of an episode."""
+    """What clips.parquet says of a kept clip: frames [start, stop) of an episode.
+
+    `weight` is how often to draw it; it stands in the manifest, not in the tar.
+    """
 
     clip_id: str
     plan_id: str
@@ -32,6 +36,7 @@ class ClipRow:
     stop: int
     caption: str
     split: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +108,9 @@ def fingerprint(clips: Sequence[ClipRow], episodes: Mapping[str, str]) -> str:
         episodes: `episode_sha256` by plan id.
     """
     content = [[dataclasses.asdict(clip), episodes[clip.plan_id]] for clip in clips]
-    return _hash(json.dumps([SCHEMA, content], sort_keys=True))
+    for row, _ in content:
+        del row["weight"]
+    return _hash(json.dumps([TAR_SCHEMA, content], sort_keys=True))
 
 
 def kept_clips(dataset: Path) -> list[ClipRow]:
@@ -120,7 +127,8 @@ def kept_clips(dataset: Path) -> list[ClipRow]:
         missing = [name for name in _COLUMNS if name not in names]
         if missing:
             raise ValueError(f"{path} lacks the columns {', '.join(missing)}; curate again")
-        rows = pq.read_table(path, columns=list(_COLUMNS)).to_pylist()
+        columns = [*_COLUMNS, *({"weight"} & set(names))]
+        rows = pq.read_table(path, columns=columns).to_pylist()
     except pa.ArrowInvalid as error:
         raise ValueError(f"{path} is no Parquet file ({error}); curate again") from error
     clips = [
@@ -166,6 +174,11 @@ def _require_possible(path: Path, clips: list[ClipRow]) -> None:
             raise ValueError(
                 f"{path}: clip {clip.clip_id} has frames {clip.start} to {clip.stop}; "
                 f"it must begin at a multiple of {GOP} and end later"
+            )
+        if not 0 < clip.weight < math.inf:
+            raise ValueError(
+                f"{path}: clip {clip.clip_id} is kept with the weight {clip.weight}; "
+                "a weight is a positive number"
             )
 
 

@@ -4,7 +4,7 @@ shards/
   <name>.tar, <name>.json    a shard and what is known of it
   index-<hash>.parquet       one row per part: shard, key, part, offset, size, crc32
   shards-<hash>.parquet      one row per shard
-  samples-<hash>.parquet     one row per sample
+  samples-<hash>.parquet     one row per sample, with its weight
   README.md                  the dataset card: what is inside, for people
   manifest.json              names the three tables; published last
 
@@ -18,7 +18,8 @@ import dataclasses
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,11 +28,24 @@ import pyarrow.parquet as pq
 from capture import files
 from shards import card
 from shards.jobs import ShardJob
-from shards.schema import CONVENTIONS, PARTS, SCHEMA, SPLITS, Shard, ShardError
+from shards.schema import (
+    CONVENTIONS,
+    PARTS,
+    READABLE,
+    SCHEMA,
+    SPLITS,
+    Part,
+    Sample,
+    Shard,
+    ShardError,
+)
 from shards.writer import explained, finished
 
 NAME = "manifest.json"
 TABLES = ("index", "shards", "samples")
+_SAYS = {"parts": list(PARTS), "conventions": CONVENTIONS}
+# Columns that schema 1 lacks, and what they were.
+_ADDED = {"samples": ("weight", 1.0), "shards": ("fingerprint", "")}
 
 
 def publish(dataset: Path, jobs: Sequence[ShardJob]) -> Path:
@@ -49,19 +63,45 @@ def publish(dataset: Path, jobs: Sequence[ShardJob]) -> Path:
     """
     folder = dataset / "shards"
     shards = [_require_finished(job, folder) for job in jobs]
+    weights = {clip.clip_id: clip.weight for job in jobs for clip in job.clips}
+    parent = files.sha256(dataset / "clips.parquet")
+    return write(folder, shards, weights=weights, more={"parent": parent, **_SAYS})
+
+
+def write(
+    folder: Path,
+    shards: Sequence[Shard],
+    *,
+    weights: Mapping[str, float] | None = None,
+    more: dict,
+) -> Path:
+    """Publish finished shards: tables, card, and last the manifest; then remove older files.
+
+    Args:
+        folder: Where the tars are.
+        shards: All of them.
+        weights: Of the samples by key; 1 by default.
+        more: Further fields of the manifest.
+
+    Returns:
+        The path of manifest.json.
+
+    Raises:
+        ShardError: If the disk is full; the old manifest stays.
+    """
     with explained("the manifest"):
-        tables = {name: _write_table(folder, name, rows) for name, rows in _rows(shards).items()}
+        rows = _rows(shards, weights or {})
+        tables = {name: _write_table(folder, name, rows[name]) for name in TABLES}
         manifest = {
             "schema": SCHEMA,
-            "manifest_sha": manifest_sha(shards),
+            "manifest_sha": manifest_sha(shards, weights or {}),
             "tables": tables,
             "splits": {split: _totals(shards, split) for split in SPLITS},
-            "parts": list(PARTS),
-            "conventions": CONVENTIONS,
+            **more,
         }
         samples = [sample for shard in shards for sample in shard.samples]
         with files.replacing(folder / card.NAME) as temporary:
-            temporary.write_text(card.card(manifest["splits"], samples))
+            temporary.write_text(card.card(manifest, samples))
         files.write_json(folder / NAME, manifest)
     _remove_stale(folder, manifest, shards)
     return folder / NAME
@@ -83,13 +123,16 @@ def load(folder: Path) -> dict:
         manifest = json.loads(path.read_text())
     except ValueError as error:
         raise ShardError(f"{path} is no JSON ({error}); run `relickit shard` again") from error
-    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise ShardError(f"{path} is of schema {schema}, newer than {SCHEMA}; update relickit")
+    if schema not in READABLE:
         raise ShardError(f"{path} is not of schema {SCHEMA}; run `relickit shard` again")
     return manifest
 
 
 def load_table(folder: Path, manifest: dict, name: str) -> pa.Table:
-    """One of `TABLES`, its bytes checked against the manifest.
+    """One of `TABLES`, its bytes checked against the manifest; of an older schema, completed.
 
     Raises:
         ShardError: If the file is absent or damaged.
@@ -99,13 +142,39 @@ def load_table(folder: Path, manifest: dict, name: str) -> pa.Table:
         raise ShardError(f"{path} is not there; run `relickit shard` again")
     if files.sha256(path) != manifest["tables"][name]["sha256"]:
         raise ShardError(f"{path} is damaged (its SHA-256 differs); run `relickit shard` again")
-    return pq.read_table(path)
+    table = pq.read_table(path)
+    if manifest["schema"] == 1 and name in _ADDED:
+        column, value = _ADDED[name]
+        table = table.append_column(column, pa.repeat(value, len(table)))
+    return table
 
 
-def manifest_sha(shards: Iterable[Shard]) -> str:
-    """SHA-256 of what the shards hold, independent of how the tables are written."""
+def load_shards(folder: Path, manifest: dict) -> list[Shard]:
+    """The shards that a manifest lists, with their samples and parts, from its tables.
+
+    Raises:
+        ShardError: If a table is absent or damaged.
+    """
+    tables = {name: load_table(folder, manifest, name) for name in TABLES}
+    parts, samples = defaultdict(list), defaultdict(list)
+    for row in tables["index"].to_pylist():
+        where = {name: row[name] for name in ("offset", "size", "crc32")}
+        parts[row["key"]].append(Part(name=row["part"], **where))
+    for row in tables["samples"].to_pylist():
+        del row["split"], row["weight"]
+        samples[row.pop("shard")].append(Sample(**row, parts=tuple(parts[row["key"]])))
+    shards = []
+    for row in tables["shards"].to_pylist():
+        name, _ = row.pop("shard"), row.pop("samples")
+        shards.append(Shard(name=name, **row, samples=tuple(samples[name])))
+    return shards
+
+
+def manifest_sha(shards: Iterable[Shard], weights: Mapping[str, float]) -> str:
+    """SHA-256 of what the shards hold and how it is drawn, however the tables are written."""
     content = sorted([shard.name, shard.sha256, shard.bytes] for shard in shards)
-    return hashlib.sha256(json.dumps([SCHEMA, content]).encode()).hexdigest()
+    content = [SCHEMA, content, sorted(weights.items())]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _require_finished(job: ShardJob, folder: Path) -> Shard:
@@ -115,10 +184,15 @@ def _require_finished(job: ShardJob, folder: Path) -> Shard:
     return shard
 
 
-def _rows(shards: list[Shard]) -> dict[str, list[dict]]:
+def _rows(shards: Sequence[Shard], weights: Mapping[str, float]) -> dict[str, list[dict]]:
     """The three tables, sorted by shard and by place in it."""
     samples = [
-        {"shard": shard.name, "split": shard.split, **dataclasses.asdict(sample)}
+        {
+            "shard": shard.name,
+            "split": shard.split,
+            **dataclasses.asdict(sample),
+            "weight": weights.get(sample.key, 1.0),
+        }
         for shard in shards
         for sample in shard.samples
     ]
@@ -138,6 +212,7 @@ def _rows(shards: list[Shard]) -> dict[str, list[dict]]:
         {
             "shard": shard.name,
             "split": shard.split,
+            "fingerprint": shard.fingerprint,
             "bytes": shard.bytes,
             "sha256": shard.sha256,
             "samples": len(shard.samples),
@@ -157,7 +232,7 @@ def _write_table(folder: Path, name: str, rows: list[dict]) -> dict:
     return {"file": path.name, "rows": len(rows), "sha256": digest}
 
 
-def _totals(shards: list[Shard], split: str) -> dict:
+def _totals(shards: Sequence[Shard], split: str) -> dict:
     samples = [s for shard in shards if shard.split == split for s in shard.samples]
     return {
         "shards": sum(shard.split == split for shard in shards),
@@ -170,7 +245,7 @@ def _totals(shards: list[Shard], split: str) -> dict:
     }
 
 
-def _remove_stale(folder: Path, manifest: dict, shards: list[Shard]) -> None:
+def _remove_stale(folder: Path, manifest: dict, shards: Sequence[Shard]) -> None:
     keep = {NAME, *(table["file"] for table in manifest["tables"].values())}
     for shard in shards:
         keep |= {f"{shard.name}.tar", f"{shard.name}.json"}

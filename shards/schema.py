@@ -11,7 +11,12 @@ from capture.actions import Actions
 from capture.camera import Intrinsics
 from capture.trajectory import Trajectory
 
-SCHEMA = 1
+# Of manifest.json and its tables. 2 added `weight` to the samples, `fingerprint` to the shards and
+# `parent` to the manifest; what a tar holds is as it was, so no shard is written again.
+SCHEMA = 2
+READABLE = (1, 2)
+# Of what a tar holds; part of every shard's fingerprint.
+TAR_SCHEMA = 1
 SPLITS = ("train", "val")
 # The members of a sample `<key>.<part>`, in the order in which they lie in the tar.
 PARTS = ("actions.npz", "camera.npz", "meta.json", "rgb.mp4")

@@ -207,8 +207,8 @@ def test_an_absent_shard_is_named(copied):
     [
         (lambda f: (f / "manifest.json").unlink(), "run `relickit shard`"),
         (lambda f: (f / "manifest.json").write_text("{"), "is no JSON"),
-        (lambda f: (f / "manifest.json").write_text("[]"), "not of schema 1"),
-        (lambda f: (f / "manifest.json").write_text('{"schema": 2}'), "not of schema 1"),
+        (lambda f: (f / "manifest.json").write_text("[]"), "not of schema 2"),
+        (lambda f: (f / "manifest.json").write_text('{"schema": 3}'), "newer than 2; update"),
         (lambda f: flip(next(f.glob("index-*.parquet")), 50), "index-.* is damaged"),
         (lambda f: next(f.glob("samples-*.parquet")).unlink(), "samples-.* is not there"),
     ],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import os
 import shutil
 import tarfile
@@ -14,7 +15,7 @@ import pytest
 from capture import files
 from shards import jobs, manifest, writer
 from shards.reader import ShardDataset
-from shards.schema import PARTS, ShardError
+from shards.schema import PARTS, Shard, ShardError
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -25,6 +26,28 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_everything_again_gives_the_same_bytes(sharded, sharding, tmp_path):
     again = sharding.shard(sharding.dataset(tmp_path / "box"))
     assert contents(again / "shards") == contents(sharded / "shards")
+
+
+def test_weights_are_published_without_writing_a_shard_again(sharded, sharding, tmp_path):
+    folder = sharding.shard(sharding.dataset(tmp_path / "box"))
+    before = contents(folder / "shards")
+    assert manifest.load(folder / "shards") == manifest.load(sharded / "shards")
+    sharding.change_clips(folder, lambda row: {**row, "weight": 1.0 + (row["start"] == 0)})
+    sharding.shard(folder)
+    table = pq.read_table(next((folder / "shards").glob("samples-*.parquet")))
+    assert table["weight"].to_pylist() == [2.0 - (s > 0) for s in table["start"].to_pylist()]
+    after = contents(folder / "shards")
+    assert {n: b for n, b in after.items() if n.endswith(".tar")}.items() <= before.items()
+    shas = {json.loads(c["manifest.json"])["manifest_sha"] for c in (before, after)}
+    assert len(shas) == 2
+
+
+def test_the_tables_say_what_the_files_beside_the_tars_say(sharded):
+    folder = sharded / "shards"
+    shards = manifest.load_shards(folder, manifest.load(folder))
+    for shard in shards:
+        assert shard == Shard.from_json(json.loads((folder / f"{shard.name}.json").read_text()))
+    assert len(shards) == 4
 
 
 def test_a_finished_shard_is_not_written_again(sharded, sharding, tmp_path):
