@@ -10,6 +10,7 @@ import numpy as np
 from capture.actions import NAMES
 from curation.audit.data import Report, cause
 from curation.catalogue import CLIP_METRICS
+from curation.convention import dataset as examined
 from curation.geometry import LAGS
 
 AGREEMENT = ("geometry_inlier", "lag_frames", "pose_error_max_m", "pose_error_max_deg")
@@ -23,6 +24,7 @@ def of(report: Report) -> dict:
         "trajectories": len(report.routes),
         "clips": len(clips),
         "kept": sum(clip["keep"] for clip in clips),
+        "convention": examined.of(report.path),
         "agreement": agreement(report),
         "rejected_by": dict(causes(report)),
         "problems": report.problems,
