@@ -19,7 +19,7 @@ import hashlib
 import io
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -43,6 +43,7 @@ from shards.writer import explained, finished
 
 NAME = "manifest.json"
 TABLES = ("index", "shards", "samples")
+_FIELDS = [field.name for field in dataclasses.fields(Sample) if field.name != "parts"]
 _SAYS = {"parts": list(PARTS), "conventions": CONVENTIONS}
 # Columns that schema 1 lacks, and what they were.
 _ADDED = {"samples": ("weight", 1.0), "shards": ("fingerprint", "")}
@@ -65,7 +66,14 @@ def publish(dataset: Path, jobs: Sequence[ShardJob]) -> Path:
     shards = [_require_finished(job, folder) for job in jobs]
     weights = {clip.clip_id: clip.weight for job in jobs for clip in job.clips}
     parent = files.sha256(dataset / "clips.parquet")
-    return write(folder, shards, weights=weights, more={"parent": parent, **_SAYS})
+    samples = [sample for shard in shards for sample in shard.samples]
+    return write(
+        folder,
+        shards,
+        weights=weights,
+        more={"parent": parent, **_SAYS},
+        readme=lambda content: card.card(content, samples),
+    )
 
 
 def write(
@@ -74,14 +82,16 @@ def write(
     *,
     weights: Mapping[str, float] | None = None,
     more: dict,
+    readme: Callable[[dict], str] | None = None,
 ) -> Path:
     """Publish finished shards: tables, card, and last the manifest; then remove older files.
 
     Args:
         folder: Where the tars are.
         shards: All of them.
-        weights: Of the samples by key; 1 by default.
+        weights: Of the samples by key; the table has no such column by default.
         more: Further fields of the manifest.
+        readme: Text of README.md from the manifest's content; no such file by default.
 
     Returns:
         The path of manifest.json.
@@ -90,7 +100,7 @@ def write(
         ShardError: If the disk is full; the old manifest stays.
     """
     with explained("the manifest"):
-        rows = _rows(shards, weights or {})
+        rows = _rows(shards, weights)
         tables = {name: _write_table(folder, name, rows[name]) for name in TABLES}
         manifest = {
             "schema": SCHEMA,
@@ -99,9 +109,9 @@ def write(
             "splits": {split: _totals(shards, split) for split in SPLITS},
             **more,
         }
-        samples = [sample for shard in shards for sample in shard.samples]
-        with files.replacing(folder / card.NAME) as temporary:
-            temporary.write_text(card.card(manifest, samples))
+        if readme is not None:
+            with files.replacing(folder / card.NAME) as temporary:
+                temporary.write_text(readme(manifest))
         files.write_json(folder / NAME, manifest)
     _remove_stale(folder, manifest, shards)
     return folder / NAME
@@ -119,8 +129,21 @@ def load(folder: Path) -> dict:
     path = folder / NAME
     if not path.is_file():
         raise ShardError(f"{path} is not there; run `relickit shard` on this dataset first")
+    return parse(path.read_bytes(), str(path))
+
+
+def parse(content: bytes, path: str) -> dict:
+    """A manifest.json from its bytes.
+
+    Args:
+        content: Of the file.
+        path: Where it is, for messages.
+
+    Raises:
+        ShardError: If it is damaged or of another version.
+    """
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(content)
     except ValueError as error:
         raise ShardError(f"{path} is no JSON ({error}); run `relickit shard` again") from error
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
@@ -140,12 +163,32 @@ def load_table(folder: Path, manifest: dict, name: str) -> pa.Table:
     path = folder / manifest["tables"][name]["file"]
     if not path.is_file():
         raise ShardError(f"{path} is not there; run `relickit shard` again")
-    if files.sha256(path) != manifest["tables"][name]["sha256"]:
+    return parse_table(path.read_bytes(), manifest, name, str(path))
+
+
+def parse_table(
+    content: bytes, manifest: dict, name: str, path: str, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """One of `TABLES` from its bytes.
+
+    Args:
+        content: Of the file.
+        manifest: Names its SHA-256.
+        name: Of the table.
+        path: Where it is, for messages.
+        columns: All by default; strings among them come as dictionaries.
+
+    Raises:
+        ShardError: If they are not the bytes that were written.
+    """
+    if hashlib.sha256(content).hexdigest() != manifest["tables"][name]["sha256"]:
         raise ShardError(f"{path} is damaged (its SHA-256 differs); run `relickit shard` again")
-    table = pq.read_table(path)
-    if manifest["schema"] == 1 and name in _ADDED:
-        column, value = _ADDED[name]
-        table = table.append_column(column, pa.repeat(value, len(table)))
+    file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=list(columns or ()))
+    added, value = _ADDED.get(name, ("", None)) if manifest["schema"] == 1 else ("", None)
+    stored = None if columns is None else [column for column in columns if column != added]
+    table = file.read(stored)
+    if added and (columns is None or added in columns):
+        table = table.append_column(added, pa.repeat(value, len(table)))
     return table
 
 
@@ -161,8 +204,8 @@ def load_shards(folder: Path, manifest: dict) -> list[Shard]:
         where = {name: row[name] for name in ("offset", "size", "crc32")}
         parts[row["key"]].append(Part(name=row["part"], **where))
     for row in tables["samples"].to_pylist():
-        del row["split"], row["weight"]
-        samples[row.pop("shard")].append(Sample(**row, parts=tuple(parts[row["key"]])))
+        known = {field: row[field] for field in _FIELDS}
+        samples[row["shard"]].append(Sample(**known, parts=tuple(parts[row["key"]])))
     shards = []
     for row in tables["shards"].to_pylist():
         name, _ = row.pop("shard"), row.pop("samples")
@@ -184,14 +227,14 @@ def _require_finished(job: ShardJob, folder: Path) -> Shard:
     return shard
 
 
-def _rows(shards: Sequence[Shard], weights: Mapping[str, float]) -> dict[str, list[dict]]:
+def _rows(shards: Sequence[Shard], weights: Mapping[str, float] | None) -> dict[str, list[dict]]:
     """The three tables, sorted by shard and by place in it."""
     samples = [
         {
             "shard": shard.name,
             "split": shard.split,
             **dataclasses.asdict(sample),
-            "weight": weights.get(sample.key, 1.0),
+            **({} if weights is None else {"weight": weights.get(sample.key, 1.0)}),
         }
         for shard in shards
         for sample in shard.samples
