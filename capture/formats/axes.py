@@ -7,6 +7,8 @@ from scipy.spatial.transform import Rotation
 
 # OpenGL's camera looks along -z with y up; the same matrix goes both ways.
 _FLIP_YZ = np.diag([1.0, -1.0, -1.0, 1.0])
+# Numbers with few digits leave a rotation this far from orthonormal; more is another matrix.
+ROUNDED = 1e-3
 
 
 def flip_yz(cam_to_world: np.ndarray) -> np.ndarray:
@@ -20,6 +22,23 @@ def invert(poses: np.ndarray) -> np.ndarray:
     usable = np.asarray(np.isfinite(poses).all((-1, -2)))
     usable[usable] = np.linalg.det(poses[usable]) != 0
     out[usable] = np.linalg.inv(poses[usable])
+    return out
+
+
+def nearest_rigid(poses: np.ndarray) -> np.ndarray:
+    """Matrices [N, 4, 4] with rotations that rounding took off by less than `ROUNDED` put right.
+
+    The nearest rotation in the least-squares sense (by singular values); all others, and those
+    that need nothing, stay as they are.
+    """
+    out = np.array(poses, dtype=np.float64)
+    rotation = out[:, :3, :3]
+    off = np.abs(np.swapaxes(rotation, 1, 2) @ rotation - np.eye(3)).max((1, 2))
+    # Ordered so that NaN counts as another matrix.
+    rounded = (off > 1e-12) & (off < ROUNDED)
+    if rounded.any():
+        u, _, vt = np.linalg.svd(rotation[rounded])
+        rotation[rounded] = u @ vt
     return out
 
 

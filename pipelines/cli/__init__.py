@@ -20,6 +20,7 @@ from pipelines.cli.data import (
     check,
     curate,
     export,
+    import_,
     plan,
     shard,
 )
@@ -49,8 +50,8 @@ def train() -> None:
 
 _STAGES = (stages.teacher, stages.ode, stages.distill, stages.plan, stages.export)
 _VERBS = (
-    demo, serve, doctor, scenes, plan, capture, curate, caption, audit, shard, build, export, check,
-    trajectory, train, sample, evaluate,
+    demo, serve, doctor, scenes, plan, capture, curate, caption, audit, shard, build, export,
+    import_, check, trajectory, train, sample, evaluate,
 )  # fmt: skip
 
 
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         verbs, prog, given = _STAGES, "relickit train", given[1:]
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {function.__name__: function for function in verbs},
+            {function.__name__.rstrip("_"): function for function in verbs},
             prog=prog,
             description="Curate Unreal Engine data and train RELIC on it. Add -v for tracebacks.",
             args=given or ["--help"],

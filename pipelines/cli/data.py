@@ -219,6 +219,50 @@ def export(
     export_clips(dataset, to, out, whole=whole)
 
 
+def import_(
+    path: Positional[Path],
+    /,
+    *,
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    format: str | None = None,
+    scene: str | None = None,
+    scene_per_clip: bool = False,
+    split: Literal["train", "val"] = "train",
+    fps: float | None = None,
+    fov: float | None = None,
+    up: Literal["z", "y", "-y"] | None = None,
+    scale: float = 1.0,
+) -> None:
+    """Turn clips of any format that we read into episodes; the same command again continues.
+
+    The folder is then a dataset to curate, caption, audit, shard and train on.
+
+    Args:
+        path: A file or folder in a format of docs/other-formats.md.
+        out: The dataset's folder; new, or one that was imported before.
+        format: Name of the format; recognised by default.
+        scene: Name of the scene that the clips show; the dataset's name by default.
+        scene_per_clip: Every clip shows a scene of its own.
+        split: Of these scenes.
+        fps: Of a source that tells neither times nor a rate.
+        fov: Horizontal field of view in degrees, of a source without intrinsics.
+        up: The source's axis that points up; by default as its format says, else z.
+        scale: Metres of one unit of the source's positions.
+    """
+    from capture.formats.adopt import Given
+    from pipelines.importing import import_clips
+
+    import_clips(
+        path,
+        out,
+        format=format,
+        scene=scene,
+        scene_per_clip=scene_per_clip,
+        split=split,
+        given=Given(fps=fps, fov_deg=fov, up=up, scale=scale),
+    )
+
+
 def check(folder: Positional[Path], /) -> None:
     """Verify a dataset: schemas, counts, checksums.
 
