@@ -14,8 +14,9 @@ import json
 import os
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 from capture import files
 from capture.episode import Episode
@@ -38,21 +39,50 @@ def write(job: ShardJob, dataset: Path) -> Shard:
         ShardError: If the disk is full, or what was written does not read back.
         ValueError: If an episode is damaged or has changed since the job was planned.
     """
-    folder = dataset / "shards"
+    return write_samples(job, dataset / "shards", _samples(job, dataset))
+
+
+class Job(Protocol):
+    """One shard to be written, of any set; `jobs.ShardJob` is one."""
+
+    @property
+    def name(self) -> str:
+        """The tar's name without its suffix."""
+        ...
+
+    @property
+    def split(self) -> str:
+        """Of `schema.SPLITS`."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what the shard is made from."""
+        ...
+
+
+def write_samples(
+    job: Job, folder: Path, samples: Iterable[tuple[Sample, dict[str, bytes]]]
+) -> Shard:
+    """Write the samples of a job, each with its members by name; if it is finished, none is made.
+
+    Raises:
+        ShardError: If the disk is full, or what was written does not read back.
+    """
     files.sweep(folder)
     done = finished(job, folder)
     if done is not None:
         return done
     with explained(f"shard {job.name}"):
         with files.replacing(folder / f"{job.name}.tar") as temporary:
-            written = _write_tar(temporary, job, dataset)
+            written = _write_tar(temporary, samples)
             files.sync(temporary)
             shard = _read_back(temporary, job, written)
         files.write_json(folder / f"{job.name}.json", dataclasses.asdict(shard))
     return shard
 
 
-def finished(job: ShardJob, folder: Path) -> Shard | None:
+def finished(job: Job, folder: Path) -> Shard | None:
     """The shard of this job if it is there and whole by size, else None."""
     tar, sidecar = folder / f"{job.name}.tar", folder / f"{job.name}.json"
     if not tar.is_file() or not sidecar.is_file():
@@ -83,15 +113,22 @@ def explained(what: str) -> Iterator[None]:
         ) from error
 
 
-def _write_tar(path: Path, job: ShardJob, dataset: Path) -> list[tuple[Sample, dict[str, int]]]:
-    """Every sample with the crc32 of each of its parts, taken before the part was written."""
+def _samples(job: ShardJob, dataset: Path) -> Iterator[tuple[Sample, dict[str, bytes]]]:
+    """The job's clips, cut from their episodes."""
     episodes = {clip.plan_id: episode_sha256(dataset, clip.plan_id) for clip in job.clips}
     if fingerprint(job.clips, episodes) != job.fingerprint:
         raise ShardError(f"shard {job.name}: an episode changed meanwhile; plan the shards again")
+    for clip in job.clips:
+        yield _sample(clip, dataset, job.split, episodes[clip.plan_id])
+
+
+def _write_tar(
+    path: Path, samples: Iterable[tuple[Sample, dict[str, bytes]]]
+) -> list[tuple[Sample, dict[str, int]]]:
+    """Every sample with the crc32 of each of its parts, taken before the part was written."""
     written = []
     with path.open("wb") as file, tarfile.open(fileobj=file, mode="w|") as tar:
-        for clip in job.clips:
-            sample, parts = _sample(clip, dataset, job.split, episodes[clip.plan_id])
+        for sample, parts in samples:
             written.append((sample, {name: zlib.crc32(content) for name, content in parts.items()}))
             for name, content in parts.items():
                 header = tarfile.TarInfo(f"{sample.key}.{name}")
@@ -139,7 +176,7 @@ def _sample(clip: ClipRow, dataset: Path, split: str, mark: str) -> tuple[Sample
     return sample, parts
 
 
-def _read_back(path: Path, job: ShardJob, written: list[tuple[Sample, dict[str, int]]]) -> Shard:
+def _read_back(path: Path, job: Job, written: list[tuple[Sample, dict[str, int]]]) -> Shard:
     """Open the tar again, compare every member with what was meant, and note where it lies."""
     samples = []
     with tarfile.open(path, mode="r:") as tar, path.open("rb") as file:

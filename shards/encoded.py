@@ -1,0 +1,166 @@
+"""Parallel sets of shards: what an encoder made of every clip, under the clips' keys.
+
+shards/<kind>-<hash>/
+  <name>.tar, <name>.json    one for each shard of videos: the same samples in the same order
+  index-, shards-, samples-<hash>.parquet, manifest.json
+
+A sample's members are arrays, `<key>.<name>.npy`. The folder is named by the hash of the encoder,
+and a shard by the hash of what it was made from, so that another encoder, a changed caption or
+another clip makes new files and never touches the videos, or what is still right.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from shards import manifest, writer
+from shards.schema import TAR_SCHEMA, Sample, Shard, ShardError
+
+Kind = Literal["latents", "text"]
+KINDS: tuple[Kind, ...] = ("latents", "text")
+# A name for an encoder: enough digits that two never meet.
+_DIGITS = 8
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Encoder:
+    """What decides the values of a set.
+
+    Attributes:
+        kind: What it makes: "latents" of the frames, or vectors of the caption ("text").
+        config: Everything on which its output depends, for JSON.
+    """
+
+    kind: Kind
+    config: Mapping[str, str | int | float]
+
+    @property
+    def sha256(self) -> str:
+        """Of kind and config."""
+        return _sha256([self.kind, dict(self.config)])
+
+    @property
+    def name(self) -> str:
+        """Of its set's folder."""
+        return f"{self.kind}-{self.sha256[:_DIGITS]}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EncodeJob:
+    """One shard of a set; a `writer.Job`.
+
+    Attributes:
+        split: "train" or "val".
+        name: `<split>-<number>-<first digits of the fingerprint>`.
+        fingerprint: SHA-256 of the encoder and of what is known of the clips.
+        samples: The clips, without parts; for latents without captions, which they do not show.
+    """
+
+    split: str
+    name: str
+    fingerprint: str
+    samples: tuple[Sample, ...]
+
+
+def plan(folder: Path, encoder: Encoder) -> list[EncodeJob]:
+    """One job for each shard of videos.
+
+    Args:
+        folder: The shards folder.
+        encoder: Whose set it will be.
+
+    Raises:
+        ShardError: If the shards are absent or damaged.
+    """
+    jobs = []
+    for shard in manifest.load_shards(folder, manifest.load(folder)):
+        samples = tuple(_source(sample, encoder.kind) for sample in shard.samples)
+        content = [TAR_SCHEMA, encoder.sha256, [dataclasses.asdict(sample) for sample in samples]]
+        mark, numbered = _sha256(content), shard.name.rpartition("-")[0]
+        name = f"{numbered}-{mark[:_DIGITS]}"
+        jobs.append(EncodeJob(split=shard.split, name=name, fingerprint=mark, samples=samples))
+    return jobs
+
+
+def write(job: EncodeJob, folder: Path, encode: Callable[[Sample], Arrays]) -> Shard:
+    """Write one shard of a set; if it is finished, nothing is encoded. See `writer.write`.
+
+    Args:
+        job: From `plan`.
+        folder: The set's folder.
+        encode: A sample's arrays by name.
+
+    Raises:
+        ShardError: If the disk is full, what was written does not read back, or an array is not
+            finite.
+    """
+    return writer.write_samples(job, folder, _samples(job, encode))
+
+
+def publish(folder: Path, encoder: Encoder, jobs: Sequence[EncodeJob]) -> Path | None:
+    """Make the shards of `jobs` the set; nothing if some are not finished yet.
+
+    Any number of processes may call it at once.
+
+    Args:
+        folder: The shards folder.
+        encoder: Whose set it is.
+        jobs: All of `plan`.
+
+    Returns:
+        The path of the set's manifest.json.
+    """
+    mine = folder / encoder.name
+    shards = [writer.finished(job, mine) for job in jobs]
+    whole = [shard for shard in shards if shard is not None]
+    if len(whole) < len(jobs):
+        return None
+    says = {"kind": encoder.kind, "sha256": encoder.sha256, "config": dict(encoder.config)}
+    parent = manifest.load(folder)["manifest_sha"]
+    return manifest.write(mine, whole, more={"parent": parent, "encoder": says})
+
+
+def found(folder: Path, kind: Kind) -> Iterator[tuple[str, dict]]:
+    """The published sets of a kind: each one's name and its encoder's config."""
+    for path in sorted(folder.glob(f"{kind}-*/{manifest.NAME}")):
+        yield path.parent.name, manifest.load(path.parent)["encoder"]["config"]
+
+
+def _source(sample: Sample, kind: Kind) -> Sample:
+    caption = sample.caption if kind == "text" else ""
+    return dataclasses.replace(sample, caption=caption, parts=())
+
+
+def _samples(
+    job: EncodeJob, encode: Callable[[Sample], Arrays]
+) -> Iterator[tuple[Sample, dict[str, bytes]]]:
+    for sample in job.samples:
+        arrays = encode(sample)
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise ShardError(
+                    f"sample {sample.key}: {name} has values that are not finite; the encoder "
+                    "overflows, or its weights are damaged"
+                )
+        yield sample, {f"{name}.npy": _npy(arrays[name]) for name in sorted(arrays)}
+
+
+def _npy(array: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    np.lib.format.write_array(out, np.ascontiguousarray(array), allow_pickle=False)
+    return out.getvalue()
+
+
+def _sha256(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
