@@ -1,0 +1,246 @@
+"""Where remote bytes come from: object stores through pyarrow, web servers through `requests`."""
+
+from __future__ import annotations
+
+import os
+import threading
+import urllib.parse
+from collections import OrderedDict
+from typing import Any, Protocol
+
+from shards.schema import ShardError
+
+_MAX_OPEN = 64
+_ATTEMPTS = 4
+_CONNECT_S, _ANSWER_S = 10.0, 60.0
+_S3_OPTIONS = ("region", "endpoint_override", "scheme", "anonymous")
+_DENIED = ("ACCESS_DENIED", "INVALID_ACCESS_KEY", "SIGNATURE_DOES_NOT_MATCH", "HTTP status 403")
+
+
+class Source(Protocol):
+    """Files under an address; safe in threads, after a fork, and pickled."""
+
+    @property
+    def location(self) -> str:
+        """The address, without what only says how to reach it."""
+        ...
+
+    def read(self, name: str, offset: int, size: int) -> bytes | None:
+        """A range of a file, shorter where it ends; None if the file is absent.
+
+        Raises:
+            ShardError: If it is refused, or nobody answers.
+        """
+        ...
+
+    def whole(self, name: str) -> bytes | None:
+        """A file; None if it is absent.
+
+        Raises:
+            ShardError: If it is refused, or nobody answers.
+        """
+        ...
+
+
+class _PerProcess:
+    """What a process opened for itself: connections survive neither a fork nor pickling."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._owner, self._client = -1, None
+
+    def __getstate__(self) -> dict:
+        kept = {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
+        return kept
+
+    def __setstate__(self, state: dict) -> None:
+        _PerProcess.__init__(self)
+        self.__dict__.update(state)
+
+    def client(self) -> Any:
+        """This process' client."""
+        if self._owner != os.getpid():
+            self._lock = threading.Lock()  # a fork may have copied a locked one
+            self._client, self._owner = self._connect(), os.getpid()
+        return self._client
+
+    def _connect(self) -> Any:
+        raise NotImplementedError
+
+
+class WebServer(_PerProcess):
+    """A folder on a web server; proxies and .netrc as `requests` knows them.
+
+    Args:
+        location: Its address, http:// or https://; a query, such as a signature, is sent along.
+    """
+
+    def __init__(self, location: str):
+        super().__init__()
+        address, _, self.query = location.partition("?")
+        self.location = address.rstrip("/")
+
+    def read(self, name: str, offset: int, size: int) -> bytes | None:
+        """A range of a file; see `Source`."""
+        return self._get(name, {"Range": f"bytes={offset}-{offset + size - 1}"})
+
+    def whole(self, name: str) -> bytes | None:
+        """A file; see `Source`."""
+        return self._get(name, {})
+
+    def _connect(self) -> Any:
+        import requests
+        from requests.adapters import HTTPAdapter
+        from urllib3.util import Retry
+
+        retry = Retry(
+            total=_ATTEMPTS - 1,
+            backoff_factor=0.5,
+            status_forcelist=(429, 500, 502, 503, 504),
+            raise_on_status=False,
+        )
+        session = requests.Session()
+        # Ranges are of the bytes that are stored, not of what is sent compressed.
+        session.headers["Accept-Encoding"] = "identity"
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=retry))
+        return session
+
+    def _get(self, name: str, headers: dict[str, str]) -> bytes | None:
+        import requests
+
+        url = f"{self.location}/{urllib.parse.quote(name)}"
+        try:
+            with self.client().get(
+                url,
+                params=self.query or None,
+                headers=headers,
+                stream=True,
+                timeout=(_CONNECT_S, _ANSWER_S),
+            ) as answer:
+                return _content(answer, url, bool(headers))
+        except requests.RequestException as error:
+            raise _no_answer(url, error) from error
+
+
+def _content(answer: Any, url: str, is_range: bool) -> bytes | None:
+    """The body of an answer, if it is the one that was asked for."""
+    if answer.status_code in (404, 410):
+        return None
+    if answer.status_code == 416:  # the file ends before the range begins
+        return b""
+    if answer.status_code in (401, 403):
+        raise _denied(url, f"status {answer.status_code}")
+    if answer.status_code != (206 if is_range else 200):
+        why = (
+            "it sends whole files only, but single samples are read, so use a server that honours "
+            "Range (nginx does) or copy the shards"
+            if answer.status_code == 200
+            else "look at the server"
+        )
+        raise ShardError(f"{url} answered with status {answer.status_code}: {why}")
+    return answer.content
+
+
+class ObjectStore(_PerProcess):
+    """A folder in a store that `pyarrow.fs` opens.
+
+    Args:
+        location: Its address, such as s3://bucket/demo?region=eu-west-1.
+
+    Raises:
+        ValueError: If pyarrow knows no such store.
+    """
+
+    def __init__(self, location: str):
+        super().__init__()
+        self.address = location
+        self.location = location.partition("?")[0].rstrip("/")
+        self._connect()  # says so now if there is no such store
+
+    def read(self, name: str, offset: int, size: int) -> bytes | None:
+        """A range of a file; see `Source`."""
+        try:
+            file = self._file(name)
+            return None if file is None else file.read_at(size, offset)
+        except OSError as error:
+            raise _explained(f"{self.location}/{name}", error) from error
+
+    def whole(self, name: str) -> bytes | None:
+        """A file; see `Source`."""
+        try:
+            file = self._file(name)
+            return None if file is None else file.read_at(file.size(), 0)
+        except OSError as error:
+            raise _explained(f"{self.location}/{name}", error) from error
+
+    def _connect(self) -> Any:
+        import pyarrow as pa
+        from pyarrow import fs
+
+        try:
+            if self.address.startswith("s3://"):
+                filesystem, path = _s3(self.address)
+            else:
+                filesystem, path = fs.FileSystem.from_uri(self.address)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+            raise ValueError(
+                f"nothing reads {self.address} ({error}); give a folder, or an address that begins "
+                "with s3://, gs://, http:// or https://"
+            ) from error
+        return filesystem, path.rstrip("/"), OrderedDict()
+
+    def _file(self, name: str) -> Any:
+        """An open file; those that were used last stay open, which spares a request each."""
+        filesystem, path, opened = self.client()
+        with self._lock:
+            file = opened.pop(name, None)
+        if file is None:
+            try:
+                file = filesystem.open_input_file(f"{path}/{name}")
+            except FileNotFoundError:
+                return None
+        with self._lock:
+            opened[name] = file
+            while len(opened) > _MAX_OPEN:
+                opened.popitem(last=False)
+        return file
+
+
+def _s3(address: str) -> tuple[Any, str]:
+    """The filesystem of an s3:// address and the path in it, with limits to its patience."""
+    from pyarrow import fs
+
+    parts = urllib.parse.urlsplit(address)
+    options = dict(urllib.parse.parse_qsl(parts.query))
+    if unknown := sorted(set(options) - set(_S3_OPTIONS)):
+        raise ValueError(f"unknown option {unknown[0]}; there are {', '.join(_S3_OPTIONS)}")
+    filesystem = fs.S3FileSystem(
+        **{
+            name: value == "true" if name == "anonymous" else value
+            for name, value in options.items()
+        },
+        connect_timeout=_CONNECT_S,
+        request_timeout=_ANSWER_S,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
+    )
+    return filesystem, parts.netloc + parts.path
+
+
+def _explained(path: str, error: OSError) -> ShardError:
+    text = str(error)
+    return _denied(path, text) if any(d in text for d in _DENIED) else _no_answer(path, error)
+
+
+def _denied(path: str, why: str) -> ShardError:
+    return ShardError(
+        f"{path} is refused ({why}); set the credentials that may read it, for s3 as the "
+        "environment variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or with `aws configure`"
+    )
+
+
+def _no_answer(path: str, error: Exception) -> ShardError:
+    return ShardError(
+        f"{path} could not be read in {_ATTEMPTS} attempts ({error}); check the address and the "
+        "network, and run again: what was read is kept"
+    )
