@@ -77,6 +77,7 @@ def train(
         student: Run whose weights the student starts from.
         log_with: Trackers by Accelerate's names.
     """
+    from shards.reader import ShardDataset
     from training import recipes
     from training.stages import distill, ode
     from training.stages import teacher as teachers
@@ -86,21 +87,21 @@ def train(
     if kind is None:
         raise ValueError(f"the recipe {recipe!r} has no stage {stage!r}; add its key to it")
     total = min(steps or kind.steps, kind.steps)
+    clips, held_out = (ShardDataset(data, split) for split in ("train", "val"))
     with contextlib.closing(_Bars()) as bars:
 
         def show(row: dict[str, Any]) -> None:
             bars.update("Train", total, row["step"], f"loss {row['loss']:.4f}")
 
+        more = {"held_out": held_out, "steps": steps, "log_with": log_with, "progress": show}
         if stage == "teacher":
-            teachers.train(wanted, data, run, steps=steps, log_with=log_with, progress=show)
+            teachers.train(clips, wanted, run, **more)
         else:
             assert teacher is not None
-            origin = {"teacher": teacher, "student": student}
-            more = {"steps": steps, "log_with": log_with, "progress": show}
             if stage == "ode":
                 more["preparing"] = lambda done, count: bars.update("Paths", count, done)
             train_student = ode.train if stage == "ode" else distill.train
-            train_student(wanted, data, run, **origin, **more)
+            train_student(clips, wanted, run, teacher=teacher, student=student, **more)
     say(f"Train: {total} steps of {stage} in {run}")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +18,10 @@ from capture.actions import Actions
 from training import data, flow, noise, warp
 from training.autoencoder import Codec, open_codec
 from training.data import Signals
+from training.dmd import ModelScore
 from training.model.wan import WorldModel
+from training.noise import Draw
+from training.recipes import Recipe
 from training.rollout import Student, stream
 from training.run import CAUSAL, RunConfig, averaged_weights, restored
 
@@ -76,12 +81,11 @@ class Sampler:
             uint8 [B, T, H, W, 3]; frame 0 is `first_frame`.
         """
         device = next(self.model.parameters()).device
-        shown, signals = torch.from_numpy(first_frame.copy()).to(device), signals.to(device)
-        first = self.codec.encode(shown[:, None])
-        views = warp.latents(self.codec, shown, signals, self.config.recipe.flow.warp_depths_m)
+        shown = torch.from_numpy(first_frame.copy()).to(device)
+        begun = begin(self.model, self.codec, self.config.recipe, shown, signals.to(device))
         draw = noise.generator(seed, 0, 0, device)
-        make = self._stream if self.causal else self._whole
-        frames = self.codec.decode(make(first, signals, views, draw, steps)).cpu().numpy()
+        made = (self._stream if self.causal else self._whole)(begun, draw, steps)
+        frames = self.codec.decode(made).cpu().numpy()
         return np.concatenate([first_frame[:, None], frames[:, 1:]], axis=1)
 
     def describe(self, cam_to_world: np.ndarray, caption: str) -> Signals:
@@ -89,43 +93,58 @@ class Sampler:
         camera = self.config.intrinsics
         return data.describe(cam_to_world, camera, caption, recipe=self.config.recipe)
 
-    def _whole(
-        self,
-        first: torch.Tensor,
-        signals: Signals,
-        views: torch.Tensor | None,
-        draw: torch.Generator,
-        steps: int | None,
-    ) -> torch.Tensor:
+    def _whole(self, begun: Student, draw: torch.Generator, steps: int | None) -> torch.Tensor:
         config = self.config.recipe.flow
-        shape = (*first.shape[:2], signals.actions.shape[1], *first.shape[3:])
+        sigmas = flow.levels(steps or config.sampler_steps, config.shift)
+        return deque(path(begun, sigmas, draw), maxlen=1).pop()
 
-        def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-            output = self.model(x, sigma.expand(len(x)), signals)
-            return flow.to_x0(output, x, sigma, config.prediction, views)
+    def _stream(self, begun: Student, draw: torch.Generator, steps: int | None) -> torch.Tensor:
+        levels = len(begun.config.levels)
+        exit_step = min(steps or levels, levels) - 1
+        return torch.cat([r.x0 for r in stream(begun, draw, exit_step=exit_step)], dim=2)
 
-        sigmas = flow.levels(steps or config.sampler_steps, config.shift).to(first.device)
-        return flow.euler(denoise, noise.normal(first, shape, draw), sigmas, first)
 
-    def _stream(
-        self,
-        first: torch.Tensor,
-        signals: Signals,
-        views: torch.Tensor | None,
-        draw: torch.Generator,
-        steps: int | None,
-    ) -> torch.Tensor:
-        recipe = self.config.recipe
-        student = Student(
-            model=self.model,
-            signals=signals,
-            first=first,
-            config=recipe.rollout,
-            prediction=recipe.flow.prediction,
-            views=views,
-        )
-        exit_step = min(steps or len(recipe.rollout.levels), len(recipe.rollout.levels)) - 1
-        return torch.cat([r.x0 for r in stream(student, draw, exit_step=exit_step)], dim=2)
+def begin(
+    model: Any, codec: Codec, recipe: Recipe, shown: torch.Tensor, signals: Signals
+) -> Student:
+    """A model, teacher or student, that has seen first frames and knows the paths.
+
+    Args:
+        model: A `WorldModel`, or what wraps one.
+        codec: On the model's device, as all that follows.
+        recipe: Gives rollout and prediction.
+        shown: The first frames, uint8 [B, H, W, 3].
+        signals: Of the whole videos.
+    """
+    return Student(
+        model=model,
+        signals=signals,
+        first=codec.encode(shown[:, None]),
+        config=recipe.rollout,
+        prediction=recipe.flow.prediction,
+        views=warp.latents(codec, shown, signals, recipe.flow.warp_depths_m),
+    )
+
+
+def score(model: Any, begun: Student, guidance: float = 0.0) -> ModelScore:
+    """A bidirectional model as the judge of whole videos of which `begin` was told."""
+    return ModelScore(
+        model=model,
+        signals=begun.signals,
+        prediction=begun.prediction,
+        views=begun.views,
+        guidance=guidance,
+    )
+
+
+def path(
+    begun: Student, sigmas: torch.Tensor, draw: Draw, guidance: float = 0.0
+) -> Iterator[torch.Tensor]:
+    """A bidirectional model's way from noise to whole videos; see `flow.path`."""
+    expect, first = score(begun.model, begun, guidance), begun.first
+    shape = (*first.shape[:2], begun.signals.actions.shape[1], *first.shape[3:])
+    start = noise.normal(first, shape, draw)
+    return flow.path(lambda x, s: expect(x, s.expand(len(x))), start, sigmas.to(first), first)
 
 
 def sample(

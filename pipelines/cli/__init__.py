@@ -45,10 +45,12 @@ def demo(*, out: Path = Path("."), engine: Engine = "embedded:2") -> None:
 
 
 def train() -> None:
-    """Train a model: teacher, ode, distill; plan what that costs; export the model."""
+    """Train a model: teacher, ode, distill; plan what that costs; recipe; export the model."""
 
 
-_STAGES = (stages.teacher, stages.ode, stages.distill, stages.plan, stages.export)
+_STAGES = (
+    stages.teacher, stages.ode, stages.distill, stages.plan, stages.recipe, stages.export,
+)  # fmt: skip
 _VERBS = (
     demo, serve, doctor, scenes, plan, capture, curate, caption, audit, shard, build, export,
     import_, check, trajectory, train, sample, evaluate,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from tyro.conf import Positional
+from tyro.conf import OmitArgPrefixes, Positional
 
 from capture import config
 from pipelines.console import say
@@ -18,90 +19,77 @@ _Recipe = Annotated[
         help="name of a training recipe (tiny, small, 1.3b, 14b), or the path of a .json file"
     ),
 ]
-_Trackers = Annotated[
-    tuple[str, ...],
-    tyro.conf.arg(help="trackers beside metrics.jsonl, by Accelerate's names; none for none"),
-]
 
 
-def teacher(
-    recipe: Positional[_Recipe],
-    /,
-    *,
-    data: Path | None = None,
-    run: Path | None = None,
-    steps: int | None = None,
-    log_with: _Trackers = ("tensorboard",),
-    dry_run: bool = False,
-) -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Training:
+    """What every stage is given.
+
+    Attributes:
+        data: A dataset with shards.
+        run: Folder of the run.
+        steps: Stop after this many steps; the recipe's length by default.
+        log_with: Trackers beside metrics.jsonl, by Accelerate's names; none for none.
+    """
+
+    data: Path
+    run: Path
+    steps: int | None = None
+    log_with: tuple[str, ...] = ("tensorboard",)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudentTraining(Training):
+    """What the stages of a student are given.
+
+    Attributes:
+        teacher: Run of the teacher.
+        student: Run of the student to start from, such as one of ode; the teacher by default.
+    """
+
+    teacher: Path
+    student: Path | None = None
+
+
+def teacher(recipe: Positional[_Recipe], /, training: OmitArgPrefixes[Training]) -> None:
     """Train the bidirectional teacher; the same command again continues.
 
     Args:
         recipe: What to train.
-        data: A dataset with shards.
-        run: Folder of the run.
-        steps: Stop after this many steps; the recipe's length by default.
-        log_with: Trackers.
-        dry_run: Print the resolved recipe and stop: the beginning of a recipe of your own.
+        training: On what, where to, how long.
     """
-    if dry_run:
-        from training.recipes import find
-
-        say(json.dumps(config.to_json(find(recipe)), indent=1))
-        return
-    if data is None or run is None:
-        raise ValueError("training needs --data DATASET and --run FOLDER")
-    _train("teacher", recipe, data, run, steps, None, None, log_with)
+    _train("teacher", recipe, training)
 
 
-def ode(
-    recipe: Positional[_Recipe],
-    /,
-    *,
-    data: Path,
-    run: Path,
-    teacher: Path,
-    student: Path | None = None,
-    steps: int | None = None,
-    log_with: _Trackers = ("tensorboard",),
-) -> None:
+def ode(recipe: Positional[_Recipe], /, training: OmitArgPrefixes[StudentTraining]) -> None:
     """Initialise the causal student from a teacher; the same command again continues.
 
     Args:
         recipe: The teacher's.
-        data: A dataset with shards.
-        run: Folder of the run.
-        teacher: Run of the teacher.
-        student: Run of the student to start from; the teacher by default.
-        steps: Stop after this many steps; the recipe's length by default.
-        log_with: Trackers.
+        training: On what, where to, how long, and from which weights.
     """
-    _train("ode", recipe, data, run, steps, teacher, student, log_with)
+    _train("ode", recipe, training)
 
 
-def distill(
-    recipe: Positional[_Recipe],
-    /,
-    *,
-    data: Path,
-    run: Path,
-    teacher: Path,
-    student: Path | None = None,
-    steps: int | None = None,
-    log_with: _Trackers = ("tensorboard",),
-) -> None:
+def distill(recipe: Positional[_Recipe], /, training: OmitArgPrefixes[StudentTraining]) -> None:
     """Distil the teacher into the student by self-forcing; the same command again continues.
 
     Args:
         recipe: The teacher's.
-        data: A dataset with shards.
-        run: Folder of the run.
-        teacher: Run of the teacher.
-        student: Run of the student to start from, such as one of ode; the teacher by default.
-        steps: Stop after this many steps; the recipe's length by default.
-        log_with: Trackers.
+        training: On what, where to, how long, and from which weights.
     """
-    _train("distill", recipe, data, run, steps, teacher, student, log_with)
+    _train("distill", recipe, training)
+
+
+def recipe(name: Positional[_Recipe], /) -> None:
+    """Print a recipe whole, as JSON: the beginning of one of your own.
+
+    Args:
+        name: Of the recipe.
+    """
+    from training.recipes import find
+
+    say(json.dumps(config.to_json(find(name)), indent=1))
 
 
 def plan(
@@ -143,17 +131,11 @@ def export(
     say(f"Model: {out}")
 
 
-def _train(
-    stage: str,
-    recipe: str,
-    data: Path,
-    run: Path,
-    steps: int | None,
-    teacher: Path | None,
-    student: Path | None,
-    log_with: tuple[str, ...],
-) -> None:
+def _train(stage: str, recipe: str, options: Training) -> None:
     from pipelines.launch import train
 
-    trackers = () if log_with == ("none",) else log_with
-    train(stage, recipe, data, run, steps, teacher=teacher, student=student, log_with=trackers)
+    trackers = () if options.log_with == ("none",) else options.log_with
+    origin = {}
+    if isinstance(options, StudentTraining):
+        origin = {"teacher": options.teacher, "student": options.student}
+    train(stage, recipe, options.data, options.run, options.steps, log_with=trackers, **origin)

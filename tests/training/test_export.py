@@ -18,7 +18,7 @@ from training.state import load_weights
 
 @pytest.fixture
 def run(clips, recipe, tmp_path):
-    teacher.train_on(clips, recipe, tmp_path / "run", steps=2)
+    teacher.train(clips, recipe, tmp_path / "run", steps=2)
     return tmp_path / "run"
 
 
@@ -43,7 +43,7 @@ def test_training_goes_on_from_an_export_with_adapters(run, clips, recipe, tmp_p
         model=dataclasses.replace(recipe.model, pretrained=str(tmp_path / "out")),
         lora=LoraConfig(rank=2, alpha=2),
     )
-    teacher.train_on(clips, again, tmp_path / "lora", steps=2)
+    teacher.train(clips, again, tmp_path / "lora", steps=2)
     assert RunConfig.load(tmp_path / "lora").recipe.lora == again.lora
     export(tmp_path / "lora", tmp_path / "merged")
     model = WorldModel(recipe.model, recipe.codec.channels, recipe.flow)

@@ -65,14 +65,14 @@ def recipe(recipe) -> Recipe:
 def teacher_run(clips, recipe, tmp_path_factory) -> Path:
     """A teacher, read only."""
     run = tmp_path_factory.mktemp("origin") / "teacher"
-    teacher.train_on(clips, recipe, run)
+    teacher.train(clips, recipe, run)
     return run
 
 
 @pytest.mark.parametrize("stage", [ode, distill])
 def test_a_stage_that_died_at_any_step_goes_on_bitwise(clips, recipe, teacher_run, tmp_path, stage):
     def train(run: Path, **options) -> None:
-        stage.train_on(clips, recipe, run, teacher=teacher_run, **options)
+        stage.train(clips, recipe, run, teacher=teacher_run, **options)
 
     whole = tmp_path / "whole"
     train(whole)
@@ -91,7 +91,7 @@ def test_a_stage_that_died_at_any_step_goes_on_bitwise(clips, recipe, teacher_ru
 
 def test_paths_are_made_item_by_item_and_again_the_same(clips, recipe, teacher_run, tmp_path):
     def train(run: Path, **options) -> None:
-        ode.train_on(clips, recipe, run, teacher=teacher_run, **options)
+        ode.train(clips, recipe, run, teacher=teacher_run, **options)
 
     seen = []
 
@@ -116,7 +116,7 @@ def test_a_path_starts_in_noise_and_ends_where_the_sampler_does(
 ):
     """States at the student's levels; straight between two of the sampler's."""
     run = tmp_path / "ode"
-    ode.train_on(clips, recipe, run, teacher=teacher_run)
+    ode.train(clips, recipe, run, teacher=teacher_run)
     states = pairs.load(run / "pairs", [1])
     assert states.shape[0] == len(recipe.rollout.levels) + 1
     assert torch.equal(states[:, :, :, :1], states[:1, :, :, :1].expand(3, -1, -1, -1, -1, -1))
@@ -154,7 +154,7 @@ def test_every_initialisation_learns_and_its_student_streams(
         run = tmp_path / name
         config = dataclasses.replace(recipe.ode, init=init, steps=6, guidance=0.5)
         changed = dataclasses.replace(recipe, ode=config)
-        ode.train_on(clips, changed, run, teacher=origin)
+        ode.train(clips, changed, run, teacher=origin)
         return run
 
     origin = train("causal", "tf", teacher_run) if init == "ode_causal" else teacher_run
@@ -282,7 +282,7 @@ def turn_of(stage: Distill, step: int) -> Turn:
 def test_turns_exits_and_lengths(clips, recipe, teacher_run, tmp_path):
     run = tmp_path / "distill"
     recipe = dataclasses.replace(recipe, sample_every=2)
-    distill.train_on(clips, recipe, run, teacher=teacher_run)
+    distill.train(clips, recipe, run, teacher=teacher_run)
     assert len(list((run / "samples").glob("step-*.mp4"))) == 2
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["turn"] for line in lines] == ["critic", "model", "critic", "model"]
@@ -339,7 +339,7 @@ def test_a_students_step_needs_one_blocks_memory_however_long_the_video(
 def test_teachers_of_the_phases_are_used(clips, recipe, tmp_path):
     curriculum = (Phase(num_frames=5, steps=1),)
     recipe = dataclasses.replace(recipe, curriculum=curriculum)
-    teacher.train_on(clips, recipe, tmp_path / "teacher")
+    teacher.train(clips, recipe, tmp_path / "teacher")
     kept = load_file(tmp_path / "teacher" / "phases" / "0005.safetensors")
     last = load_file(averaged_weights(tmp_path / "teacher"))
     stage = distillation(clips, recipe, tmp_path / "teacher", tmp_path / "run")
@@ -370,7 +370,7 @@ def test_wrong_origins_are_refused(clips, recipe, teacher_run, tmp_path, what, m
     elif what == "another model":
         changed = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, layers=1))
     elif what == "causal teacher":
-        ode.train_on(clips, recipe, tmp_path / "student", teacher=teacher_run)
+        ode.train(clips, recipe, tmp_path / "student", teacher=teacher_run)
         options = {"teacher": tmp_path / "student"}
     elif what == "bidirectional for causal":
         changed = causal
@@ -379,12 +379,12 @@ def test_wrong_origins_are_refused(clips, recipe, teacher_run, tmp_path, what, m
     elif what == "no such stage":
         changed = dataclasses.replace(recipe, ode=None)
     else:
-        ode.train_on(clips, recipe, run, teacher=teacher_run, steps=1)
+        ode.train(clips, recipe, run, teacher=teacher_run, steps=1)
         other = tmp_path / "other"
-        teacher.train_on(clips, dataclasses.replace(recipe, seed=1), other)
+        teacher.train(clips, dataclasses.replace(recipe, seed=1), other)
         options = {"teacher": other}
     with pytest.raises(ValueError, match=message):
-        ode.train_on(clips, changed, run, **options)
+        ode.train(clips, changed, run, **options)
 
 
 CURVES = {
@@ -396,8 +396,8 @@ CURVES = {
 
 def test_seeded_loss_curves(clips, recipe, teacher_run, tmp_path):
     """What every stage's loss was when it was last looked at (verification list, 18)."""
-    ode.train_on(clips, recipe, tmp_path / "ode", teacher=teacher_run)
-    distill.train_on(
+    ode.train(clips, recipe, tmp_path / "ode", teacher=teacher_run)
+    distill.train(
         clips, recipe, tmp_path / "distill", teacher=teacher_run, student=tmp_path / "ode"
     )
     found = {
@@ -410,13 +410,13 @@ def test_seeded_loss_curves(clips, recipe, teacher_run, tmp_path):
 
 
 def test_a_run_goes_on_with_what_changes_no_result(clips, recipe, tmp_path):
-    teacher.train_on(clips, recipe, tmp_path, steps=1)
+    teacher.train(clips, recipe, tmp_path, steps=1)
     changed = dataclasses.replace(
         recipe,
         checkpoint_every=3,
         parallel=dataclasses.replace(recipe.parallel, checkpointing=True),
     )
-    teacher.train_on(clips, changed, tmp_path, steps=2)
+    teacher.train(clips, changed, tmp_path, steps=2)
     assert len(losses(tmp_path)) == 2
     with pytest.raises(ValueError, match=r"started with recipe.batch = 2"):
-        teacher.train_on(clips, dataclasses.replace(recipe, batch=4), tmp_path)
+        teacher.train(clips, dataclasses.replace(recipe, batch=4), tmp_path)

@@ -39,7 +39,7 @@ def assert_same_run(a: Path, b: Path) -> None:
 @pytest.fixture
 def whole(clips, recipe, tmp_path) -> Path:
     """An uninterrupted run."""
-    teacher.train_on(clips, recipe, tmp_path / "whole")
+    teacher.train(clips, recipe, tmp_path / "whole")
     return tmp_path / "whole"
 
 
@@ -52,8 +52,8 @@ def test_the_log_has_one_object_a_step(whole, recipe):
 
 def test_stopping_and_going_on_is_bitwise_the_same(whole, clips, recipe, tmp_path):
     run = tmp_path / "cut"
-    teacher.train_on(clips, recipe, run, steps=3)
-    teacher.train_on(clips, recipe, run)
+    teacher.train(clips, recipe, run, steps=3)
+    teacher.train(clips, recipe, run)
     assert_same_run(whole, run)
 
 
@@ -66,42 +66,42 @@ def test_a_death_between_checkpoints_leaves_no_trace(whole, clips, recipe, tmp_p
             raise Killed
 
     with pytest.raises(Killed):
-        teacher.train_on(clips, recipe, run, progress=die)
+        teacher.train(clips, recipe, run, progress=die)
     with (run / "metrics.jsonl").open("ab") as file:
         file.write(b'{"step": 99, "lo')
-    teacher.train_on(clips, recipe, run)
+    teacher.train(clips, recipe, run)
     assert_same_run(whole, run)
 
 
 def test_a_finished_run_is_left_alone(whole, clips, recipe):
     before = (whole / "metrics.jsonl").stat().st_mtime_ns
-    teacher.train_on(clips, recipe, whole, progress=lambda _: pytest.fail("it trained again"))
+    teacher.train(clips, recipe, whole, progress=lambda _: pytest.fail("it trained again"))
     assert (whole / "metrics.jsonl").stat().st_mtime_ns == before
 
 
 def test_a_changed_recipe_is_refused(whole, clips, recipe):
     changed = dataclasses.replace(recipe, optim=dataclasses.replace(recipe.optim, lr=1.0))
     with pytest.raises(ValueError, match=r"recipe.optim.lr = 0.004, now it is 1.0"):
-        teacher.train_on(clips, changed, whole)
+        teacher.train(clips, changed, whole)
 
 
 def test_other_data_are_refused(whole, other_clips, recipe):
     with pytest.raises(ValueError, match="manifest_sha"):
-        teacher.train_on(other_clips, recipe, whole)
+        teacher.train(other_clips, recipe, whole)
 
 
 def test_a_log_behind_its_checkpoint_is_an_error(clips, recipe, tmp_path):
-    teacher.train_on(clips, recipe, tmp_path, steps=4)
+    teacher.train(clips, recipe, tmp_path, steps=4)
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n')
     with pytest.raises(ValueError, match="checkpoint is at step 4"):
-        teacher.train_on(clips, recipe, tmp_path)
+        teacher.train(clips, recipe, tmp_path)
 
 
 def test_training_reduces_the_loss(clips, recipe, tmp_path):
     flow = dataclasses.replace(recipe.flow, prediction="v", warp_depths_m=())
     recipe = dataclasses.replace(recipe, flow=flow, steps=40, checkpoint_every=40)
     losses = []
-    teacher.train_on(clips, recipe, tmp_path, progress=lambda row: losses.append(row["loss"]))
+    teacher.train(clips, recipe, tmp_path, progress=lambda row: losses.append(row["loss"]))
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
 
 

@@ -55,7 +55,7 @@ def on_wan(recipe: Recipe, wan: Path) -> Recipe:
 
 def test_a_teacher_starts_from_wan_and_samples(clips, recipe, wan, tmp_path):
     recipe = on_wan(recipe, wan)
-    teacher.train_on(clips, recipe, tmp_path / "run", steps=2)
+    teacher.train(clips, recipe, tmp_path / "run", steps=2)
     sampler = Sampler.load(tmp_path / "run")
     assert isinstance(sampler.codec, WanCodec)
     base = WorldModel(recipe.model, 4, recipe.flow)

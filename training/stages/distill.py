@@ -12,10 +12,8 @@ from pathlib import Path
 
 import torch
 
-from shards.reader import ShardDataset
-from training import dmd, loop, noise, replay, validation, warp
+from training import dmd, loop, noise, replay, sample, validation
 from training.data import Batch, Clips
-from training.dmd import ModelScore
 from training.loop import MAIN, Learner, Stage, Turn
 from training.metrics import Tally
 from training.noise import Purpose
@@ -23,7 +21,6 @@ from training.parallel.world import World
 from training.recipes import Recipe
 from training.rollout import Rollout, Student, rollout
 from training.run import CAUSAL, step_flops
-from training.sample import Sampler
 from training.stages.config import DistillConfig, phase_at
 from training.stages.student import Origin, begin
 
@@ -31,46 +28,6 @@ CRITIC = "critic"
 
 
 def train(
-    recipe: Recipe,
-    data: Path,
-    run: Path,
-    *,
-    teacher: Path,
-    student: Path | None = None,
-    steps: int | None = None,
-    log_with: Sequence[str] = (),
-    progress: loop.Progress | None = None,
-) -> None:
-    """Distil, or go on distilling, a recipe's student.
-
-    Args:
-        recipe: What to train.
-        data: The dataset's folder, with its shards; gives first frames, paths and captions.
-        run: The run folder.
-        teacher: The run of the bidirectional teacher: the real score.
-        student: The run of the initialised student; the teacher's weights by default.
-        steps: Stop here instead of at the recipe's end; running again goes on.
-        log_with: See `loop.start`.
-        progress: Called after every step.
-
-    Raises:
-        ValueError: If the run belongs to something else; see also `loop.fit`.
-    """
-    clips, held_out = (ShardDataset(data, split) for split in ("train", "val"))
-    train_on(
-        clips,
-        recipe,
-        run,
-        teacher=teacher,
-        student=student,
-        held_out=held_out,
-        steps=steps,
-        log_with=log_with,
-        progress=progress,
-    )
-
-
-def train_on(
     clips: Clips,
     recipe: Recipe,
     run: Path,
@@ -82,7 +39,22 @@ def train_on(
     log_with: Sequence[str] = (),
     progress: loop.Progress | None = None,
 ) -> None:
-    """The same on any source of clips; `held_out` is for validation videos."""
+    """Distil, or go on distilling, a recipe's student.
+
+    Args:
+        clips: The training clips; they give first frames, paths and captions.
+        recipe: What to train.
+        run: The run folder.
+        teacher: The run of the bidirectional teacher: the real score.
+        student: The run of the initialised student; the teacher's weights by default.
+        held_out: For validation videos; the training clips by default.
+        steps: Stop here instead of at the recipe's end; running again goes on.
+        log_with: See `loop.start`.
+        progress: Called after every step.
+
+    Raises:
+        ValueError: If the run belongs to something else; see also `loop.fit`.
+    """
     config = recipe.distill
     if config is None:
         raise ValueError(f"the recipe {recipe.name!r} has no stage 'distill'; add its key to it")
@@ -139,10 +111,11 @@ class Distill(Stage):
 
     def backward(self, turn: Turn) -> Tally:
         """One micro-batch of whoever's turn it is."""
-        seed = self._origin.config.recipe.seed
         batch = self._origin.windows.batch(turn.step, **turn.share).to(turn.device)
-        student = self._at_work(turn, batch)
-        draw = noise.generators(seed, batch.numbers, Purpose.ROLLOUT, turn.device)
+        recipe, codec = self._origin.config.recipe, self._origin.codec
+        shown = batch.frames[:, 0]
+        student = sample.begin(turn.models[MAIN], codec, recipe, shown, batch.signals)
+        draw = noise.generators(recipe.seed, batch.numbers, Purpose.ROLLOUT, turn.device)
         with turn.world.gathered(turn.models[MAIN]):
             made = rollout(
                 student, draw, exit_step=self._exit(turn.step), keep=self._config.keep_memories
@@ -161,7 +134,7 @@ class Distill(Stage):
         """Held-out windows, the truth beside the student's stream."""
         origin = self._origin
         return validation.write(
-            Sampler(config=origin.config, codec=origin.codec, model=self._student),
+            sample.Sampler(config=origin.config, codec=origin.codec, model=self._student),
             self._held_out,
             run,
             done,
@@ -173,8 +146,8 @@ class Distill(Stage):
         config, video = self._config, made.latents
         num_frames = phase_at(config.phases, turn.step).num_frames
         teacher = self._real(num_frames, turn.world)
-        real = self._score(teacher, student, guidance=config.dmd.guidance)
-        fake = self._score(turn.models[CRITIC], student)
+        real = sample.score(teacher, student, config.dmd.guidance)
+        fake = sample.score(turn.models[CRITIC], student)
         draw = self._score_draw(turn, batch)
         direction = dmd.direction(video, real, fake, config.dmd, draw)
         gradient = turn.world.scaled(dmd.gradient(direction) / turn.accumulation)
@@ -190,7 +163,7 @@ class Distill(Stage):
         with turn.exchanging(CRITIC):
             found, sigma = dmd.critic_errors(
                 made.latents,
-                self._score(turn.models[CRITIC], student),
+                sample.score(turn.models[CRITIC], student),
                 self._config.dmd,
                 self._score_draw(turn, batch),
                 prediction=student.prediction,
@@ -200,27 +173,6 @@ class Distill(Stage):
         tally.add("loss", found)
         tally.add_parts("loss_by_level", found, sigma)
         return tally
-
-    def _at_work(self, turn: Turn, batch: Batch) -> Student:
-        recipe, codec = self._origin.config.recipe, self._origin.codec
-        depths_m = recipe.flow.warp_depths_m
-        return Student(
-            model=turn.models[MAIN],
-            signals=batch.signals,
-            first=codec.encode(batch.frames[:, :1]),
-            config=recipe.rollout,
-            prediction=recipe.flow.prediction,
-            views=warp.latents(codec, batch.frames[:, 0], batch.signals, depths_m),
-        )
-
-    def _score(self, model: torch.nn.Module, of: Student, *, guidance: float = 0.0) -> ModelScore:
-        return ModelScore(
-            model=model,
-            signals=of.signals,
-            prediction=of.prediction,
-            views=of.views,
-            guidance=guidance,
-        )
 
     def _score_draw(self, turn: Turn, batch: Batch) -> list[torch.Generator]:
         seed = self._origin.config.recipe.seed

@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 
 from shards.order import GlobalOrder
-from shards.reader import ShardDataset
 from training import flow, loop, noise, validation, warp
 from training.data import Batch, Clips, Signals
 from training.loop import MAIN, Learner, Stage, Turn
@@ -40,49 +39,6 @@ Prepare = Callable[[int, int], None]
 
 
 def train(
-    recipe: Recipe,
-    data: Path,
-    run: Path,
-    *,
-    teacher: Path,
-    student: Path | None = None,
-    steps: int | None = None,
-    log_with: Sequence[str] = (),
-    progress: loop.Progress | None = None,
-    preparing: Prepare | None = None,
-) -> None:
-    """Initialise, or go on initialising, a recipe's student.
-
-    Args:
-        recipe: What to train.
-        data: The dataset's folder, with its shards.
-        run: The run folder; `pairs/` in it holds the teacher's paths.
-        teacher: The teacher's run; for "ode_causal" one of a causal model.
-        student: The run whose weights to start from; the teacher's by default.
-        steps: Stop here instead of at the recipe's end; running again goes on.
-        log_with: See `loop.start`.
-        progress: Called after every step.
-        preparing: Called with the paths that are there and their number, while they are made.
-
-    Raises:
-        ValueError: If the run belongs to something else; see also `loop.fit`.
-    """
-    clips, held_out = (ShardDataset(data, split) for split in ("train", "val"))
-    train_on(
-        clips,
-        recipe,
-        run,
-        teacher=teacher,
-        student=student,
-        held_out=held_out,
-        steps=steps,
-        log_with=log_with,
-        progress=progress,
-        preparing=preparing,
-    )
-
-
-def train_on(
     clips: Clips,
     recipe: Recipe,
     run: Path,
@@ -95,7 +51,23 @@ def train_on(
     progress: loop.Progress | None = None,
     preparing: Prepare | None = None,
 ) -> None:
-    """The same on any source of clips; `held_out` is for validation videos."""
+    """Initialise, or go on initialising, a recipe's student.
+
+    Args:
+        clips: The training clips.
+        recipe: What to train.
+        run: The run folder; `pairs/` in it holds the teacher's paths.
+        teacher: The teacher's run; for "ode_causal" one of a causal model.
+        student: The run whose weights to start from; the teacher's by default.
+        held_out: For validation videos; the training clips by default.
+        steps: Stop here instead of at the recipe's end; running again goes on.
+        log_with: See `loop.start`.
+        progress: Called after every step.
+        preparing: Called with the paths that are there and their number, while they are made.
+
+    Raises:
+        ValueError: If the run belongs to something else; see also `loop.fit`.
+    """
     config = recipe.ode
     if config is None:
         raise ValueError(f"the recipe {recipe.name!r} has no stage 'ode'; add its key to it")

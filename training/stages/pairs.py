@@ -7,18 +7,16 @@ levels are kept, and the data (CausVid, Self-Forcing: 48 Euler steps, indices 0,
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
 
-from training import flow, noise, warp
-from training.data import Batch
-from training.dmd import ModelScore
+from training import flow, noise, sample
 from training.model.memory import Memory
-from training.noise import Purpose
+from training.noise import Draw, Purpose
 from training.rollout import Record, Student
 from training.stages.config import OdeConfig
 from training.stages.student import Origin
@@ -66,10 +64,8 @@ def generate(
     missing = [k for k in mine if not file_of(folder, k).is_file()]
     if missing:
         teacher = origin.frozen_teacher(config.num_frames)
-        make = _causal if config.init == "ode_causal" else _whole
         for done, k in enumerate(missing, len(mine) - len(missing) + 1):
-            batch = origin.windows.take([k], config.num_frames).to(origin.device)
-            states = make(origin, config, teacher, batch)
+            states = _path(origin, config, teacher, k)
             save_weights({"states": states[:, 0].cpu()}, file_of(folder, k))
             if progress:
                 progress(done)
@@ -87,64 +83,43 @@ def file_of(folder: Path, number: int) -> Path:
 
 
 @torch.no_grad()
-def _whole(
-    origin: Origin, config: OdeConfig, teacher: torch.nn.Module, batch: Batch
-) -> torch.Tensor:
-    """Paths of a bidirectional teacher, [S, B, C, F, h, w]."""
+def _path(origin: Origin, config: OdeConfig, teacher: torch.nn.Module, number: int) -> torch.Tensor:
+    """What is kept of one path, [S, 1, C, F, h, w]."""
     recipe = origin.config.recipe
-    first = origin.codec.encode(batch.frames[:, :1])
-    score = ModelScore(
-        model=teacher,
-        signals=batch.signals,
-        prediction=recipe.flow.prediction,
-        views=_views(origin, batch),
-        guidance=config.guidance,
-    )
+    batch = origin.windows.take([number], config.num_frames).to(origin.device)
+    begun = sample.begin(teacher, origin.codec, recipe, batch.frames[:, 0], batch.signals)
+    draw = noise.generators(recipe.seed, [number], Purpose.PATH, origin.device)
     sigmas = flow.levels(config.sampler_steps, recipe.flow.shift)
-    keep = kept_levels(sigmas, recipe.rollout.levels)
-    states = flow.path(
-        lambda x, sigma: score(x, sigma.expand(len(x))),
-        _start(origin, batch, first),
-        sigmas.to(first),
-        first,
-    )
-    return torch.stack([state for place, state in enumerate(states) if place in keep])
+    causal = config.init == "ode_causal"
+    states = list((_causal if causal else sample.path)(begun, sigmas, draw, config.guidance))
+    return torch.stack([states[place] for place in kept_levels(sigmas, recipe.rollout.levels)])
 
 
-@torch.no_grad()
 def _causal(
-    origin: Origin, config: OdeConfig, teacher: torch.nn.Module, batch: Batch
-) -> torch.Tensor:
-    """Paths of a causal teacher, block by block after its own clean past (Causal Forcing)."""
-    recipe = origin.config.recipe
-    first = origin.codec.encode(batch.frames[:, :1])
-    told = Student(
-        model=teacher,
-        signals=batch.signals,
-        first=first,
-        config=dataclasses.replace(recipe.rollout, noisy_context=False),
-        prediction=recipe.flow.prediction,
-        views=_views(origin, batch),
+    begun: Student, sigmas: torch.Tensor, draw: Draw, guidance: float
+) -> Iterator[torch.Tensor]:
+    """A causal teacher's way, block by block after its own clean past (Causal Forcing)."""
+    begun = dataclasses.replace(
+        begun, config=dataclasses.replace(begun.config, noisy_context=False)
     )
-    words = torch.zeros_like(batch.signals.words)
-    silent = dataclasses.replace(told, signals=dataclasses.replace(batch.signals, words=words))
-    sigmas = flow.levels(config.sampler_steps, recipe.flow.shift)
-    keep = kept_levels(sigmas, recipe.rollout.levels)
-    start_noise = _start(origin, batch, first)
-    students = (told, silent) if config.guidance else (told,)
+    words = torch.zeros_like(begun.signals.words)
+    silent = dataclasses.replace(begun, signals=dataclasses.replace(begun.signals, words=words))
+    students = (begun, silent) if guidance else (begun,)
     memories = [student.memory() for student in students]
-    blocks = []
-    for start, stop in told.ranges:
-        denoise = _denoiser(students, memories, start, config.guidance)
-        x = start_noise[:, :, start:stop]
+    first, blocks = begun.first, []
+    shape = (*first.shape[:2], begun.signals.actions.shape[1], *first.shape[3:])
+    noisy = noise.normal(first, shape, draw)
+    for start, stop in begun.ranges:
+        denoise = _denoiser(students, memories, start, guidance)
+        x = noisy[:, :, start:stop]
         states = list(flow.path(denoise, x, sigmas.to(first), first if start == 0 else None))
-        blocks.append(torch.stack([states[place] for place in keep]))
+        blocks.append(torch.stack(states))
         record = Record(start=start, x=x, x0=states[-1], memory=None)
         memories = [
             student.remember(record, memory, 0.0)
             for student, memory in zip(students, memories, strict=True)
         ]
-    return torch.cat(blocks, dim=3)
+    yield from torch.cat(blocks, dim=3)
 
 
 def _denoiser(
@@ -160,15 +135,3 @@ def _denoiser(
         return told + guidance * (told - silent[0]) if silent else told
 
     return denoise
-
-
-def _views(origin: Origin, batch: Batch) -> torch.Tensor | None:
-    depths_m = origin.config.recipe.flow.warp_depths_m
-    return warp.latents(origin.codec, batch.frames[:, 0], batch.signals, depths_m)
-
-
-def _start(origin: Origin, batch: Batch, first: torch.Tensor) -> torch.Tensor:
-    seed, device = origin.config.recipe.seed, origin.device
-    draw = noise.generators(seed, batch.numbers, Purpose.PATH, device)
-    shape = (*first.shape[:2], batch.signals.actions.shape[1], *first.shape[3:])
-    return noise.normal(first, shape, draw)

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from shards.reader import ShardDataset
 from training import flow, loop, noise, validation, warp
 from training.autoencoder import Codec, open_codec
 from training.data import Batch, Clips, Windows
@@ -22,34 +21,6 @@ from training.stages.config import phase_at
 
 
 def train(
-    recipe: Recipe,
-    data: Path,
-    run: Path,
-    *,
-    steps: int | None = None,
-    log_with: Sequence[str] = (),
-    progress: loop.Progress | None = None,
-) -> None:
-    """Train, or go on training, the teacher of a recipe.
-
-    Args:
-        recipe: What to train.
-        data: The dataset's folder, with its shards.
-        run: The run folder; see `training.state`.
-        steps: Stop here instead of at the recipe's end; running again goes on.
-        log_with: See `loop.start`.
-        progress: Called after every step.
-
-    Raises:
-        ValueError: If the run belongs to another recipe or other data; see also `loop.fit`.
-    """
-    clips, held_out = (ShardDataset(data, split) for split in ("train", "val"))
-    train_on(
-        clips, recipe, run, held_out=held_out, steps=steps, log_with=log_with, progress=progress
-    )
-
-
-def train_on(
     clips: Clips,
     recipe: Recipe,
     run: Path,
@@ -59,7 +30,20 @@ def train_on(
     log_with: Sequence[str] = (),
     progress: loop.Progress | None = None,
 ) -> None:
-    """The same on any source of clips; `held_out` is for validation videos."""
+    """Train, or go on training, the teacher of a recipe.
+
+    Args:
+        clips: The training clips.
+        recipe: What to train.
+        run: The run folder; see `training.state`.
+        held_out: For validation videos; the training clips by default.
+        steps: Stop here instead of at the recipe's end; running again goes on.
+        log_with: See `loop.start`.
+        progress: Called after every step.
+
+    Raises:
+        ValueError: If the run belongs to another recipe or other data; see also `loop.fit`.
+    """
     windows = Windows(clips, recipe)
     config = RunConfig(
         recipe=recipe, manifest_sha=clips.manifest_sha, intrinsics=windows.intrinsics
