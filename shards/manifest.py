@@ -183,9 +183,9 @@ def parse_table(
     """
     if hashlib.sha256(content).hexdigest() != manifest["tables"][name]["sha256"]:
         raise ShardError(f"{path} is damaged (its SHA-256 differs); run `relickit shard` again")
-    file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=list(columns or ()))
     added, value = _ADDED.get(name, ("", None)) if manifest["schema"] == 1 else ("", None)
     stored = None if columns is None else [column for column in columns if column != added]
+    file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=stored or [])
     table = file.read(stored)
     if added and (columns is None or added in columns):
         table = table.append_column(added, pa.repeat(value, len(table)))
