@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from capture import files
 from curation import audit
-from curation.audit import Section, charts
+from curation.audit import Section, charts, page
 
 _NAMES = {
     "truth": "rendered truth",
@@ -39,7 +39,7 @@ def write(dataset: Path, run: Path) -> Path:
         "From an empty folder to a model that follows actions: rendered, measured, packed and "
         "trained on this machine."
     )
-    text = audit.page(f"relickit {run.name}", subtitle, [*training, *audit.sections(dataset)])
+    text = page.single(f"relickit {run.name}", subtitle, [*training, *audit.sections(dataset)])
     target = run / "report.html"
     with files.replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -1,54 +1,59 @@
-"""The report: one self-contained page that shows what a dataset holds and what was decided."""
+"""The report: what a dataset holds and what was decided, in a folder that opens offline."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
 from pathlib import Path
 
 from capture import files
-from curation.audit import numbers
+from curation.audit import folder, numbers, page, pictures, table
 from curation.audit.data import gather
 from curation.audit.sections import Section, build, render, summary_line
 
-__all__ = ["Section", "page", "sections", "write"]
+__all__ = ["Section", "sections", "write"]
+
+_ADVICE = (
+    "Decisions stay in this browser until you download decisions.jsonl: put it into the dataset's "
+    "folder and run `relickit curate` again."
+)
 
 
 def write(dataset: Path) -> Path:
-    """Write audit/index.html and audit/audit.json, the same numbers for machines.
+    """Write audit/: the page, what it loads, and audit.json, the same numbers for machines.
+
+    The pages of trajectories are written by `curation.audit.trajectory`; the table links to those
+    that are there.
 
     Args:
         dataset: A curated dataset folder.
 
     Returns:
-        The page: one HTML file without references to anything else.
+        The page, audit/index.html (see `folder` for what lies beside it).
 
     Raises:
         ValueError: If the dataset has not been curated.
     """
     report = gather(dataset)
-    target = dataset / "audit" / "index.html"
-    text = page(dataset.resolve().name, summary_line(report), build(report))
-    files.write_json(dataset / "audit" / "audit.json", numbers.of(report))
-    with files.replacing(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return target
+    out = dataset / "audit"
+    folder.forget_pages(out, (folder.page_key(route.id) for route in report.routes))
+    files.write_json(out / "audit.json", numbers.of(report))
+    album = functools.partial(folder.write_picture, out)
+    clips = table.of_report(report)
+    return page.publish(
+        out,
+        name=dataset.resolve().name,
+        kind="episodes",
+        subtitle=summary_line(report),
+        parts=build(report, album, render("clips.html", advice=_ADVICE) if clips.clips else ""),
+        clips=clips,
+        decided=[(one.clip_id, one.keep, one.note) for one in report.decisions.values()],
+    )
 
 
 def sections(dataset: Path) -> list[Section]:
-    """The parts of the report, for a page that holds more than the report.
+    """The parts of the report that need no script, for a page of one file.
 
     Raises:
         ValueError: If the dataset has not been curated.
     """
-    return build(gather(dataset))
-
-
-def page(title: str, subtitle: str, parts: Sequence[Section]) -> str:
-    """A complete HTML document of sections, with its style inside.
-
-    Args:
-        title: Heading of the page, plain text.
-        subtitle: One line below it, plain text.
-        parts: Sections in order.
-    """
-    return render("page.html", title=title, subtitle=subtitle, sections=parts)
+    return build(gather(dataset), pictures.inline)

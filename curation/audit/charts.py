@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from html import escape
 
@@ -10,10 +9,27 @@ import numpy as np
 from markupsafe import Markup
 
 _BINS = 44
+# Kinds of paths: a colour and a dash each, as the legend of the style sheet has them.
+_KINDS = (
+    ("#3c6e8f", "none"), ("#c4573a", "14 7"), ("#6f8f3c", "3 8"), ("#8a5a9e", "20 6 3 6"),
+    ("#cf9a2b", "9 9"), ("#4f9d97", "28 8"),
+)  # fmt: skip
+_MAP_STYLE = (
+    "polyline{fill:none;stroke-width:4;stroke-linecap:round;stroke-linejoin:round}"
+    "polyline.casing{stroke:#fff;stroke-opacity:.75;stroke-width:8}"
+    "circle{stroke:#fff;stroke-width:2.5}"
+) + "".join(
+    f"polyline.k{n}{{stroke:{colour};stroke-dasharray:{dash}}}circle.k{n}{{fill:{colour}}}"
+    for n, (colour, dash) in enumerate(_KINDS)
+)
 
 
 def histogram(
-    kept: np.ndarray, rejected: np.ndarray, bounds: Sequence[float], width: int = 320
+    kept: np.ndarray,
+    rejected: np.ndarray,
+    bounds: Sequence[float],
+    width: int = 320,
+    metric: str = "",
 ) -> Markup:
     """Stacked counts of kept and rejected clips, with the bounds that decide.
 
@@ -22,33 +38,38 @@ def histogram(
         rejected: Values of the rejected clips; one of the two must not be empty.
         bounds: Where rules reject. The axis reaches to them, so that distance from them shows.
         width: Of the picture; the height is 92.
+        metric: Column of the table of clips; the page's script then shows the clips of a bar.
     """
     height, base = 92, 70
-    everything = np.concatenate([kept, rejected, bounds])
-    low, high = float(everything.min()), float(everything.max())
-    if high - low < 1e-9 * max(abs(high), 1.0):
-        low, high = low - 0.5, high + 0.5
-    pad = (high - low) / _BINS
-    edges = np.linspace(low - pad, high + pad, _BINS + 1)
+    edges = _edges(np.concatenate([kept, rejected, bounds]))
     counts = [np.histogram(part, edges)[0] for part in (kept, rejected)]
-    top = max(int(np.sum(counts, axis=0).max()), 1)
-    step = width / _BINS
+    top, step = max(int(np.sum(counts, axis=0).max()), 1), width / _BINS
     shapes = []
-    for k in range(_BINS):
-        y = float(base)
-        for count, kind in zip((counts[0][k], counts[1][k]), ("keep", "reject"), strict=True):
+    for k in np.flatnonzero(np.sum(counts, axis=0)):
+        y, bars = float(base), []
+        for count, kind in ((counts[0][k], "keep"), (counts[1][k], "reject")):
             tall = 58.0 * count / top
             y -= tall
             if count:
                 tip = f"{_short(edges[k])} to {_short(edges[k + 1])}: {count} {kind}"
-                shapes.append(_rect(k * step + 0.5, y, step - 1, tall, kind, tip))
+                bars.append(_rect(k * step + 0.5, y, step - 1, tall, kind, tip))
+        span = f'data-min="{edges[k]:.6g}" data-max="{edges[k + 1]:.6g}"'
+        shapes.append(f'<g data-metric="{escape(metric)}" {span}>{"".join(bars)}</g>')
     shapes.append(f'<line class="axis" x1="0" y1="{base}" x2="{width}" y2="{base}"/>')
     for bound in bounds:
         x = (bound - edges[0]) / (edges[-1] - edges[0]) * width
         shapes.append(f'<line class="bound" x1="{x:.1f}" y1="4" x2="{x:.1f}" y2="{base}"/>')
-    shapes.append(_text(0, 86, _short(low)))
-    shapes.append(_text(width, 86, _short(high), "end"))
+    shapes.append(_text(0, 86, _short(edges[0])))
+    shapes.append(_text(width, 86, _short(edges[-1]), "end"))
     return _svg(width, height, shapes)
+
+
+def _edges(values: np.ndarray) -> np.ndarray:
+    low, high = float(values.min()), float(values.max())
+    if high - low < 1e-9 * max(abs(high), 1.0):
+        low, high = low - 0.5, high + 0.5
+    pad = (high - low) / _BINS
+    return np.linspace(low - pad, high + pad, _BINS + 1)
 
 
 def lag_curve(lags: Sequence[int], errors: np.ndarray, width: int = 540) -> Markup:
@@ -91,43 +112,6 @@ def butterfly(pairs: Sequence[tuple[str, float, str, float]], width: int = 640) 
     return _svg(width, line * len(pairs) + 2, shapes)
 
 
-def timeline(
-    t_s: np.ndarray,
-    values: np.ndarray,
-    *,
-    label: str,
-    bound: float = math.inf,
-    spans: Sequence[tuple[float, float]] = (),
-    width: int = 340,
-) -> Markup:
-    """A curve over time, with the bound above it and the rejected time spans behind it."""
-    height, base = 74, 54
-    finite = np.isfinite(values)
-    t, y = t_s[finite], values[finite]
-    top = max(float(y.max(initial=0.0)) * 1.08, 1e-9)
-    if bound < 1.6 * top:
-        top = max(top, bound * 1.08)
-    across = width / max(float(t_s[-1] - t_s[0]), 1e-9)
-    shapes = [
-        _rect((a - t_s[0]) * across, 14, max((b - a) * across, 1), base - 14, "span", "rejected")
-        for a, b in spans
-    ]
-    points = " ".join(
-        f"{(s - t_s[0]) * across:.1f},{base - 40 * v / top:.1f}" for s, v in zip(t, y, strict=True)
-    )
-    shapes.append(f'<polyline class="line" points="{points}"/>')
-    if bound < top:
-        level = base - 40 * bound / top
-        shapes.append(
-            f'<line class="bound" x1="0" y1="{level:.1f}" x2="{width}" y2="{level:.1f}"/>'
-        )
-    shapes.append(f'<line class="axis" x1="0" y1="{base}" x2="{width}" y2="{base}"/>')
-    shapes.append(_text(0, 10, label))
-    shapes.append(_text(width, 10, f"max {_short(float(y.max(initial=0.0)))}", "end"))
-    shapes.append(_text(width, 69, f"{t_s[-1] - t_s[0]:.1f} s", "end"))
-    return _svg(width, height, shapes)
-
-
 def curve(x: np.ndarray, y: np.ndarray, *, x_label: str, y_label: str, width: int = 640) -> Markup:
     """A curve from zero up, with its highest and last value."""
     height, base, top = 200, 176, float(np.max(y)) or 1.0
@@ -144,44 +128,63 @@ def curve(x: np.ndarray, y: np.ndarray, *, x_label: str, y_label: str, width: in
     return _svg(width, height, shapes)
 
 
+def heat(shares: np.ndarray, rows: Sequence[str], columns: Sequence[str]) -> Markup:
+    """A table of shares, each cell shaded by its share; the numbers stand in the cells.
+
+    Args:
+        shares: float64 [len(rows), len(columns)], in [0, 1].
+        rows: Names.
+        columns: Names.
+    """
+    top = float(shares.max()) or 1.0
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
+    body = []
+    for name, values in zip(rows, shares, strict=True):
+        cells = "".join(
+            f'<td style="--share:{value / top:.3f}">{_percent(value)}</td>' for value in values
+        )
+        body.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
+    return Markup(
+        f'<table class="heat"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table>"
+    )
+
+
 def plan_view(
-    extent_m: Sequence[float],
-    paths: Sequence[tuple[np.ndarray, str, str]],
-    image: str | None = None,
-) -> Markup:
-    """Paths from above, +x to the right and +y up, over a map if there is one.
+    extent_m: Sequence[float], paths: Sequence[tuple[np.ndarray, int]], image: str | None = None
+) -> bytes:
+    """Paths from above, +x to the right and +y up, over a map if there is one: an SVG file.
 
     Args:
         extent_m: x_min, x_max, y_min, y_max of the picture.
-        paths: (positions [T, 2] in metres, class, what to say) of each trajectory.
+        paths: (positions [P, 2] in metres, number of its kind in 0 to 5) of each trajectory.
         image: The map as a data URI.
     """
     x_min, x_max, y_min, y_max = extent_m
-    scale = 1000 / max(x_max - x_min, y_max - y_min)
+    scale = 1000 / max(x_max - x_min, y_max - y_min, 1e-9)
     width, height = (x_max - x_min) * scale, (y_max - y_min) * scale
-    shapes = [f'<rect class="ground" width="{width:.1f}" height="{height:.1f}"/>']
+    size = f'width="{width:.0f}" height="{height:.0f}"'
+    shapes = [f'<rect {size} fill="#f0eee8"/>']
     if image:
+        shapes.append(f'<image href="{image}" {size} preserveAspectRatio="none"/>')
+    for points_m, kind in paths:
+        at = np.stack([(points_m[:, 0] - x_min) * scale, (y_max - points_m[:, 1]) * scale], -1)
+        points = " ".join(f"{x:.0f},{y:.0f}" for x, y in at)
         shapes.append(
-            f'<image href="{image}" width="{width:.1f}" height="{height:.1f}" '
-            'preserveAspectRatio="none"/>'
-        )
-    for xy, kind, tip in paths:
-        at = np.stack([(xy[:, 0] - x_min) * scale, (y_max - xy[:, 1]) * scale], -1)
-        # A point every five centimetres on screen is enough.
-        points = " ".join(f"{x:.0f},{y:.0f}" for x, y in at[:: max(1, len(at) // 120)])
-        shapes.append(
-            f'<g class="route"><title>{escape(tip)}</title>'
             f'<polyline class="casing" points="{points}"/>'
-            f'<polyline class="{kind}" points="{points}"/>'
-            f'<circle class="{kind} start" cx="{at[0, 0]:.0f}" cy="{at[0, 1]:.0f}" r="9"/></g>'
+            f'<polyline class="k{kind}" points="{points}"/>'
+            f'<circle class="k{kind}" cx="{at[0, 0]:.0f}" cy="{at[0, 1]:.0f}" r="8"/>'
         )
-    return _svg(width, height, shapes, "map")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width:.0f} {height:.0f}">'
+        f"<style>{_MAP_STYLE}</style>{''.join(shapes)}</svg>\n"
+    ).encode()
 
 
-def _svg(width: float, height: float, shapes: Sequence[str], kind: str = "chart") -> Markup:
+def _svg(width: float, height: float, shapes: Sequence[str]) -> Markup:
     body = "".join(shapes)
     return Markup(
-        f'<svg class="{kind}" viewBox="0 0 {width:.0f} {height:.0f}" role="img">{body}</svg>'
+        f'<svg class="chart" viewBox="0 0 {width:.0f} {height:.0f}" role="img">{body}</svg>'
     )
 
 
@@ -194,6 +197,10 @@ def _rect(x: float, y: float, width: float, height: float, kind: str, tip: str) 
 
 def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}" if share >= 0.0005 else "0" if share == 0 else "<0.1"
 
 
 def _short(value: float) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,43 +12,51 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from capture import actions, camera
 from capture.episode import Episode
-from curation import tables
-from curation.decide import load_decisions, rules_of
+from capture.schedule import SPEEDS
+from curation import balance, tables
+from curation.convention import dataset as examined
+from curation.decide import Decision, load_decisions, rules_of
 from curation.filters import Rule
 
 PERSON, DUPLICATE, OTHER = "a person's decision", "repeated path", "another check"
+_POSE = ["x_m", "y_m", "z_m", "heading_deg", "tilt_deg", "roll_deg"]
+_SHOWN_POINTS = 120
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
     """One trajectory and what became of it.
 
     Attributes:
-        episode: The finished episode.
-        frames: Its rows of the frame metrics.
-        clips: Its clips: the rows of the clip metrics joined with the verdicts; may be empty.
+        id: Of its plan.
+        scene_id: Where it is.
+        generator: What planned it.
+        fps: Frames a second.
+        size_px: Width and height of the pictures.
+        num_frames: How many.
+        duration_s: From the first frame to the last.
+        length_m: Of the path.
+        clearance_m: Least distance to a surface, from the planner.
+        path_m: Points of the path from above, float64 [P, 2]; 120 at most.
+        clips: The rows of the clip metrics joined with the verdicts; may be empty.
+        balance: Of the frames of kept clips: with which action at which speed, int64 [13, 4], the
+            actions of RELIC and the bins of `capture.schedule.SPEEDS`.
     """
 
-    episode: Episode
-    frames: pd.DataFrame
+    id: str
+    scene_id: str
+    generator: str
+    fps: float
+    size_px: tuple[int, int]
+    num_frames: int
+    duration_s: float
+    length_m: float
+    clearance_m: float
+    path_m: np.ndarray
     clips: list[dict]
-
-    @property
-    def duration_s(self) -> float:
-        """From the first frame to the last."""
-        return float(self.frames["t_s"].iloc[-1] - self.frames["t_s"].iloc[0])
-
-    @property
-    def length_m(self) -> float:
-        """Length of the path."""
-        steps = np.diff(self.frames[["x_m", "y_m", "z_m"]].to_numpy(), axis=0)
-        return float(np.linalg.norm(steps, axis=1).sum())
-
-    @property
-    def rejected(self) -> list[dict]:
-        """The clips that were rejected."""
-        return [clip for clip in self.clips if not clip["keep"]]
+    balance: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,20 +68,22 @@ class Report:
         scenes: Scene id -> its card: what `Scene.to_json` gives, and "map", "picture" if drawn.
         routes: The measured trajectories, by scene, generator and id.
         problems: Episode or plan id -> what is wrong with it, in words.
-        notes: Clip id -> what a person noted.
+        decisions: Clip id -> what a person decided.
         shards: Rows of the shard table: shard, split, bytes, sha256, samples.
         rules: Those that decided, with absolute bounds.
+        convention: What the poses mean, as in audit.json; None where it cannot be told.
     """
 
     path: Path
     scenes: dict[str, dict]
     routes: list[Route]
     problems: dict[str, str]
-    notes: dict[str, str]
+    decisions: dict[str, Decision]
     shards: list[dict]
     rules: tuple[Rule, ...]
+    convention: dict | None
 
-    @property
+    @functools.cached_property
     def clips(self) -> list[dict]:
         """All clips of all trajectories."""
         return [clip for route in self.routes for clip in route.clips]
@@ -91,36 +101,31 @@ def gather(dataset: Path) -> Report:
     Raises:
         ValueError: If the dataset has not been curated.
     """
-    needed = [dataset / "metrics" / name for name in ("frames.parquet", "clips.parquet")]
-    for path in (*needed, dataset / "clips.parquet"):
-        if not path.is_file():
-            raise ValueError(f"{path} does not exist: run `relickit curate` on the dataset first")
-    verdicts = {row["clip_id"]: row for row in pq.read_table(dataset / "clips.parquet").to_pylist()}
-    clips: dict[str, list[dict]] = {}
-    for row in pq.read_table(needed[1]).to_pylist():
-        if row["clip_id"] not in verdicts:
-            raise ValueError(
-                f"{dataset / 'clips.parquet'} is older than the metrics: it says nothing of "
-                f"{row['clip_id']}; run `relickit curate` again"
-            )
-        clips.setdefault(row["plan_id"], []).append(row | verdicts[row["clip_id"]])
-    routes = []
-    for plan_id, rows in pq.read_table(needed[0]).to_pandas().groupby("plan_id", sort=True):
-        # A damaged episode is listed among the problems, in words.
-        with contextlib.suppress(ValueError):
+    clips = _clips(dataset)
+    problems = _given_up(dataset)
+    frames = pq.read_table(
+        dataset / "metrics" / "frames.parquet", columns=["plan_id", "t_s", "speed_m_s", *_POSE]
+    ).to_pandas()
+    routes, cards = [], {}
+    for plan_id, rows in frames.groupby("plan_id", sort=True):
+        try:
             episode = Episode.load(dataset / "episodes" / str(plan_id))
-            frames = rows.reset_index(drop=True)
-            routes.append(Route(episode=episode, frames=frames, clips=clips.get(episode.id, [])))
-    routes.sort(key=lambda r: (r.episode.scene.id, r.episode.generator, r.episode.id))
-    decisions = load_decisions(dataset / "decisions.jsonl")
+        except ValueError as error:
+            problems[str(plan_id)] = str(error).replace(f"{dataset}/", "")
+            continue
+        cards.setdefault(episode.scene.id, _card(dataset, episode))
+        routes.append(_route(episode, rows, clips.get(episode.id, [])))
+    routes.sort(key=lambda route: (route.scene_id, route.generator, route.id))
+    known = {route.id for route in routes}
     return Report(
         path=dataset,
-        scenes={r.episode.scene.id: _card(dataset, r.episode) for r in routes},
+        scenes=cards,
         routes=routes,
-        problems=_problems(dataset, {route.episode.id for route in routes}),
-        notes={clip: said.note for clip, said in decisions.items() if said.note},
+        problems=dict(sorted({**_unmeasured(dataset, known | set(problems)), **problems}.items())),
+        decisions=load_decisions(dataset / "decisions.jsonl"),
         shards=_shards(dataset / "shards"),
         rules=rules_of(dataset),
+        convention=examined.of(dataset),
     )
 
 
@@ -134,29 +139,94 @@ def cause(rules: Sequence[Rule], clip: Mapping, reason: str) -> str:
     return DUPLICATE if reason.startswith("repeats the path") else OTHER
 
 
+def _clips(dataset: Path) -> dict[str, list[dict]]:
+    """Plan id -> its clips."""
+    metrics = dataset / "metrics" / "clips.parquet"
+    for path in (dataset / "metrics" / "frames.parquet", metrics, dataset / "clips.parquet"):
+        if not path.is_file():
+            raise ValueError(f"{path} does not exist: run `relickit curate` on the dataset first")
+    verdicts = {row["clip_id"]: row for row in pq.read_table(dataset / "clips.parquet").to_pylist()}
+    clips: dict[str, list[dict]] = {}
+    for row in pq.read_table(metrics).to_pylist():
+        if row["clip_id"] not in verdicts:
+            raise ValueError(
+                f"{dataset / 'clips.parquet'} is older than the metrics: it says nothing of "
+                f"{row['clip_id']}; run `relickit curate` again"
+            )
+        clips.setdefault(row["plan_id"], []).append(row | verdicts[row["clip_id"]])
+    return clips
+
+
+def _route(episode: Episode, rows: pd.DataFrame, clips: list[dict]) -> Route:
+    place = rows[_POSE].to_numpy(dtype=np.float64)
+    steps = np.diff(place[:, :3], axis=0)
+    t_s = rows["t_s"].to_numpy()
+    size = episode.intrinsics
+    return Route(
+        id=episode.id,
+        scene_id=episode.scene.id,
+        generator=episode.generator,
+        fps=episode.fps,
+        size_px=(size.width_px, size.height_px),
+        num_frames=len(rows),
+        duration_s=float(t_s[-1] - t_s[0]),
+        length_m=float(np.linalg.norm(steps, axis=1).sum()),
+        clearance_m=float(episode.info["clearance_m"]),
+        path_m=place[:: max(1, len(place) // _SHOWN_POINTS), :2],
+        clips=clips,
+        balance=_balance(place, rows["speed_m_s"].to_numpy(), clips),
+    )
+
+
+def _balance(place: np.ndarray, speed_m_s: np.ndarray, clips: Sequence[Mapping]) -> np.ndarray:
+    poses = camera.pose_from_angles(place[:, :3], *place[:, 3:].T)
+    active = balance.active(actions.encode(poses))
+    bins = np.searchsorted(list(SPEEDS.values()), speed_m_s)
+    kept = np.zeros(len(place), dtype=bool)
+    for clip in clips:
+        if clip["keep"]:
+            kept[max(clip["start"], 1) : clip["stop"]] = True
+    at_speed = bins[kept, None] == np.arange(len(SPEEDS))
+    return active[kept].T.astype(np.int64) @ at_speed.astype(np.int64)
+
+
 def _card(dataset: Path, episode: Episode) -> dict:
     path = dataset / "scenes" / f"{episode.scene.id}.json"
     return json.loads(path.read_text()) if path.is_file() else episode.scene.to_json()
 
 
-def _problems(dataset: Path, known: set[str]) -> dict[str, str]:
-    """Episodes that are there and cannot be used, and plans that were given up."""
-    found: dict[str, str] = {}
+def _given_up(dataset: Path) -> dict[str, str]:
+    """Plans that were given up and have no episode since."""
+    found = {}
     for path in sorted((dataset / "failed").glob("*.json")):
-        if path.stem not in known:
+        if not (dataset / "episodes" / path.stem / "episode.json").is_file():
             reasons = json.loads(path.read_text()).get("reasons", ())
             found[path.stem] = f"was given up: {'; '.join(reasons)}"
-    measured = set(tables.measured_plans(dataset))
-    for folder in sorted((dataset / "episodes").iterdir()):
-        if folder.name in known or folder.name.startswith(".") or not folder.is_dir():
-            continue
-        try:
-            Episode.load(folder)
-            merged = "was measured after the tables were joined" if folder.name in measured else ""
-            found[folder.name] = (merged or "has not been measured") + "; run `relickit curate`"
-        except ValueError as error:
-            found[folder.name] = str(error)
     return found
+
+
+def _unmeasured(dataset: Path, known: set[str]) -> dict[str, str]:
+    """Episodes that are there and not in the tables."""
+    measured = set(tables.measured_plans(dataset))
+    return {
+        folder.name: _missing(folder, measured).replace(f"{dataset}/", "")
+        for folder in _episodes(dataset, known)
+    }
+
+
+def _episodes(dataset: Path, known: set[str]) -> Iterator[Path]:
+    for folder in sorted((dataset / "episodes").iterdir()):
+        if folder.name not in known and not folder.name.startswith(".") and folder.is_dir():
+            yield folder
+
+
+def _missing(folder: Path, measured: set[str]) -> str:
+    try:
+        Episode.load(folder)
+    except ValueError as error:
+        return str(error)
+    merged = "was measured after the tables were joined" if folder.name in measured else ""
+    return (merged or "has not been measured") + "; run `relickit curate`"
 
 
 def _shards(folder: Path) -> list[dict]:

@@ -77,12 +77,12 @@ def write_data(out: Path, name: str, content: object) -> Path:
     return target
 
 
-def write_picture(out: Path, jpeg: bytes) -> str:
+def write_picture(out: Path, content: bytes, suffix: str = ".jpg") -> str:
     """Keep a picture under the hash of its content; returns its address on a page."""
-    address = f"pictures/{hashlib.sha256(jpeg).hexdigest()[:16]}.jpg"
+    address = f"pictures/{hashlib.sha256(content).hexdigest()[:16]}{suffix}"
     if not (out / address).is_file():
         with files.replacing(out / address) as temporary:
-            temporary.write_bytes(jpeg)
+            temporary.write_bytes(content)
     return address
 
 

@@ -6,27 +6,37 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from capture import files
+from curation.audit import banner, charts, findings, folder, numbers, page, table
 from curation.audit.checks import RULES
-from curation.audit.findings import worst
 from curation.audit.sections import Section, render
 
-# A page of more would be slow to open; audit.json has them all.
-_MAX_ITEMS = 300
 _COLUMNS = ("item", "place", "name", "problems", "rules", "fit", "frames", "first_problem")
-_NAMES = {
-    "pose": "pose",
-    "axes": "axes of the camera",
-    "depth": "depth",
-    "unit": "unit of the positions",
-    "fov_deg": "horizontal field of view, degrees",
-    "lag_frames": "frames by which the poses are late",
-    "mirrored": "left and right swapped",
-}
+_SHOWN = (
+    "frames",
+    "duration_s",
+    "path_length",
+    "fit",
+    "confidence",
+    "lag_frames",
+    "fov_deg",
+    "scale",
+)
+_ADVICE = (
+    "Decisions stay in this browser until you download decisions.jsonl: put it into this folder "
+    "and audit again, and rejects.txt follows."
+)
 
 
 def write(
-    report: Mapping, out: Path, *, changes: Mapping | None = None, failed: Sequence[str] = ()
+    report: Mapping,
+    out: Path,
+    *,
+    changes: Mapping | None = None,
+    failed: Sequence[str] = (),
+    decided: Sequence[tuple[str, bool, str]] = (),
 ) -> Path:
     """Write everything about an audit into a folder.
 
@@ -35,9 +45,10 @@ def write(
         out: The folder.
         changes: Of `findings.compare`, if it was compared.
         failed: What `findings.failures` says.
+        decided: Place, whether to keep it, and the note, of what people decided.
 
     Returns:
-        The page, out/index.html: one file that opens offline.
+        The page, out/index.html (see `folder` for what lies beside it).
     """
     content = {**report, "compared": changes, "failed": list(failed)}
     files.write_json(out / "audit.json", content)
@@ -45,63 +56,82 @@ def write(
         _write_worst(report["items"], temporary)
     with files.replacing(out / "rejects.txt") as temporary:
         temporary.write_text("".join(f"{place}\n" for place in report["rejects"]), "utf-8")
-    with files.replacing(out / "index.html") as temporary:
-        temporary.write_text(_page(report, changes, failed), "utf-8")
-    return out / "index.html"
+    folder.forget_pages(out, map(table.item_key, report["items"]))
+    counts = report["counts"]
+    return page.publish(
+        out,
+        name=report["dataset"],
+        kind="audit",
+        subtitle=f"{counts['items']:,} clips · {counts['frames']:,} frames · read as "
+        f"{report['format']}: {report['declares']}",
+        parts=sections(report, changes, failed),
+        clips=table.of_items(report["items"]),
+        decided=decided,
+    )
 
 
 def sections(
     report: Mapping, changes: Mapping | None = None, failed: Sequence[str] = ()
 ) -> list[Section]:
     """The parts of the page, in reading order."""
-    items = [item for item in worst(report["items"]) if item["problems"]]
+    items = report["items"]
     parts = [
         Section("Convention", _convention(report, failed)),
         Section("Changes", render("outside_changes.html", changes=changes)),
-        Section("What is wrong", render("outside_rules.html", report=report, rules=RULES)),
-        Section(
-            "Clips",
-            render("outside_items.html", items=items[:_MAX_ITEMS], more=len(items) - _MAX_ITEMS),
-        ),
+        Section("What is wrong", _wrong(items)),
+        Section("Clips", render("clips.html", advice=_ADVICE) if items else ""),
+        Section("Measurements", _measurements(items)),
         Section("Not examined", render("outside_notes.html", said=report["not_done"])),
     ]
     return [part for part in parts if part.html.strip()]
 
 
-def _page(report: Mapping, changes: Mapping | None, failed: Sequence[str]) -> str:
-    counts = report["counts"]
-    subtitle = (
-        f"{counts['items']} clips · {counts['frames']:,} frames · read as {report['format']}: "
-        f"{report['declares']}"
+def _wrong(items: Sequence[Mapping]) -> str:
+    broken = [findings.rules_of(item) for item in items]
+    return render(
+        "outside_rules.html",
+        total=len(items),
+        kept=sum(not rules for rules in broken),
+        funnel=[{**step, "about": RULES[step["name"]]} for step in numbers.funnel(broken)],
     )
-    parts = sections(report, changes, failed)
-    return render("page.html", title=report["dataset"], subtitle=subtitle, sections=parts)
 
 
 def _convention(report: Mapping, failed: Sequence[str]) -> str:
     said = report["convention"]
-    rows = []
-    if said is not None:
-        for field, label in _NAMES.items():
-            rows.append(
-                {
-                    "label": label,
-                    "found": _shown(said[field]),
-                    "declared": _shown((said["declared"] or {}).get(field)),
-                    "rival": _shown((said["runner_up"] or {}).get(field)),
-                }
-            )
     return render(
-        "outside_convention.html", said=said, rows=rows, counts=report["counts"], failed=failed
+        "outside_convention.html",
+        said=said,
+        sentence=banner.sentence(said),
+        figures=banner.figures(said),
+        rows=banner.rows(said),
+        counts=report["counts"],
+        failed=failed,
     )
 
 
-def _shown(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _measurements(items: Sequence[Mapping]) -> str:
+    """Histograms of what was measured, of the clips with and without problems."""
+    broken = np.array([bool(item["problems"]) for item in items], dtype=bool)
+    panels = []
+    for column in table.of_items(items).columns:
+        if column.name not in _SHOWN:
+            continue
+        values = np.array([np.nan if v is None else v for v in column.values], dtype=np.float64)
+        known = np.isfinite(values)
+        if known.any():
+            chart = charts.histogram(
+                values[known & ~broken], values[known & broken], (), 260, column.name
+            )
+            panels.append(
+                {
+                    "about": f"{column.label}, {column.about}" if column.about else column.label,
+                    "unit": column.unit,
+                    "chart": chart,
+                    "bounds": "",
+                    "median": f"{np.median(values[known]):.3g}",
+                }
+            )
+    return render("measurements.html", panels=panels) if panels else ""
 
 
 def _write_worst(items: Sequence[Mapping], path: Path) -> None:
@@ -109,7 +139,7 @@ def _write_worst(items: Sequence[Mapping], path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(_COLUMNS)
-        for item in worst(items):
+        for item in findings.worst(items):
             problems = item["problems"]
             rules = " ".join(sorted({problem["rule"] for problem in problems}))
             first = problems[0]["text"] if problems else ""

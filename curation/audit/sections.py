@@ -1,26 +1,35 @@
-"""The sections of the report."""
+"""The sections of the report about a dataset of ours."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import jinja2
 import numpy as np
 from markupsafe import Markup
 
 from capture.actions import NAMES
-from curation.audit import charts, numbers, pictures
+from capture.schedule import SPEEDS
+from curation import split
+from curation.audit import banner, charts, numbers, pictures
 from curation.audit.data import Report, Route
+from curation.audit.pictures import Album
 from curation.catalogue import ABOUT, UNITS
-from curation.filters import Rule
 from curation.geometry import LAGS
+from curation.rules import Rule
 
-_MAX_ROUTES = 72  # with pictures; a page of more would be too heavy to send
-_OPEN_PER_GROUP = 3
-_COLOURS = 6  # classes route-0 ... of the style sheet
+# More paths on one map hide each other.
+_MAX_PATHS = 60
+_KINDS = 6  # of paths that the map and the style sheet can tell apart
+_SPEEDS = [
+    f"{name}, up to {edge:g} m/s" if math.isfinite(edge) else f"{name}, faster"
+    for name, edge in SPEEDS.items()
+]
 _PAIRS = (
     ("dolly_out", "dolly_in"),
     ("truck_left", "truck_right"),
@@ -28,11 +37,6 @@ _PAIRS = (
     ("tilt_down", "tilt_up"),
     ("pan_left", "pan_right"),
     ("roll_ccw", "roll_cw"),
-)
-_TIMELINES = (
-    ("speed_m_s", "Speed, m/s", "speed_max_m_s"),
-    ("turn_deg_s", "Turn rate, deg/s", "turn_max_deg_s"),
-    ("luma_mean", "Mean luma, levels", ""),
 )
 
 
@@ -54,15 +58,22 @@ class Section:
         return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
 
 
-def build(report: Report) -> list[Section]:
-    """All sections that have something to say, in reading order."""
+def build(report: Report, album: Album, table: str = "") -> list[Section]:
+    """All sections that have something to say, in reading order.
+
+    Args:
+        report: What to show.
+        album: Where pictures go.
+        table: The section with the table of clips, if the page has one.
+    """
     parts = [
         Section("Agreement", _agreement(report)),
-        Section("Scenes", _scenes(report)),
         Section("Verdicts", _verdicts(report)),
-        Section("Actions", _actions(report)),
-        Section("Trajectories", _trajectories(report)),
+        Section("Clips", table),
         Section("Measurements", _measurements(report)),
+        Section("Actions", _actions(report)),
+        Section("Scenes", _scenes(report, album)),
+        Section("Splits", _splits(report)),
         Section("Shards", render("shards.html", shards=report.shards)),
         Section("Problems", render("problems.html", problems=report.problems)),
     ]
@@ -71,15 +82,14 @@ def build(report: Report) -> list[Section]:
 
 def summary_line(report: Report) -> str:
     """How much there is, in one line."""
-    frames = sum(len(route.frames) for route in report.routes)
+    frames = sum(route.num_frames for route in report.routes)
     minutes = sum(route.duration_s for route in report.routes) / 60
-    sizes = sorted(
-        {(r.episode.intrinsics.width_px, r.episode.intrinsics.height_px) for r in report.routes}
-    )
-    rates = sorted({route.episode.fps for route in report.routes})
+    sizes = sorted({route.size_px for route in report.routes})
+    rates = sorted({route.fps for route in report.routes})
     return " · ".join(
         [
             _count(len(report.routes), "trajectory", "trajectories"),
+            _count(len(report.clips), "clip", "clips"),
             _count(len(report.scenes), "scene", "scenes"),
             f"{frames:,} frames",
             f"{minutes:.1f} minutes at {', '.join(f'{rate:g}' for rate in rates)} fps",
@@ -107,164 +117,42 @@ def _environment() -> jinja2.Environment:
 def _agreement(report: Report) -> str:
     found = numbers.agreement(report)
     errors = np.array([math.nan if e is None else e for e in found["lag_errors"]])
-    raw = all(clip["raw_pixels"] for clip in report.clips)
+    told = np.isfinite(errors).all()
+    said = report.convention
     return render(
         "agreement.html",
         found=found,
         clips=len(report.clips),
         kept=sum(clip["keep"] for clip in report.clips),
-        lag=LAGS[int(np.argmin(errors))] if np.isfinite(errors).all() else None,
-        curve=charts.lag_curve(LAGS, errors) if np.isfinite(errors).all() else "",
+        said=said,
+        sentence=banner.sentence(said),
+        figures=banner.figures(said),
+        rows=banner.rows(said),
+        lag=LAGS[int(np.argmin(errors))] if told else None,
+        curve=charts.lag_curve(LAGS, errors) if told else "",
         inliers=_histogram(report, "geometry_inlier", width=540),
-        raw=raw,
+        raw=all(clip["raw_pixels"] for clip in report.clips),
     )
-
-
-def _scenes(report: Report) -> str:
-    folder = report.path / "scenes"
-    kinds = _kinds(report)
-    cards = []
-    for scene_id, card in sorted(report.scenes.items()):
-        routes = [route for route in report.routes if route.episode.scene.id == scene_id]
-        drawn = [
-            (
-                route.frames[["x_m", "y_m"]].to_numpy(dtype=np.float64),
-                f"path route-{kinds[route.episode.generator]}",
-                f"{_words(route.episode.generator)}, {route.length_m:.1f} m, {route.episode.id}",
-            )
-            for route in routes
-        ]
-        plan = card.get("map")
-        bounds = card["bounds_m"]
-        extent = plan["extent_m"] if plan else (bounds[0], bounds[3], bounds[1], bounds[4])
-        image = pictures.from_file(folder / plan["image"]) if plan else None
-        picture = card.get("picture")
-        split = {clip["split"] for route in routes for clip in route.clips}
-        cards.append(
-            {
-                "id": scene_id,
-                "setting": card.get("setting") or card["name"],
-                "light": card.get("light", ""),
-                "places": [place["name"] for place in card.get("places", ())],
-                "split": ", ".join(sorted(split)),
-                "routes": len(routes),
-                "metres": sum(route.length_m for route in routes),
-                "size": f"{bounds[3] - bounds[0]:.0f} x {bounds[4] - bounds[1]:.0f} m",
-                "picture": pictures.from_file(folder / picture, 832) if picture else None,
-                "map": charts.plan_view(extent, drawn, image),
-            }
-        )
-    legend = [(_words(name), number) for name, number in kinds.items()]
-    return render("scenes.html", cards=cards, legend=legend)
 
 
 def _verdicts(report: Report) -> str:
     kept = sum(clip["keep"] for clip in report.clips)
-    train = sum(clip["keep"] and clip["split"] == "train" for clip in report.clips)
+    train = sum(clip["keep"] and clip["split"] == split.TRAIN for clip in report.clips)
     return render(
         "verdicts.html",
         total=len(report.clips),
         kept=kept,
         train=train,
-        causes=numbers.causes(report),
+        routes=len(report.routes),
+        funnel=[{**step, "about": ""} for step in numbers.funnel(numbers.causes(report))],
         examples=[clip for clip in report.clips if clip["keep"]][:: max(1, kept // 5)][:5],
         rules=[(rule.name, ABOUT[rule.metric], _bounds(rule)) for rule in report.rules],
     )
 
 
-def _actions(report: Report) -> str:
-    shares: dict[str, float] = dict(zip(NAMES, numbers.action_shares(report).tolist(), strict=True))
-    pairs = [(_words(a), shares[a], _words(b), shares[b]) for a, b in _PAIRS]
-    return render(
-        "actions.html",
-        chart=charts.butterfly(pairs),
-        static=shares["static"],
-        sum=sum(shares.values()),
-        entropy=float(np.mean(report.values("action_entropy_bits"))) if report.clips else 0.0,
-    )
-
-
-def _trajectories(report: Report) -> str:
-    """Groups by scene and generator; those with rejected clips come first in theirs."""
-    shown = _chosen(report.routes)
-    kinds = _kinds(report)
-    groups: dict[tuple[str, str], list[dict]] = {}
-    for route in shown:
-        key = (route.episode.scene.id, route.episode.generator)
-        groups.setdefault(key, []).append(_row(route, report))
-    listed = [
-        {
-            "scene": scene,
-            "generator": _words(generator),
-            "kind": kinds[generator],
-            "open": rows[:_OPEN_PER_GROUP],
-            "more": rows[_OPEN_PER_GROUP:],
-        }
-        for (scene, generator), rows in groups.items()
-    ]
-    return render("trajectories.html", groups=listed, left_out=len(report.routes) - len(shown))
-
-
-def _chosen(routes: list[Route]) -> list[Route]:
-    """At most 72 trajectories: those with rejected clips first, the others spread evenly."""
-    bad = [route for route in routes if route.rejected][:_MAX_ROUTES]
-    good = [route for route in routes if not route.rejected]
-    room = min(_MAX_ROUTES - len(bad), len(good))
-    picked = [good[i] for i in np.linspace(0, len(good) - 1, room).round().astype(int)]
-    order = {route.episode.id: n for n, route in enumerate(routes)}
-    return sorted(
-        bad + picked,
-        key=lambda r: (
-            r.episode.scene.id,
-            r.episode.generator,
-            not r.rejected,
-            order[r.episode.id],
-        ),
-    )
-
-
-def _row(route: Route, report: Report) -> dict:
-    fps = route.episode.fps
-    spans = [(clip["start"] / fps, (clip["stop"] - 1) / fps) for clip in route.rejected]
-    limits = {rule.metric: rule.at_most for rule in report.rules if math.isfinite(rule.at_most)}
-    t_s = route.frames["t_s"].to_numpy()
-    curves = [
-        charts.timeline(
-            t_s,
-            route.frames[column].to_numpy(dtype=np.float64),
-            label=label,
-            bound=limits.get(limit, math.inf),
-            spans=spans,
-        )
-        for column, label, limit in _TIMELINES
-    ]
-    gap_s = float(route.frames["revisit_gap_s"].to_numpy().max())
-    return {
-        "id": route.episode.id,
-        "strip": pictures.strip(route.episode),
-        "seconds": route.duration_s,
-        "metres": route.length_m,
-        "clearance": float(route.episode.info["clearance_m"]),
-        "revisit": gap_s,
-        "curves": curves,
-        "rejected": bool(route.rejected),
-        "clips": [
-            {
-                "keep": clip["keep"],
-                "reasons": clip["reject_reasons"],
-                "from_s": clip["start"] / fps,
-                "to_s": (clip["stop"] - 1) / fps,
-                "caption": clip["caption"],
-                "note": report.notes.get(clip["clip_id"], ""),
-            }
-            for clip in route.clips
-        ],
-    }
-
-
 def _measurements(report: Report) -> str:
     names = list(dict.fromkeys(rule.metric for rule in report.rules))
-    names += ["revisit_share", "action_entropy_bits"]
+    names += [name for name in ("revisit_share", "action_entropy_bits") if name not in names]
     panels = [
         {
             "about": ABOUT[name],
@@ -279,6 +167,87 @@ def _measurements(report: Report) -> str:
     return render("measurements.html", panels=panels) if panels else ""
 
 
+def _actions(report: Report) -> str:
+    if not report.clips:
+        return ""
+    shares: dict[str, float] = dict(zip(NAMES, numbers.action_shares(report).tolist(), strict=True))
+    pairs = [(_words(a), shares[a], _words(b), shares[b]) for a, b in _PAIRS]
+    counts = numbers.balance(report)
+    return render(
+        "actions.html",
+        chart=charts.butterfly(pairs),
+        static=shares["static"],
+        sum=sum(shares.values()),
+        entropy=float(np.mean(report.values("action_entropy_bits"))),
+        balance=charts.heat(
+            counts / max(counts.sum(), 1), [_words(name) for name in NAMES], _SPEEDS
+        ),
+    )
+
+
+def _scenes(report: Report, album: Album) -> str:
+    kinds = {
+        name: number % _KINDS
+        for number, name in enumerate(sorted({route.generator for route in report.routes}))
+    }
+    routes: dict[str, list[Route]] = {}
+    for route in report.routes:
+        routes.setdefault(route.scene_id, []).append(route)
+    cards = [
+        _card(report.path / "scenes", scene_id, card, routes.get(scene_id, []), kinds, album)
+        for scene_id, card in sorted(report.scenes.items())
+    ]
+    legend = [(_words(name), number) for name, number in kinds.items()]
+    return render("scenes.html", cards=cards, legend=legend) if cards else ""
+
+
+def _card(
+    folder: Path,
+    scene_id: str,
+    card: dict,
+    routes: Sequence[Route],
+    kinds: dict[str, int],
+    album: Album,
+) -> dict:
+    plan, picture, bounds = card.get("map"), card.get("picture"), card["bounds_m"]
+    extent = plan["extent_m"] if plan else (bounds[0], bounds[3], bounds[1], bounds[4])
+    ground = pictures.from_file(folder / plan["image"]) if plan else None
+    view = pictures.from_file(folder / picture, 832) if picture else None
+    paths = [(r.path_m, kinds[r.generator]) for r in routes[:: -(-len(routes) // _MAX_PATHS) or 1]]
+    drawn = charts.plan_view(extent, paths, pictures.inline(ground, ".jpg") if ground else None)
+    clips = [clip for route in routes for clip in route.clips]
+    return {
+        "id": scene_id,
+        "setting": card.get("setting") or card["name"],
+        "light": card.get("light", ""),
+        "places": [place["name"] for place in card.get("places", ())],
+        "split": ", ".join(sorted({clip["split"] for clip in clips})),
+        "routes": len(routes),
+        "paths": len(paths),
+        "clips": len(clips),
+        "kept": sum(clip["keep"] for clip in clips),
+        "metres": sum(route.length_m for route in routes),
+        "size": f"{bounds[3] - bounds[0]:.0f} x {bounds[4] - bounds[1]:.0f} m",
+        "picture": album(view, ".jpg") if view else None,
+        "map": album(drawn, ".svg"),
+    }
+
+
+def _splits(report: Report) -> str:
+    found = numbers.splits(report)
+    pairs = [(route, clip) for route in report.routes for clip in route.clips]
+    leaks = split.leaks([{**clip, "scene_id": route.scene_id} for route, clip in pairs])
+    return render("splits.html", splits=found, leaks=leaks, twins=_twins(report)) if found else ""
+
+
+def _twins(report: Report) -> list[tuple[str, str]]:
+    """Scenes that look the same on their cards, but are in different splits."""
+    sides = {route.scene_id: clip["split"] for route in report.routes for clip in route.clips}
+    return [
+        pair for pair in split.twins(report.scenes) if len({sides.get(scene) for scene in pair}) > 1
+    ]
+
+
 def _histogram(report: Report, metric: str, width: int = 260) -> Markup | str:
     if not len(report.values(metric)):
         return ""
@@ -290,7 +259,7 @@ def _histogram(report: Report, metric: str, width: int = 260) -> Markup | str:
         if math.isfinite(bound)
     ]
     values = report.values(metric, True), report.values(metric, False)
-    return charts.histogram(*values, bounds, width)
+    return charts.histogram(*values, bounds, width, metric)
 
 
 def _bounds(rule: Rule) -> str:
@@ -300,12 +269,6 @@ def _bounds(rule: Rule) -> str:
     parts = [f"≥ {rule.at_least:g}"] if math.isfinite(rule.at_least) else []
     parts += [f"≤ {rule.at_most:g}"] if math.isfinite(rule.at_most) else []
     return f"{' and '.join(parts)} {unit}".strip()
-
-
-def _kinds(report: Report) -> dict[str, int]:
-    """Generator -> its colour."""
-    names = sorted({route.episode.generator for route in report.routes})
-    return {name: number % _COLOURS for number, name in enumerate(names)}
 
 
 def _words(name: str) -> str:

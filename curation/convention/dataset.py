@@ -20,7 +20,7 @@ from curation import convention
 from curation.convention.pooling import pooled
 
 EPISODES = 3
-_VERSION = 1
+_VERSION = 2
 
 
 def chosen(dataset: Path) -> list[str]:
@@ -60,9 +60,14 @@ def examine(dataset: Path, plan_id: str) -> None:
     if is_examined(dataset, plan_id):
         return
     found = convention.detect(episodes.posed(Episode.load(dataset / "episodes" / plan_id)))
-    content = {"convention": found.to_json(), "cannot_tell": found.reason, "fit": found.fit}
-    source = _source(dataset, plan_id)
-    files.write_json(_part(dataset, plan_id), {"source": source, **content})
+    content = {
+        "source": _source(dataset, plan_id),
+        "convention": found.to_json(),
+        "cannot_tell": found.reason,
+        "fit": found.fit,
+        "scale": found.scale,
+    }
+    files.write_json(_part(dataset, plan_id), content)
 
 
 def of(dataset: Path) -> dict | None:

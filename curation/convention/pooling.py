@@ -19,11 +19,13 @@ def pooled(items: Sequence[Mapping]) -> dict | None:
     that differs does not turn the verdict, but lowers the confidence.
 
     Args:
-        items: With "convention": what `Convention.to_json` gives, or None.
+        items: With "convention": what `Convention.to_json` gives, or None; and with "scale", what
+            a declared metre of the positions measures in the depth, of which the median is given.
     """
     told = [item["convention"] for item in items if tells(item)]
     if not told:
         return None
+    scales = [item["scale"] for item in items if item.get("scale") is not None]
     shares, out = [1.0], {}
     for field in FIELDS:
         weights: Counter = Counter()
@@ -50,6 +52,7 @@ def pooled(items: Sequence[Mapping]) -> dict | None:
     )
     return {
         **out,
+        "scale": round(median(scales), 4) if scales else None,
         "confidence": round(min(shares) * mean, 4),
         "runner_up": rival,
         "declared": declared,

@@ -190,13 +190,20 @@ def report(tmp_path) -> dict:
 
 
 def test_hostile_names_stay_text(report, tmp_path):
-    page = outside.write(report, tmp_path / "out").read_text()
-    assert "<script>" not in page and "&lt;script&gt;" in page and "<b>clip2" not in page
-    rows = list(csv.DictReader((tmp_path / "out" / "worst.csv").open()))
+    out = tmp_path / "out"
+    page = outside.write(report, out).read_text()
+    assert (
+        "<script>alert" not in page
+        and "&lt;script&gt;" in page
+        and "<b>" not in page.split("</nav>")[0]
+    )
+    table = (out / "data" / "table.js").read_text()
+    assert not set("<>&") & set(table) and "\\u003cb\\u003e" in table
+    rows = list(csv.DictReader((out / "worst.csv").open()))
     assert [row["item"] for row in rows] == ["1", "2", "0", "3"]
     assert rows[0]["name"] == "'=cmd()"
-    assert (tmp_path / "out" / "rejects.txt").read_text() == "clip1\n<b>clip2\n"
-    assert "http" not in page.split("</style>")[1].replace("http-equiv", "")
+    assert (out / "rejects.txt").read_text() == "clip1\n<b>clip2\n"
+    assert "http" not in page.replace("http-equiv", "")
 
 
 def test_the_numbers_of_a_report(report):

@@ -77,31 +77,44 @@ class Decisions {
     return said.length;
   }
 
-  /** Buttons to keep or reject a clip; pressed again, the rules decide. With a field for a note. */
+  /** Keep or reject; the same again leaves the clip to the rules. */
+  toggle(clip, keep) {
+    const now = this.get(clip);
+    this.set(clip, now?.keep === keep ? null : { keep, note: now?.note ?? "" });
+  }
+
+  /** Buttons to keep or reject a clip, pressed again the rules decide; and a field for a note. */
   control(clip) {
+    const switches = this.switches();
+    const show = () => switches.show(clip);
+    this.listen(show);
+    show();
+    return switches.element;
+  }
+
+  /** The same for one clip after another: {element, show(clip)}. */
+  switches() {
     const { element } = relickit;
+    let clip = null;
     const button = (keep, word) => element("button", {
-      type: "button", class: `decide ${word.toLowerCase()}`, title: `${word} ${clip}`,
-      onclick: () => {
-        const now = this.get(clip);
-        this.set(clip, now?.keep === keep ? null : { keep, note: now?.note ?? "" });
-      },
+      type: "button", class: `decide ${word.toLowerCase()}`, onclick: () => this.toggle(clip, keep),
     }, word);
     const buttons = [button(true, "Keep"), button(false, "Reject")];
     const note = element("input", {
-      type: "text", class: "note", placeholder: "why", "aria-label": `Note on ${clip}`,
+      type: "text", class: "note", placeholder: "why", "aria-label": "Why",
       onchange: () => this.set(clip, { ...this.get(clip), note: note.value.trim() }),
     });
-    const show = () => {
-      const now = this.get(clip);
+    const show = (wanted) => {
+      // What is half typed belongs to the clip before.
+      if (wanted !== clip && document.activeElement === note) note.blur();
+      const now = this.get(wanted);
       buttons[0].setAttribute("aria-pressed", now?.keep === true);
       buttons[1].setAttribute("aria-pressed", now?.keep === false);
       note.hidden = now === null;
       if (document.activeElement !== note) note.value = now?.note ?? "";
+      clip = wanted;
     };
-    this.listen(show);
-    show();
-    return element("span", { class: "decision" }, buttons, note);
+    return { element: element("span", { class: "decision" }, buttons, note), show };
   }
 
   /** How much is decided, the download, and taking over a file. */
