@@ -176,20 +176,30 @@ def parse_table(
         manifest: Names its SHA-256.
         name: Of the table.
         path: Where it is, for messages.
-        columns: All by default; strings among them come as dictionaries.
+        columns: All by default; shard and split, if asked for, come as dictionaries.
 
     Raises:
         ShardError: If they are not the bytes that were written.
     """
-    if hashlib.sha256(content).hexdigest() != manifest["tables"][name]["sha256"]:
-        raise ShardError(f"{path} is damaged (its SHA-256 differs); run `relickit shard` again")
+    require_table(content, manifest, name, path)
     added, value = _ADDED.get(name, ("", None)) if manifest["schema"] == 1 else ("", None)
     stored = None if columns is None else [column for column in columns if column != added]
-    file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=stored or [])
+    few = [column for column in columns or () if column in ("shard", "split")]
+    file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=few)
     table = file.read(stored)
     if added and (columns is None or added in columns):
         table = table.append_column(added, pa.repeat(value, len(table)))
     return table
+
+
+def require_table(content: bytes, manifest: dict, name: str, path: str) -> None:
+    """Compare the bytes of a table with the manifest; see `parse_table`.
+
+    Raises:
+        ShardError: If they are not those that were written.
+    """
+    if hashlib.sha256(content).hexdigest() != manifest["tables"][name]["sha256"]:
+        raise ShardError(f"{path} is damaged (its SHA-256 differs); run `relickit shard` again")
 
 
 def load_shards(folder: Path, manifest: dict) -> list[Shard]:

@@ -172,7 +172,7 @@ class ShardDataset:
 
     def _parts(self, i: int, first: int, stop: int) -> dict[str, bytes]:
         """Parts [first, stop) of sample i, which lie one after the other, in one read."""
-        where = self._samples.where[i, first:stop].tolist()
+        where = self._samples.where[self._samples.row[i], first:stop].tolist()
         begin, end = where[0][0], where[-1][0] + where[-1][1]
 
         def pieces(content: bytes) -> list[bytes]:

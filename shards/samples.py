@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from shards import manifest
 from shards.folder import Folder
@@ -14,6 +15,7 @@ from shards.schema import PARTS, ShardError
 
 # Samples whose rows of the index are compared at once, which bounds memory.
 _BLOCK = 1 << 16
+_WHERE = ("offset", "size", "crc32")
 
 
 class Samples:
@@ -30,7 +32,8 @@ class Samples:
         weights: How often to draw each, float64 [n].
         shards: Names of all shards.
         shard: Index into them, int32 [n].
-        where: Offset, size and crc32 of every part, int64 [n, parts, 3].
+        row: Index into `where`, int64 [n].
+        where: Offset, size and crc32 of every part, int64 [., parts, 3].
 
     Raises:
         ShardError: If a table is absent, damaged, or contradicts another.
@@ -39,69 +42,77 @@ class Samples:
     def __init__(self, folder: Folder, content: dict, split: str):
         columns = ("key", "shard", "split", "num_frames", "weight")
         table = load_table(folder, content, "samples", columns)
-        keys = _plain(table["key"])
-        rows = pa.table({"key": keys, "split": table["split"], "row": np.arange(len(keys))})
-        rows = rows.filter(pc.field("split") == split).sort_by("key")
-        mine = rows["row"].to_numpy()
-        self.keys = _plain(rows["key"])
-        self.lengths: np.ndarray = table["num_frames"].to_numpy()[mine]
-        self.weights: np.ndarray = table["weight"].to_numpy()[mine]
-        shard = table["shard"].unify_dictionaries().combine_chunks()
+        keys = _whole(table["key"])
+        order = pc.call_function("array_sort_indices", [keys]).to_numpy()
+        self.row: np.ndarray = order[table["split"].to_numpy()[order] == split]
+        self.lengths: np.ndarray = table["num_frames"].to_numpy()[self.row]
+        self.weights: np.ndarray = table["weight"].to_numpy()[self.row]
+        shard = _whole(table["shard"].unify_dictionaries())
         self.shards: list[str] = shard.dictionary.to_pylist()
-        self.shard: np.ndarray = shard.indices.to_numpy()[mine]
-        self.where = _places(folder, content, keys)[mine]
+        self.shard: np.ndarray = shard.indices.to_numpy()[self.row]
+        del table, shard  # or they would be held while the index is read
+        self.where = _places(folder, content, keys)
+        self.keys = keys.take(pa.array(self.row))
+        del keys
+        pa.default_memory_pool().release_unused()
 
     def __len__(self) -> int:
         return len(self.keys)
 
 
 def load_table(folder: Folder, content: dict, name: str, columns: tuple[str, ...]) -> pa.Table:
-    """Columns of one of `manifest.TABLES`, its bytes checked.
+    """Columns of one of `manifest.TABLES`, its bytes checked; shard and split come as dictionaries.
 
     Raises:
         ShardError: If the file is absent or damaged.
     """
+    stored, path = _stored(folder, content, name)
+    return manifest.parse_table(stored, content, name, path, columns)
+
+
+def _stored(folder: Folder, content: dict, name: str) -> tuple[bytes, str]:
+    """The bytes of a table's file, and where it is."""
     file, sha256 = content["tables"][name]["file"], content["tables"][name]["sha256"]
     path = f"{folder.location}/{file}"
     stored = folder.whole(file, lambda data: hashlib.sha256(data).hexdigest() == sha256)
     if stored is None:
         raise ShardError(f"{path} is not there; run `relickit shard` again")
-    return manifest.parse_table(stored, content, name, path, columns)
+    manifest.require_table(stored, content, name, path)
+    return stored, path
 
 
 def _places(folder: Folder, content: dict, keys: pa.Array) -> np.ndarray:
     """Offset, size and crc32 of every part of every sample of the table: int64 [n, parts, 3].
 
-    The index has the rows of the samples in their order, and in each those of `PARTS`.
+    The index has the rows of the samples in their order, and in each those of `PARTS`. It is read
+    in pieces, which bounds memory.
     """
-    index = load_table(folder, content, "index", ("key", "part", "offset", "size", "crc32"))
-    shape = (len(keys), len(PARTS))
-    if len(index) != shape[0] * shape[1]:
-        raise ShardError(f"{folder.location}: not every sample has all parts; shard again")
-    for first in range(0, len(keys), _BLOCK):
-        _require_aligned(folder, index, keys, first, min(first + _BLOCK, len(keys)))
-    where = np.empty((*shape, 3), dtype=np.int64)
-    for column, name in enumerate(("offset", "size", "crc32")):
-        where[..., column] = index[name].to_numpy().reshape(shape)
+    stored, path = _stored(folder, content, "index")
+    file = pq.ParquetFile(pa.BufferReader(stored))
+    if file.metadata.num_rows != len(keys) * len(PARTS):
+        raise ShardError(f"{path}: not every sample has all parts; shard again")
+    where = np.empty((len(keys), len(PARTS), 3), dtype=np.int64)
+    first = 0
+    for rows in file.iter_batches(_BLOCK * len(PARTS), columns=["key", "part", *_WHERE]):
+        if len(rows) % len(PARTS):
+            raise ShardError(f"{path}: a row group ends inside a sample; shard again")
+        stop = first + len(rows) // len(PARTS)
+        _require_aligned(rows, keys.slice(first, stop - first), path)
+        for column, name in enumerate(_WHERE):
+            where[first:stop, :, column] = rows[name].to_numpy().reshape(-1, len(PARTS))
+        first = stop
     return where
 
 
-def _require_aligned(
-    folder: Folder, index: pa.Table, keys: pa.Array, first: int, stop: int
-) -> None:
-    """The rows of the index that belong to samples [first, stop) are theirs."""
-    rows = index.slice(first * len(PARTS), (stop - first) * len(PARTS))
-    found, names = _plain(rows["key"]), _plain(rows["part"])
+def _require_aligned(rows: pa.RecordBatch, keys: pa.Array, path: str) -> None:
+    """These rows of the index are those of these samples."""
     for column, part in enumerate(PARTS):
         mine = pa.array(np.arange(column, len(rows), len(PARTS)))
-        same = names.take(mine).unique().to_pylist() == [part]
-        if not same or not found.take(mine).equals(keys.slice(first, stop - first)):
-            raise ShardError(
-                f"{folder.location}: not every sample has a {part} in its place; shard again"
-            )
+        same = rows["part"].take(mine).unique().to_pylist() == [part]
+        if not same or not rows["key"].take(mine).equals(keys):
+            raise ShardError(f"{path}: not every sample has a {part} in its place; shard again")
 
 
-def _plain(column: pa.ChunkedArray) -> pa.Array:
-    """Strings without a dictionary, in one piece."""
-    whole = column.cast(pa.string()).combine_chunks()
-    return whole if isinstance(whole, pa.Array) else pa.array([], pa.string())
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece."""
+    return column.combine_chunks()
