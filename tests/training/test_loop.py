@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from toy_runs import Killed, content
 
 from training import loop, noise
 from training.loop import MAIN, Learner, Stage, Turn
@@ -19,10 +20,6 @@ from training.stages.config import OptimConfig
 
 STEPS, BATCH = 7, 4
 OPTIM = OptimConfig(lr=1e-2, warmup_steps=2)
-
-
-class Killed(Exception):
-    pass
 
 
 class Toy(Stage):
@@ -68,12 +65,6 @@ class Toy(Stage):
 
 def fit(stage: Stage, run: Path, **options) -> None:
     loop.fit(stage, run, loop.start(run), **options)
-
-
-def content(run: Path) -> dict[str, bytes]:
-    """Log, weights and milestones."""
-    files = [run / "metrics.jsonl", *sorted(run.rglob("*.safetensors"))]
-    return {str(f.relative_to(run)): f.read_bytes() for f in files}
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from toy_runs import Killed
 
 from training import evaluate, loop, sample
 from training.muon import orthogonalised
 from training.stages import teacher
-
-
-class Killed(Exception):
-    pass
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:

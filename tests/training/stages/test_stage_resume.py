@@ -1,0 +1,44 @@
+"""Runs of the student's stages go on as if nothing had happened, and only where they may."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from toy_runs import Killed, content, losses
+
+from training.stages import distill, ode, teacher
+
+
+@pytest.mark.parametrize("stage", [ode, distill])
+def test_a_stage_that_died_at_any_step_goes_on_bitwise(clips, recipe, teacher_run, tmp_path, stage):
+    def train(run: Path, **options) -> None:
+        stage.train(clips, recipe, run, teacher=teacher_run, **options)
+
+    whole = tmp_path / "whole"
+    train(whole)
+    for step in range(1, len(losses(whole)) + 1):
+        run = tmp_path / f"cut-{step}"
+
+        def die(row: dict, step: int = step) -> None:
+            if row["step"] == step:
+                raise Killed
+
+        with pytest.raises(Killed):
+            train(run, progress=die)
+        train(run)
+        assert content(run) == content(whole)
+
+
+def test_a_run_goes_on_with_what_changes_no_result(clips, recipe, tmp_path):
+    teacher.train(clips, recipe, tmp_path, steps=1)
+    changed = dataclasses.replace(
+        recipe,
+        checkpoint_every=3,
+        parallel=dataclasses.replace(recipe.parallel, checkpointing=True),
+    )
+    teacher.train(clips, changed, tmp_path, steps=2)
+    assert len(losses(tmp_path)) == 2
+    with pytest.raises(ValueError, match=r"started with recipe.batch = 2"):
+        teacher.train(clips, dataclasses.replace(recipe, batch=4), tmp_path)
