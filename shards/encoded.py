@@ -73,6 +73,11 @@ class EncodeJob:
     samples: tuple[Sample, ...]
 
 
+def shards_folder(dataset: Path) -> Path:
+    """A dataset's shards, or the folder itself if it is one of shards."""
+    return dataset / "shards" if (dataset / "shards").is_dir() else dataset
+
+
 def plan(folder: Path, encoder: Encoder) -> list[EncodeJob]:
     """One job for each shard of videos.
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from shards import manifest
-from shards.encoded import Kind
+from shards.encoded import Kind, shards_folder
 from shards.schema import ShardError
 
 # Frames of every latent but the first.
@@ -59,7 +59,7 @@ class EncodedSet:
     """
 
     def __init__(self, folder: Path, name: str, kind: Kind):
-        shards = folder / "shards" if (folder / "shards").is_dir() else folder
+        shards = shards_folder(folder)
         self.folder = shards / name
         content = manifest.load(self.folder)
         if content.get("encoder", {}).get("kind") != kind:

@@ -19,6 +19,7 @@ from pipelines.cli.data import (
     capture,
     check,
     curate,
+    encode,
     export,
     import_,
     plan,
@@ -52,8 +53,8 @@ _STAGES = (
     stages.teacher, stages.ode, stages.distill, stages.plan, stages.recipe, stages.export,
 )  # fmt: skip
 _VERBS = (
-    demo, serve, doctor, scenes, plan, capture, curate, caption, audit, shard, build, export,
-    import_, check, trajectory, train, sample, evaluate,
+    demo, serve, doctor, scenes, plan, capture, curate, caption, audit, shard, encode, build,
+    export, import_, check, trajectory, train, sample, evaluate,
 )  # fmt: skip
 
 

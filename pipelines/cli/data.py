@@ -167,6 +167,34 @@ def shard(dataset: Positional[Path], /, *, address: Address = None) -> None:
         say(f"Shards: {stages.shard(Dataset(dataset))}")
 
 
+def encode(
+    dataset: Positional[Path],
+    /,
+    *,
+    recipe: str,
+    only: Literal["latents", "text"] | None = None,
+    window: int = 0,
+    every: int = 0,
+) -> None:
+    """Make latents and text embeddings ahead of training, beside the videos and under their keys.
+
+    Training with the same recipe finds them. The same command again continues; under
+    `accelerate launch`, `torchrun` or `srun` the processes share the shards.
+
+    Args:
+        dataset: The dataset's folder, with its shards.
+        recipe: Training recipe (tiny, small, 1.3b, 14b, or a .json file) whose codec, size and text
+            encoder it will be; or the folder of a run.
+        only: Make only these.
+        window: Also encode windows of this many frames (1 + 4 n) that begin later in their clip.
+        every: Frames between the beginnings of such windows.
+    """
+    from pipelines.encoding import encode_dataset
+
+    kinds = (only,) if only else ("latents", "text")
+    encode_dataset(dataset, recipe, kinds=kinds, window=window, every=every)
+
+
 def build(
     recipe: Positional[str],
     /,
@@ -209,8 +237,9 @@ def export(
 
     Args:
         dataset: A dataset's folder, or a folder in any format that we read.
-        to: nerfstudio, colmap, colmap-text, tum, kitti, re10k, lingbot, vipe, solarwm,
-            matrix-game, worldplay, mind or lerobot; see docs/other-formats.md.
+        to: nerfstudio, colmap, colmap-text, tum, kitti, re10k, gamecraft, lingbot, vipe,
+            sana-wm, solarwm, matrix-game, worldplay, mind, context-as-memory, infinite-world,
+            yume or lerobot; see docs/other-formats.md.
         out: A new folder.
         whole: Whole episodes instead of the kept clips.
     """

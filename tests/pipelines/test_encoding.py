@@ -1,0 +1,105 @@
+"""`relickit encode`: shares of processes, continuing, and what training then finds."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from box_room import box_plan, box_scene, write_box_episode
+
+from capture import config
+from pipelines.cli import main
+from pipelines.encoding import Share
+from shards import jobs, manifest, writer
+from shards.encoded import EncodeJob
+from shards.latents import Latents, Words
+from shards.reader import ShardDataset
+from training import encode, recipes
+from training.autoencoder import LinearCodec
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """Two clips in two shards."""
+    folder = tmp_path / "box"
+    rows = []
+    for kind in ("pan", "loop"):
+        plan = box_plan(kind, num_frames=17)
+        episode = write_box_episode(folder / "episodes", plan, box_scene())
+        row = {"clip_id": kind, "plan_id": episode.id, "scene_id": episode.scene.id, "keep": True}
+        rows.append({**row, "start": 0, "stop": 17, "caption": kind, "split": "train"})
+    rows.sort(key=lambda row: row["clip_id"])
+    pq.write_table(pa.Table.from_pylist(rows), folder / "clips.parquet")
+    planned = jobs.plan(folder, clips_per_shard=1)
+    for job in planned:
+        writer.write(job, folder)
+    manifest.publish(folder, planned)
+    return folder
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """The tiny recipe for small pictures."""
+    tiny = recipes.tiny()
+    small = dataclasses.replace(
+        tiny,
+        data=dataclasses.replace(tiny.data, height_px=32, width_px=48, num_frames=9),
+        codec=dataclasses.replace(tiny.codec, channels=4, fit_windows=2),
+        model=dataclasses.replace(tiny.model, max_words=4, text_dim=8),
+    )
+    config.save(tmp_path / "small.json", small)
+    return tmp_path / "small.json"
+
+
+def test_processes_share_the_shards_and_the_last_one_publishes(
+    dataset, recipe, monkeypatch, capsys
+):
+    command = ["encode", str(dataset), "--recipe", str(recipe), "--window", "9", "--every", "4"]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    assert main(command) == 0
+    assert "1 clips are done here; other processes have the rest" in capsys.readouterr().out
+    assert not list((dataset / "shards").glob("*/manifest.json"))
+    monkeypatch.setenv("RANK", "0")
+    assert main(command) == 0
+    assert "2 clips in 2 shards" in capsys.readouterr().out
+    before = {p: p.stat().st_mtime_ns for p in (dataset / "shards").rglob("*.tar")}
+    monkeypatch.delenv("WORLD_SIZE")
+    monkeypatch.delenv("RANK")
+    assert main(command) == 0
+    assert {p: p.stat().st_mtime_ns for p in (dataset / "shards").rglob("*.tar")} == before
+    latents = next((dataset / "shards").glob("latents-*"))
+    codec = LinearCodec.load(latents / "codec.safetensors")
+    wanted = recipes.find(str(recipe))
+    found = encode.find_latents(dataset, wanted, codec)
+    words = encode.find_words(dataset, wanted)
+    assert isinstance(found, Latents) and isinstance(words, Words)
+    assert found.folder == latents
+    clip = ShardDataset(dataset, "train").window(0, 8, 9)
+    frames = torch.from_numpy(np.stack([encode.resize(clip.frames, 32, 48)]))
+    expected = codec.encode(frames)[0].numpy()
+    np.testing.assert_allclose(found.window(clip.key, 8, 9), expected, rtol=1e-3, atol=1e-3)
+    assert len(words.read(clip.key)[0]) == 1
+
+
+def test_half_given_windows_are_refused_in_a_sentence(dataset, recipe, capsys):
+    command = ["encode", str(dataset), "--recipe", str(recipe), "--window", "9"]
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert "further windows need a length of 5, 9, 13" in error and "Traceback" not in error
+
+
+def test_every_shard_has_one_process(monkeypatch):
+    monkeypatch.setenv("SLURM_PROCID", "2")
+    monkeypatch.setenv("SLURM_NTASKS", "3")
+    share = Share.of_this_process()
+    assert (share.rank, share.world) == (2, 3)
+    planned = [EncodeJob(split="train", name=n, fingerprint="", samples=()) for n in "abcdefg"]
+    shares = [Share(rank=rank, world=3, device=share.device) for rank in range(3)]
+    taken = [job.name for one in shares for job in one.of(planned)]
+    assert sorted(taken) == list("abcdefg")
