@@ -98,17 +98,31 @@ def _motion(clip: Posed) -> Iterator[Problem]:
     if steps.max() < 1e-9 and turns.max() < 1e-6:
         yield Problem("motionless", "the camera never moves: all poses are the same")
         return
-    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
-    away = _JUMP_FACTOR * usual
-    jumps = ((steps > away) & (steps > _around(steps) * _JUMP_AWAY)) | (turns > _JUMP_DEG)
-    if jumps.any():
-        worst = int(np.argmax(np.where(jumps, steps / max(usual, 1e-12) + turns, 0.0)))
+    usual, jumped = _usual(steps), jumps(steps, turns)
+    if jumped.any():
+        worst = int(np.argmax(np.where(jumped, steps / max(usual, 1e-12) + turns, 0.0)))
         yield Problem(
-            "jumps", f"{int(jumps.sum())} jumps; the largest after frame {worst}: "
+            "jumps", f"{int(jumped.sum())} jumps; the largest after frame {worst}: "
             f"{steps[worst]:.3g} and {turns[worst]:.3g} degrees in one step, usually {usual:.3g}",
         )  # fmt: skip
     if clip.declared.unit is not None:
         yield from _size(clip, steps)
+
+
+def jumps(steps: np.ndarray, turns: np.ndarray) -> np.ndarray:
+    """Whether each step is a jump, bool [T - 1]; see docs/audit.md.
+
+    Args:
+        steps: Lengths, [T - 1].
+        turns: Degrees, [T - 1].
+    """
+    far = (steps > _JUMP_FACTOR * _usual(steps)) & (steps > _around(steps) * _JUMP_AWAY)
+    return far | (turns > _JUMP_DEG)
+
+
+def _usual(steps: np.ndarray) -> float:
+    """The median of the steps that lead anywhere."""
+    return float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
 
 
 def _around(steps: np.ndarray) -> np.ndarray:

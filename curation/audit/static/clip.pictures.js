@@ -87,6 +87,34 @@ class Viewer {
   }
 }
 
+/** The picture of a frame beside the mouse, wherever the page is scrolled to. */
+class Peek {
+  #sheet;
+
+  constructor(sheet) {
+    this.#sheet = sheet;
+    this.tile = part(sheet.picture, grid(sheet), [0, 0], sheet.tile_px, "");
+    this.said = relickit.element("span");
+    this.element = relickit.element("div", { class: "peek", "aria-hidden": "true" }, this.tile, this.said);
+    this.element.hidden = true;
+  }
+
+  /** Show the frame that is looked at beside a pointer; nothing without a moment. */
+  at(event, moment) {
+    this.element.hidden = moment === null || event.pointerType === "touch";
+    if (this.element.hidden) return;
+    const n = nearest(this.#sheet.frames, moment.frame);
+    const { columns } = this.#sheet;
+    showPart(this.tile, grid(this.#sheet), [n % columns, Math.floor(n / columns)]);
+    this.said.textContent = moment.text(this.#sheet.frames[n]);
+    const [wide, tall] = [this.element.offsetWidth, this.element.offsetHeight];
+    const right = event.clientX + 18 + wide < innerWidth;
+    this.element.style.left = `${event.clientX + (right ? 18 : -18 - wide)}px`;
+    const top = event.clientY + 18 + tall < innerHeight ? event.clientY + 18 : event.clientY - 18 - tall;
+    this.element.style.top = `${top}px`;
+  }
+}
+
 /** Place of the number that is nearest to another in a sorted list. */
 function nearest(sorted, wanted) {
   let best = 0;
@@ -157,6 +185,6 @@ function figure(pair, moment) {
 
 function legend() {
   const { element } = relickit;
-  return element("p", { class: "fine" }, "Difference: ", element("i", { class: "bar heat" }),
+  return element("p", { class: "fine" }, "Difference: ", element("i", { class: "bar errors" }),
     " 0 to 48 levels of luma and more; grey: hidden from the other frame, or outside of it.");
 }

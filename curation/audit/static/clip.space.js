@@ -70,6 +70,7 @@ class Space {
     const options = this.#data.curves.map((curve) =>
       element("option", { value: curve.name }, `${curve.label}${curve.unit && `, ${curve.unit}`}`));
     this.menu = element("select", { onchange: () => this.#paint() }, options);
+    this.menu.value = this.#telling();
     this.legend = element("span", { class: "scale" });
     this.canvas = element("canvas", {
       tabindex: 0, class: "space", role: "img",
@@ -93,7 +94,19 @@ class Space {
         button("↓", "Look from above", () => this.#reset(0, Math.PI / 2)),
         button("⟲", "Reset the view", () => this.#reset()))),
       element("p", { class: "fine" }, "Drag to turn, with Shift to move; click, then scroll to zoom. " +
-        "Point at the path to see its frames. Orange casing: a rule is broken there."));
+        "Point at the path to see its frames. Cased in red: a rule is broken there." +
+        (this.#data.pictures.ground ? " The map: where a camera at this height may go; blue is far " +
+          "from any surface, grey is out of reach, surfaces are dark." : "")));
+  }
+
+  /** Name of the curve to begin with: what is broken, or else the first that changes. */
+  #telling() {
+    const { curves, rules, spans } = this.#data;
+    const rule = rules.find((one) => one.name === spans[0]?.rule);
+    const chosen = curves.find((curve) => curve.name === rule?.curve)
+      ?? curves.find((curve) => new Set(curve.values.filter((v) => v !== null)).size > 1)
+      ?? curves[0];
+    return chosen?.name ?? "";
   }
 
   /** Centre and size of what is shown. */
@@ -230,6 +243,7 @@ class Space {
     this.#drawShadow(pen, ink);
     this.#drawPath(pen, ink);
     this.#drawCameras(pen, ink);
+    this.#drawEnds(pen, ink);
     this.#drawRuler(pen, ink);
   }
 
@@ -283,11 +297,12 @@ class Space {
       pen.strokeStyle = this.#colours[n] ?? ink("--faint");
       this.#line(pen, [at[n - 1], at[n]]);
     }
-    const known = at.filter(Boolean);
-    if (known.length) this.#ends(pen, ink, known[0], known[known.length - 1]);
   }
 
-  #ends(pen, ink, start, end) {
+  #drawEnds(pen, ink) {
+    const known = this.#points.filter(Boolean);
+    if (!known.length) return;
+    const [start, end] = [known[0], known[known.length - 1]].map((point) => this.#place(point));
     pen.font = "600 12px system-ui, sans-serif";
     const apart = Math.hypot(start[0] - end[0], start[1] - end[1]);
     const both = apart < 26;

@@ -28,11 +28,16 @@ class Timelines {
         element("summary", {}, `${more.length} more measurements`),
         more.map((curve) => this.#curve(curve))) : null,
       this.#axis(), this.cursor);
+    this.peek = this.#data.pictures.sheet ? new Peek(this.#data.pictures.sheet) : null;
     this.stack.addEventListener("pointermove", (event) => {
       const frame = this.#frameAt(event);
       if (frame !== null) this.#moment.point(frame);
+      this.peek?.at(event, frame === null ? null : this.#moment);
     });
-    this.stack.addEventListener("pointerleave", () => this.#moment.point(null));
+    this.stack.addEventListener("pointerleave", (event) => {
+      this.#moment.point(null);
+      this.peek?.at(event, null);
+    });
     this.stack.addEventListener("click", (event) => {
       const frame = this.#frameAt(event);
       if (frame !== null && !event.target.closest("button")) this.#moment.choose(frame);
@@ -41,7 +46,7 @@ class Timelines {
     return element("div", {},
       element("p", { class: "fine" }, "Click to stay at a frame; ← and → go on from there, " +
         "with Shift by eight. Dashed: the bound of a rule. Shaded: frames beyond it."),
-      this.stack);
+      this.stack, this.peek?.element);
   }
 
   /** The frame below the mouse, or null beside the plots. */
@@ -145,8 +150,10 @@ class Timelines {
     });
     const limits = curve.bounds.map(([value, kind]) =>
       `${kind === "at most" ? "≤" : "≥"} ${number(value)}`).join(", ");
-    const said = [now, element("small", {}, `${number(low)} to ${number(high)}`,
-      limits && ` · kept ${limits}`)];
+    const known = curve.values.filter((value) => value !== null);
+    const [least, most] = [Math.min(...known), Math.max(...known)];
+    const span = least === most ? `always ${number(least)}` : `${number(least)} to ${number(most)}`;
+    const said = [now, element("small", {}, span, limits && ` · kept ${limits}`)];
     const name = element("span", {}, curve.label, curve.unit && element("small", {}, ` ${curve.unit}`));
     return this.#row("curve", name, curve.about, drawn, said);
   }
@@ -159,7 +166,8 @@ class Timelines {
     const most = new Map();
     actions.values.forEach((row, n) => {
       const size = Math.max(...row.map((value) => Math.abs(value ?? 0)));
-      most.set(actions.units[n], Math.max(most.get(actions.units[n]) ?? 0, size));
+      const scale = actions.units[n] || actions.names[n];
+      most.set(scale, Math.max(most.get(scale) ?? 0, size));
     });
     const silent = [];
     const rows = actions.values.map((row, n) => {
@@ -174,15 +182,15 @@ class Timelines {
         const value = row[this.#moment.index];
         now.textContent = value ? `${number(value)} ${actions.units[n]}` : "";
       });
-      const size = most.get(actions.units[n]) || 1;
+      const size = most.get(actions.units[n] || actions.names[n]) || 1;
       const paint = () => paintStrip(strip, row, size);
       requestAnimationFrame(paint);
       matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
       return this.#row("action", name, "", strip, now);
     }).filter(Boolean);
-    const never = silent.length
-      ? element("p", { class: "fine" }, `Never: ${silent.join(", ")}.`) : null;
-    return element("div", { class: "actions" }, rows, never);
+    const title = element("p", { class: "fine" }, element("b", {}, "Actions"), ` ${actions.meaning}`,
+      silent.length ? ` Never: ${silent.join(", ")}.` : "");
+    return element("div", { class: "actions" }, title, rows);
   }
 
   #axis() {
@@ -207,7 +215,9 @@ function range(curve) {
     if (bound > high && bound - high < 1.5 * size) high = bound + 0.05 * size;
     if (bound < low && low - bound < 1.5 * size) low = bound - 0.05 * size;
   }
-  if (high - low <= 1e-9 * Math.max(Math.abs(high), 1)) return [low - 0.5, high + 0.5];
+  if (high - low <= 1e-9 * Math.max(Math.abs(high), 1)) {
+    return low === 0 ? [0, 1] : [low - 0.5, high + 0.5];
+  }
   return [low, high];
 }
 
@@ -235,7 +245,7 @@ function paintStrip(strip, row, size) {
   pen.fillStyle = getComputedStyle(strip).color;
   row.forEach((value, n) => {
     if (!value) return;
-    pen.globalAlpha = 0.2 + 0.8 * Math.min(1, Math.abs(value) / size);
+    pen.globalAlpha = 0.12 + 0.88 * Math.min(1, Math.abs(value) / size);
     pen.fillRect(n, 0, 1, 1);
   });
 }

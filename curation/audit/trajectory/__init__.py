@@ -11,11 +11,11 @@ What a page is told (times and frames count from 0; a share is in percent):
     curves       name, group, label, unit, about, bounds [[value, "at least" or "at most", rule]],
                  values at the frames shown, or at the numbers in `at`; reach: frames that one
                  value speaks of
-    actions      names, units, values [action][frame shown]
+    actions      names, units, meaning, values [action][frame shown]
     spans        frames [start, stop) that break a rule: rule, worst, clip (-1: no clip), text
     clips        id, start, stop, keep, reasons, caption, split, weight, values by rule
     rules        name, about, unit, at_least, at_most, required, curve
-    problems     rule and text of each (audit)
+    problems     rule and text of each, decide: what decisions call the clip (audit)
     pictures     sheet: picture, frames, columns, tile_px; pairs: picture, now, then, kind, parts,
                  part_px, error (levels), seen (%); ground: picture, edges; note
     video        address of the video beside the report, or null
@@ -24,5 +24,6 @@ What a page is told (times and frames count from 0; a share is in percent):
 from __future__ import annotations
 
 from curation.audit.trajectory.episode import write_episode
+from curation.audit.trajectory.outside import write_item
 
-__all__ = ["write_episode"]
+__all__ = ["write_episode", "write_item"]

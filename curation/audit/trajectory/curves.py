@@ -14,8 +14,12 @@ from curation.catalogue import ABOUT, UNITS
 from curation.rules import Rule
 
 # A plot has no more columns; of longer trajectories, the worst value of every few frames is shown.
-MOST_POINTS = 720
+MOST_POINTS = 400
 _DIGITS = 4
+# Of the values of a curve: more cannot be seen.
+_SEEN_DIGITS = 3
+# What is nearer to zero comes from rounding.
+_NOISE = 1e-9
 # Curves of the frame table: name, group, label, frames that a value speaks of.
 _COLUMNS = (
     ("luma_mean", "Light", "Mean luma", 1),
@@ -172,7 +176,7 @@ def unit_of(metric: str) -> tuple[str, float]:
 
 
 def thin(num_frames: int) -> np.ndarray:
-    """Frames at which a trajectory is shown, int [n <= 720]: all of them, or every few."""
+    """Frames at which a trajectory is shown, int [n <= 400]: all of them, or every few."""
     return np.arange(0, num_frames, math.ceil(num_frames / MOST_POINTS))
 
 
@@ -194,18 +198,21 @@ def to_json(curve: Curve, shown: np.ndarray) -> dict:
         filled = np.where(np.isnan(padded), empty, padded).reshape(-1, step)
         values = filled.min(axis=1) if low else filled.max(axis=1)
         values = np.where(np.isfinite(values), values, np.nan)
-    known = np.isfinite(values)
-    sparse = 2 * np.count_nonzero(known) < len(values)
+    numbers, reach = [digits(v, _SEEN_DIGITS) for v in values.tolist()], curve.reach
+    known = [n for n, value in enumerate(numbers) if value is not None]
+    if len(set(numbers)) == 1:
+        numbers, at, known, reach = numbers[:1], np.zeros(1, int), [0], len(curve.values)
+    sparse = 2 * len(known) < len(values)
     return {
         "name": curve.name,
         "group": curve.group,
         "label": curve.label,
         "unit": curve.unit,
         "about": curve.about,
-        "reach": curve.reach,
+        "reach": reach,
         "bounds": [[digits(value), kind, rule] for value, kind, rule in curve.bounds],
         "at": at[known].tolist() if sparse else None,
-        "values": [digits(v) for v in (values[known] if sparse else values)],
+        "values": [numbers[n] for n in known] if sparse else numbers,
     }
 
 
@@ -213,7 +220,7 @@ def digits(value: float, count: int = _DIGITS) -> float | int | None:
     """A number in so many digits, whole numbers without a point; None if it is not finite."""
     if not math.isfinite(value):
         return None
-    short = float(f"{value:.{count}g}")
+    short = float(f"{value:.{count}g}") if abs(value) > _NOISE else 0.0
     return int(short) if short == int(short) and abs(short) < 1e15 else short
 
 

@@ -68,7 +68,7 @@ def write_episode(plan_id: str, *, dataset: Path, out: Path) -> bool:
             "ground": round(float(episode.trajectory.position_m[:, 2].min()) - _BELOW_M, 3),
         },
         "curves": [curves.to_json(curve, shown) for curve in drawn],
-        "actions": page.actions_json(NAMES, _UNITS, episode.actions.values, shown),
+        "actions": _actions(episode, shown),
         "spans": [dataclasses.asdict(span) for span in found],
         "rules": [_rule(rule) for rule in rules],
         "clips": [_clip(clip, rules) for clip in clips],
@@ -114,7 +114,7 @@ def _draw(
     found = page.pictures_of(out, clip, episode.intrinsics, listed, compared)
     if space.is_file():
         data, edges_m = looks.ground(Grid.load(space))
-        found["ground"] = {"picture": folder.write_picture(out, data), "edges": edges_m}
+        found["ground"] = {"picture": folder.write_picture(out, data, ".png"), "edges": edges_m}
     return found
 
 
@@ -199,6 +199,14 @@ def _fov_deg(width: float) -> float:
 def _time(episode: Episode, shown: np.ndarray) -> dict:
     t_s = np.round(episode.trajectory.t_s[shown], 4).tolist()
     return {"unit": "s", "count": len(episode), "frames": shown.tolist(), "at": t_s}
+
+
+def _actions(episode: Episode, shown: np.ndarray) -> dict:
+    said = (
+        f"of the step to each frame: moves in steps of {episode.actions.step_m:.3g} m, turns in "
+        "degrees; the darker, the more."
+    )
+    return page.actions_json(NAMES, _UNITS, episode.actions.values, shown, said)
 
 
 def _video(episode: Episode, out: Path) -> str | None:

@@ -19,10 +19,9 @@ from curation import exposure, geometry
 MAX_LEVELS = 48
 _TILE_PX, _PAIR_PX = 176, 224
 _TILES, _ACROSS = 30, 6
-_QUALITY, _MAP_QUALITY = 74, 92
+_QUALITY = 74
 _SAME_DEPTH = 0.05
 _UNSEEN = np.array([96, 96, 96], np.uint8)
-_CELL_PX, _MAP_PX = 6, 900
 # Where surfaces are, what cannot be reached, near a surface, and 2 m or more away from any: RGB.
 _SURFACE, _BLOCKED = (88, 94, 104), (150, 152, 156)
 _NEAR, _FAR = np.array([244, 226, 196.0]), np.array([186, 214, 240.0])
@@ -118,7 +117,8 @@ def ground(grid: Grid) -> tuple[bytes, list[float]]:
     """The free space of a scene from above: surfaces dark, what is out of reach grey.
 
     Returns:
-        A JPEG, +x to the right and +y up, and its edges: x_min, x_max, y_min, y_max in metres.
+        A PNG of a pixel a cell, +x to the right and +y up, and its edges: x_min, x_max, y_min,
+        y_max in metres.
     """
     inside = np.argwhere(grid.reachable)
     if not len(inside):
@@ -131,14 +131,11 @@ def ground(grid: Grid) -> tuple[bytes, list[float]]:
     cells = np.where(reachable[..., None], _NEAR + deep * (_FAR - _NEAR), _BLOCKED)
     cells[clearance < grid.cell_m] = _SURFACE
     picture = np.ascontiguousarray(np.swapaxes(cells, 0, 1)[::-1].astype(np.uint8))
-    scale = max(1, min(_CELL_PX, _MAP_PX // max(picture.shape[:2])))
-    size = (picture.shape[1] * scale, picture.shape[0] * scale)
-    picture = cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST)
     (x0, y0), (x1, y1) = (
         (np.asarray(grid.origin_m, dtype=np.float64) + (edge - 0.5) * grid.cell_m).tolist()
         for edge in (low, high)
     )
-    return jpeg(picture, _MAP_QUALITY), [x0, x1, y0, y1]
+    return png(picture), [x0, x1, y0, y1]
 
 
 def frame_of(pictures: Pictures, index: int) -> np.ndarray:
@@ -155,11 +152,20 @@ def depth_of(depth: Depth, index: int) -> np.ndarray:
     raise ValueError(f"frame {index} is not among the {len(depth)} of the depth")
 
 
-def jpeg(rgb: np.ndarray, quality: int = _QUALITY) -> bytes:
+def jpeg(rgb: np.ndarray) -> bytes:
     """A picture, uint8 [H, W, 3], as JPEG."""
-    done, data = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return _encoded(".jpg", rgb, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+
+
+def png(rgb: np.ndarray) -> bytes:
+    """A picture, uint8 [H, W, 3], as PNG."""
+    return _encoded(".png", rgb, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
+def _encoded(suffix: str, rgb: np.ndarray, how: list[int]) -> bytes:
+    done, data = cv2.imencode(suffix, rgb[..., ::-1], how)
     if not done:
-        raise ValueError(f"a picture of shape {rgb.shape} cannot be written as JPEG")
+        raise ValueError(f"a picture of shape {rgb.shape} cannot be written as {suffix[1:]}")
     return data.tobytes()
 
 

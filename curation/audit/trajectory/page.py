@@ -85,7 +85,11 @@ def view_of(camera: Intrinsics | None) -> list[float] | None:
 
 
 def actions_json(
-    names: Sequence[str], units: Sequence[str], values: np.ndarray, shown: np.ndarray
+    names: Sequence[str],
+    units: Sequence[str],
+    values: np.ndarray,
+    shown: np.ndarray,
+    meaning: str = "",
 ) -> dict:
     """Actions over time as the page takes them: what is largest in every few frames.
 
@@ -94,13 +98,14 @@ def actions_json(
         units: One per column; columns of one unit are drawn on one scale.
         values: float64 [T, len(names)].
         shown: Frames, of `curves.thin`.
+        meaning: A sentence about units and timing.
     """
     step = int(shown[1] - shown[0]) if len(shown) > 1 else 1
     padded = np.pad(values, ((0, -len(values) % step), (0, 0)))
     blocks = padded.reshape(-1, step, len(names))
     largest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=1)[:, None], 1)[:, 0]
     rows = [[digits(value, 3) for value in row] for row in largest.T.tolist()]
-    return {"names": list(names), "units": list(units), "values": rows}
+    return {"names": list(names), "units": list(units), "meaning": meaning, "values": rows}
 
 
 def pictures_of(

@@ -96,6 +96,17 @@ def find(
     return sorted(found, key=lambda span: (span.start, span.stop, span.rule))
 
 
+def runs(bad: np.ndarray) -> list[tuple[int, int]]:
+    """Half-open runs of bad frames, bool [T]; gaps of up to three good ones are closed."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], bad.astype(np.int8), [0]])))
+    found: list[tuple[int, int]] = []
+    for start, stop in edges.reshape(-1, 2).tolist():
+        if found and start - found[-1][1] < _CLOSE_FRAMES:
+            start = found.pop()[0]
+        found.append((start, stop))
+    return found
+
+
 def _broken(
     rule: Rule, path: Trajectory, frames: Mapping[str, np.ndarray], curves: Mapping[str, Curve]
 ) -> _Broken | None:
@@ -135,16 +146,8 @@ def _windowed(metric: str, path: Trajectory) -> np.ndarray:
 def _spans(
     rule: Rule, broken: _Broken, where: np.ndarray, clip: int, text: str = ""
 ) -> Iterator[Span]:
-    """Runs of frames that are beyond the bound and in `where`, bool [T]; short gaps are closed."""
-    bad = (broken.excess > 0) & where
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], bad.astype(np.int8), [0]])))
-    runs: list[list[int]] = []
-    for start, stop in edges.reshape(-1, 2).tolist():
-        if runs and start - runs[-1][1] < _CLOSE_FRAMES:
-            runs[-1][1] = stop
-        else:
-            runs.append([start, stop])
-    for start, stop in runs:
+    """Runs of frames that are beyond the bound and in `where`, bool [T]."""
+    for start, stop in runs((broken.excess > 0) & where):
         worst = start + int(np.argmax(broken.excess[start:stop]))
         said = text if broken.marks else rule.reason(float(broken.value[worst]))
         yield Span(

@@ -1,0 +1,168 @@
+"""The page of a clip of anybody's dataset: its path, and what its poses and pictures allow."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from capture.camera import rotation_angle_deg
+from capture.formats import Clips, Posed
+from capture.trajectory import Trajectory
+from curation.audit import checks, table
+from curation.audit.trajectory import curves, looks, page, pairs
+from curation.audit.trajectory.spans import Span, runs
+
+# Poses that are rotations to this are good enough to be drawn (`checks` has the same limit).
+_NEARLY = 1e-3
+_MOST_ACTIONS, _MOST_WORST = 32, 8
+
+
+def write_item(item: Mapping, *, clips: Clips, out: Path, source: str) -> bool:
+    """Write the page of a clip that was audited, unless the same one is there.
+
+    A clip that cannot be read gets a page that says so; nothing here raises over bad data.
+
+    Args:
+        item: Its entry of `items` in audit.json.
+        clips: Of `capture.formats.read`.
+        out: The report's folder.
+        source: Changes whenever the dataset's files do.
+
+    Returns:
+        Whether anything had to be done.
+    """
+    content: dict = {
+        "kind": "audit",
+        "id": item["place"],
+        "title": item["name"],
+        "decide": item["place"],
+        "problems": item["problems"],
+        "notes": [*item["notes"], *([item["cannot_tell"]] if item["cannot_tell"] else [])],
+        "facts": _facts(item),
+        "time": {"unit": "frame", "count": 1, "frames": [0], "at": [0]},
+        "path": None,
+        "curves": [],
+        "actions": None,
+        "spans": [],
+        "rules": [],
+        "clips": [],
+        "video": None,
+    }
+    key = table.item_key(item)
+    try:
+        clip = clips[item["item"]]
+        described, listed, compared = _described(clip)
+    except Exception:  # hostile files raise anything; the item says what is wrong
+        return page.store(out, key, content, [source], lambda: _NO_PICTURES)
+    wanted = [source, listed, [dataclasses.asdict(pair) for pair in compared]]
+    camera = page.camera_of(clip)
+    content |= described
+    content["path"]["view"] = page.view_of(camera)
+
+    def draw() -> dict:
+        return page.pictures_of(out, clip, camera, listed, compared)
+
+    return page.store(out, key, content, wanted, draw)
+
+
+_NO_PICTURES: dict = {"sheet": None, "pairs": [], "note": "The clip cannot be read."}
+
+
+def _described(clip: Posed) -> tuple[dict, list[int], list[looks.Pair]]:
+    """Path, curves, actions and spans of a clip; the frames and the pairs worth looking at."""
+    poses, unit = clip.cam_to_world, "m" if clip.declared.unit else "units"
+    shown = curves.thin(len(clip))
+    path, per = _path(clip)
+    drawn = curves.of_path(path, unit, per) if path is not None else []
+    found = _spans(poses)
+    at = path.t_s[shown] - path.t_s[0] if path is not None and per == "s" else shown
+    described = {
+        "time": {
+            "unit": per, "count": len(clip), "frames": shown.tolist(),
+            "at": np.round(at, 4).tolist(),
+        },
+        "path": {**page.path_json(poses, clip.declared.up, shown, unit), "ground": None},
+        "curves": [curves.to_json(curve, shown) for curve in drawn],
+        "actions": _actions(clip, shown),
+        "spans": [dataclasses.asdict(span) for span in found],
+    }  # fmt: skip
+    worst = [span.worst for span in found][:_MOST_WORST]
+    again = pairs.of_path(path) if path is not None and clip.rgb is not None else []
+    return described, looks.sheet_frames(len(clip), worst), again
+
+
+def _path(clip: Posed) -> tuple[Trajectory | None, str]:
+    """The path over seconds, or over frames where no time is known; None where poses are bad."""
+    clip = dataclasses.replace(clip, cam_to_world=_orthonormal(clip.cam_to_world))
+    try:
+        return clip.trajectory(), "s"
+    except ValueError:
+        pass
+    try:
+        return Trajectory.uniform(clip.cam_to_world, 1.0), "frame"
+    except ValueError:
+        return None, "frame"
+
+
+def _orthonormal(cam_to_world: np.ndarray) -> np.ndarray:
+    """Poses whose rotations are off by rounding, put right; others as they are."""
+    poses = np.array(cam_to_world)
+    rotation = poses[:, :3, :3]
+    if not np.isfinite(poses).all():
+        return poses
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = np.abs(np.swapaxes(rotation, 1, 2) @ rotation - np.eye(3)).max()
+    if error < _NEARLY:
+        u, _, v = np.linalg.svd(rotation)
+        poses[:, :3, :3] = u @ v
+    return poses
+
+
+def _spans(poses: np.ndarray) -> list[Span]:
+    """Frames without a usable pose, and those that a jump leads to."""
+    finite = np.asarray(np.isfinite(poses).all(axis=(1, 2)))
+    found = [
+        Span(
+            rule="poses", start=start, stop=stop, worst=start, clip=-1,
+            text="NaN or infinity in the pose",
+        )
+        for start, stop in runs(~finite)
+    ]  # fmt: skip
+    if len(poses) < 2:
+        return found
+    with np.errstate(invalid="ignore", over="ignore"):
+        steps = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1)
+        turns = rotation_angle_deg(poses[:-1, :3, :3], poses[1:, :3, :3])
+    steps, turns = (np.nan_to_num(v, nan=0.0, posinf=0.0) for v in (steps, turns))
+    for start, stop in runs(np.append(False, checks.jumps(steps, turns))):
+        text = f"a step of {steps[start - 1]:.3g} and {turns[start - 1]:.3g} degrees"
+        found.append(Span(rule="jumps", start=start, stop=stop, worst=start, clip=-1, text=text))
+    return sorted(found, key=lambda span: (span.start, span.rule))
+
+
+def _actions(clip: Posed, shown: np.ndarray) -> dict | None:
+    labels = clip.actions
+    if labels is None or labels.per != "pose" or len(labels.values) != len(clip):
+        return None
+    names = labels.names[:_MOST_ACTIONS]
+    values = np.nan_to_num(labels.values[:, : len(names)])
+    return page.actions_json(names, [""] * len(names), values, shown, f"{labels.meaning}.")
+
+
+def _facts(item: Mapping) -> list[list[str]]:
+    said = item["convention"] or {}
+    told = {None: "cannot be told", True: "as declared", False: "not as declared"}
+    size = item["size_px"]
+    length = f"{item['frames']} frames"
+    if item["duration_s"] is not None:
+        length = f"{item['duration_s']:.1f} s, {length}"
+    has = [name for name, there in item["has"].items() if there]
+    return [
+        ["Length", length],
+        ["Picture", f"{size[0]} x {size[1]}" if size else "size not known"],
+        ["Has", ", ".join(["poses", *has])],
+        ["Convention", told[said.get("agrees")]],
+    ]
