@@ -11,7 +11,9 @@ from pathlib import Path
 from capture.formats import (
     clips,
     colmap,
+    context_memory,
     episodes,
+    infinite_world,
     kitti,
     lerobot,
     lingbot,
@@ -19,9 +21,11 @@ from capture.formats import (
     mind,
     nerfstudio,
     re10k,
+    sana_wm,
     solarwm,
     tum,
     worldplay,
+    yume,
 )
 from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
 
@@ -52,11 +56,16 @@ FORMATS: dict[str, Format] = {
         lingbot.VIPE_FORMAT,
         tum.FORMAT,
         kitti.FORMAT,
+        re10k.GAMECRAFT_FORMAT,
         re10k.FORMAT,
+        sana_wm.FORMAT,
         solarwm.FORMAT,
         matrix_game.FORMAT,
         worldplay.FORMAT,
         mind.FORMAT,
+        context_memory.FORMAT,
+        infinite_world.FORMAT,
+        yume.FORMAT,
     )
 }
 
@@ -99,4 +108,6 @@ def read(path: Path, name: str | None = None) -> Clips:
     format = recognise(path) if name is None else find(name)
     if format is None:
         raise ValueError(f"{path} is in no known format; tell which with --format")
+    if format.read is None:
+        raise ValueError(f"{format.name} is written, not read: its files hold no poses")
     return format.read(path)

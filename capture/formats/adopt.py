@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -18,14 +17,6 @@ from capture.camera import Intrinsics
 from capture.formats import axes
 from capture.formats.pixels import Depth, Pictures
 from capture.formats.record import Declared, Posed
-
-Up: TypeAlias = Literal["z", "y", "-y"]
-# World axes of the source, as columns, in a world whose z points up.
-_TO_Z_UP: dict[str, list[list[float]]] = {
-    "z": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
-    "y": [[1, 0, 0], [0, 0, -1], [0, 1, 0]],
-    "-y": [[1, 0, 0], [0, 0, 1], [0, -1, 0]],
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +32,7 @@ class Given:
 
     fps: float | None = None
     fov_deg: float | None = None
-    up: Up | None = None
+    up: axes.Up | None = None
     scale: float = 1.0
 
     def __post_init__(self):
@@ -82,9 +73,7 @@ def adopt(record: Posed, given: Given) -> Posed:
             zooms, or poses that are no rigid motions; says what would help.
     """
     poses = axes.nearest_rigid(record.cam_to_world)
-    turn = np.eye(4)
-    turn[:3, :3] = _TO_Z_UP[given.up or record.declared.up or "z"]
-    poses = turn @ poses
+    poses = axes.turned(poses, given.up or record.declared.up or "z", "z")
     poses[:, :3, 3] *= given.scale
     pictures = record.pictures()
     camera = _camera(record, pictures, given)

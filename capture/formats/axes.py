@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+Up: TypeAlias = Literal["z", "y", "-y"]
+
 # OpenGL's camera looks along -z with y up; the same matrix goes both ways.
 _FLIP_YZ = np.diag([1.0, -1.0, -1.0, 1.0])
+# World axes of the source, as columns, in a world whose z points up.
+_TO_Z_UP = {
+    "z": np.eye(3),
+    "y": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]),
+    "-y": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
+}
 # Numbers with few digits leave a rotation this far from orthonormal; more is another matrix.
 ROUNDED = 1e-3
 
@@ -14,6 +24,13 @@ ROUNDED = 1e-3
 def flip_yz(cam_to_world: np.ndarray) -> np.ndarray:
     """OpenGL camera axes to OpenCV's, or back: [..., 4, 4]."""
     return cam_to_world @ _FLIP_YZ
+
+
+def turned(cam_to_world: np.ndarray, before: Up, after: Up) -> np.ndarray:
+    """Poses [..., 4, 4] in a world with another axis up; x stays where it is."""
+    turn = np.eye(4)
+    turn[:3, :3] = _TO_Z_UP[after].T @ _TO_Z_UP[before]
+    return turn @ cam_to_world
 
 
 def invert(poses: np.ndarray) -> np.ndarray:

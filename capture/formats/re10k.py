@@ -8,13 +8,14 @@ have a scale of their own (what we write is in metres, z up).
 pose_files/<name>.txt, video_clips/<name>.mp4
 annotations.json        [{"clip_name", "clip_path", "pose_file", "caption"}, ...]
 
-Hunyuan-GameCraft takes the same rows with a frame number in place of the time.
+Hunyuan-GameCraft takes the same rows with a frame number, from 0, in place of the time
+(GetPoseEmbedsFromTxt of hymm_sp/sample_inference.py there): `gamecraft` is this layout with them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,11 @@ _ANNOTATIONS = "annotations.json"
 def recognises(path: Path) -> bool:
     """A pose file, a folder of pose files, or a folder with pose_files/."""
     return bool(_found(path))
+
+
+def recognises_gamecraft(path: Path) -> bool:
+    """The same, where the rows of the first file are numbered."""
+    return any(_is_numbered(file) for file in _found(path)[:1])
 
 
 def read(path: Path) -> Clips:
@@ -59,6 +65,12 @@ def _is_re10k(path: Path) -> bool:
         return False
 
 
+def _is_numbered(file: Path) -> bool:
+    """Whether the rows begin with 0, 1, ... in place of a time."""
+    rows = [line for line in text.lines(file)[1:] if line.strip()]
+    return [line.split()[0] for line in rows] == [str(index) for index in range(len(rows))]
+
+
 def _read(file: Path) -> Posed:
     rows = [
         text.numbers(line.split(), 19, f"{file}:{number}", _FIELDS)
@@ -78,12 +90,14 @@ def _read(file: Path) -> Posed:
     if video is not None and len(video) != len(table):
         notes.append(f"{clip}: {len(video)} frames for {len(table)} poses")
         video = None
+    numbered = _is_numbered(file)
     return Posed(
         name=text.plain_name(file.stem),
-        format=FORMAT.name,
+        format=GAMECRAFT_FORMAT.name if numbered else FORMAT.name,
         declared=Declared(pose="w2c", axes="opencv"),
         cam_to_world=axes.invert(axes.from_rows(table[:, 7:])),
-        t_s=table[:, 0] / _US_PER_S,
+        t_s=None if numbered else table[:, 0] / _US_PER_S,
+        fps=pixels.video_rate(clip) if numbered and clip.is_file() else None,
         intrinsics=table[:, 1:5],
         intrinsics_unit="image",
         rgb=video,
@@ -109,6 +123,15 @@ def _annotation(root: Path, file: Path) -> dict | None:
 
 def write(item: Posed, root: Path, slot: Slot) -> None:
     """`video_clips/<name>.mp4`, its caption, then `pose_files/<name>.txt`."""
+    _write(item, root, slot, [round(t_s * _US_PER_S) for t_s in item.trajectory().t_s])
+
+
+def write_gamecraft(item: Posed, root: Path, slot: Slot) -> None:
+    """The same, with numbered rows."""
+    _write(item, root, slot, range(len(item)))
+
+
+def _write(item: Posed, root: Path, slot: Slot, stamps: Iterable[int]) -> None:
     path, (width, height) = item.trajectory(), item.size()
     world_to_cam = invert(path.cam_to_world)[:, :3].reshape(-1, 12)
     shares = item.intrinsics_px() / [width, height, width, height]
@@ -118,8 +141,8 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
         temporary.write_text(item.caption)
     with files.replacing(root / _mark(item.name, slot)) as temporary:
         rows = [
-            f"{round(t_s * _US_PER_S)} {text.exact(*share)} 0 0 {text.exact(*pose)}\n"
-            for t_s, share, pose in zip(path.t_s, shares, world_to_cam, strict=True)
+            f"{stamp} {text.exact(*share)} 0 0 {text.exact(*pose)}\n"
+            for stamp, share, pose in zip(stamps, shares, world_to_cam, strict=True)
         ]
         temporary.write_text(f"{item.name}\n" + "".join(rows))
 
@@ -148,6 +171,15 @@ FORMAT = Format(
     recognises=recognises,
     read=read,
     write=write,
+    mark=_mark,
+    finish=_finish,
+)
+GAMECRAFT_FORMAT = Format(
+    name="gamecraft",
+    title="world to camera, 3x4 rows, OpenCV axes, metres, frame numbers; MP4; a pose per frame",
+    recognises=recognises_gamecraft,
+    read=read,
+    write=write_gamecraft,
     mark=_mark,
     finish=_finish,
 )

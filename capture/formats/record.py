@@ -277,7 +277,7 @@ class Format:
         name: For `--to` and `--format`.
         title: Axes, direction, unit and rate in one line.
         recognises: Whether a path looks like it; cheap, and never raises.
-        read: Every clip at a path; ValueError if there is none.
+        read: Every clip at a path, ValueError if there is none; None where there are no poses.
         write: One clip into a dataset's folder, atomically; None where we only read.
         mark: The path, below the folder, that is there once a clip has been written.
         finish: Writes what concerns all clips; their names are given in order.
@@ -286,7 +286,7 @@ class Format:
     name: str
     title: str
     recognises: Callable[[Path], bool]
-    read: Callable[[Path], Clips]
+    read: Callable[[Path], Clips] | None = None
     write: Callable[[Posed, Path, Slot], None] | None = None
     mark: Callable[[str, Slot], str] = lambda name, _: name
     finish: Callable[[Path, Sequence[str]], None] = lambda root, names: None

@@ -10,10 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from box_room import box_plan, box_scene, write_box_episode
+from exported import BOTH_WAYS
 
 from capture import formats
-from capture.formats import episodes, text
+from capture.formats import text
 
 POSE = np.eye(4).tolist()
 ROW = "0 0.9 1.2 0.5 0.5 0 0 1 0 0 0 0 1 0 0 0 0 1 0"
@@ -127,6 +127,9 @@ CASES = [
     ("worldplay", {"a_pose.json": {"0": {"w2c": POSE}}}, r"\[0\]: missing intrinsic"),
     ("worldplay", {"a_pose.json": {}}, "holds no frame"),
     ("mind", {"action.json": {"mark_time": 0, "data": [{"ws": 0}]}}, r"data\[0\]: missing ad"),
+    ("yume", {"Keys_W_Mouse_Up/a.txt": "Keys: W\n"}, "missing Mouse"),
+    ("yume", {"Keys_W_Mouse_Up/a.txt": "Keys: W\nMouse: ·\n"}, "a clip without poses"),
+    ("gamecraft", {"pose_files/a.txt": f"url\n{ROW}\n1 2\n"}, r"a.txt:3: expected 19 numbers"),
     ("matrix-game", {"camera.npz": b"PK"}, "no camera.npz with extrinsics_c2w"),
 ]
 
@@ -215,25 +218,12 @@ def test_names_are_made_plain():
     assert text.plain_name("a b/c:d") == "a_b_c_d"
 
 
-@pytest.fixture(scope="module")
-def exports(tmp_path_factory) -> Path:
-    """One short clip in every format."""
-    root = tmp_path_factory.mktemp("exports")
-    episode = write_box_episode(root, box_plan("loop", 0, 5), box_scene(0))
-    item = episodes.posed(episode, name="a")
-    for name, format in formats.FORMATS.items():
-        if format.write is not None:
-            format.write(item, root / name, formats.Slot())
-            format.finish(root / name, ["a"])
-    return root
-
-
-@pytest.mark.parametrize("name", [name for name, f in formats.FORMATS.items() if f.write])
+@pytest.mark.parametrize("name", BOTH_WAYS)
 def test_damaged_files_are_a_sentence_never_a_crash(exports, name):
     rng = random.Random(name)
     pixels = (".png", ".mp4", ".jpg")
-    written = [p for p in sorted((exports / name).rglob("*")) if p.is_file()]
-    for file in (p for p in written if p.suffix not in pixels):
+    there = [p for p in sorted((exports / name).rglob("*")) if p.is_file()]
+    for file in (p for p in there if p.suffix not in pixels):
         whole = file.read_bytes()
         for _ in range(12):
             damaged = bytearray(whole[: rng.choice((len(whole), rng.randrange(len(whole) + 1)))])

@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 import pytest
 from box_room import box_plan, box_scene, write_box_episode
+from exported import written
 from scipy.spatial.transform import Rotation
 
 from capture import formats, video
-from capture.formats import Posed, Slot, episodes
+from capture.formats import Posed, episodes
 
 NUM_FRAMES = 17
 EXACT = ("nerfstudio", "colmap", "colmap-text", "tum", "re10k", "lingbot", "vipe")
@@ -25,15 +26,6 @@ def item(tmp_path_factory) -> Posed:
     root = tmp_path_factory.mktemp("box")
     episode = write_box_episode(root, box_plan("loop", 3, NUM_FRAMES), box_scene(3))
     return episodes.posed(episode, name="loop_3", caption="an empty room")
-
-
-def written(item: Posed, root: Path, name: str) -> Path:
-    format = formats.find(name)
-    assert format.write is not None
-    format.write(item, root, Slot())
-    assert (root / format.mark(item.name, Slot())).exists()
-    format.finish(root, [item.name])
-    return root
 
 
 @pytest.mark.parametrize("name", EXACT)

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from box_room import box_plan, box_scene, write_box_episode
+from exported import walk, written
 from scipy.spatial.transform import Rotation
 
 from capture import camera, formats, video
-from capture.formats import Posed, Slot, episodes, matrix_game, mind, worldplay
+from capture.formats import Posed, episodes, matrix_game, mind, worldplay
 
 NUM_FRAMES = 17
 
@@ -29,18 +30,6 @@ def items(tmp_path_factory) -> list[Posed]:
         episode = write_box_episode(root, box_plan(kind, 5, num_frames), box_scene(5))
         made.append(episodes.posed(episode, name=f"{kind}_5", caption=f"a {kind}"))
     return made
-
-
-def written(items: list[Posed], root: Path, name: str) -> Path:
-    format, first_frame = formats.find(name), 0
-    assert format.write is not None
-    for number, item in enumerate(items):
-        slot = Slot(number=number, first_frame=first_frame)
-        format.write(item, root, slot)
-        assert (root / format.mark(item.name, slot)).exists()
-        first_frame += len(item)
-    format.finish(root, [item.name for item in items])
-    return root
 
 
 def index_of(root: Path) -> list[dict]:
@@ -180,17 +169,6 @@ def test_lerobot_refuses_robots(items, tmp_path):
     (root / "meta" / "info.json").write_text(json.dumps(info))
     with pytest.raises(ValueError, match=r"observation.state is \['shoulder', 'elbow'\]"):
         formats.read(root)
-
-
-def walk(*steps: tuple[float, float, float]) -> np.ndarray:
-    """Poses of forward metres, left metres and degrees to the left, one after the other."""
-    poses, at, heading = [], np.zeros(3), 0.0
-    for forward, left, turn in ((0.0, 0.0, 0.0), *steps):
-        c, s = np.cos(np.radians(heading)), np.sin(np.radians(heading))
-        at = at + np.array([c * forward - s * left, s * forward + c * left, 0.0])
-        heading += turn
-        poses.append(camera.pose_from_angles(at, heading, 0.0))
-    return np.stack(poses)
 
 
 def test_worldplay_words():

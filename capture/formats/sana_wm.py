@@ -1,0 +1,152 @@
+"""SANA-WM-Bench (docs/sana-wm-bench.md of NVlabs/Sana, and tools/metrics/sana_wm there).
+
+Declares: an npz per trajectory with `c2w` [T, 4, 4], camera to world; `intrinsics` [T, 3, 3] in
+pixels of the picture; `fps` and `num_frames`. The camera is OpenCV's in a world whose y points
+down, in metres (inference_video_scripts/wm/camera_control.py: forward is the third column, and
+motion keeps to the plane y = 0). A pose per frame; 961 frames at 16 a second there, ours as they
+are. The first picture is all that the benchmark has; the video is our addition.
+
+images/<name>.png
+scene_set/kept_scenes.txt                          a name a line
+<split>/sanawm_export_v2/<name>.npz, <name>.mp4
+<split>/sanawm_export_v2/run_manifest.jsonl        id, prompt, image_path, camera_path
+
+The benchmark's own `scene_trajectories_v2.json` holds pairs of frames to compare; it is not read,
+and not written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from capture import files, pictures
+from capture.formats import axes, pixels, text
+from capture.formats.pixels import Images, Video
+from capture.formats.record import Clips, Declared, Format, Posed, Slot
+
+_FOLDER = "sanawm_export_v2"
+_MANIFEST = "run_manifest.jsonl"
+# What we write is one split.
+_SPLIT = Path("benchmark_relickit") / _FOLDER
+
+
+def _found(path: Path) -> list[Path]:
+    """The manifests of a benchmark, of a split, or of a split's folder."""
+    patterns = (_MANIFEST,) if path.name == _FOLDER else (f"{_FOLDER}/{_MANIFEST}",)
+    for pattern in (*patterns, f"*/{_FOLDER}/{_MANIFEST}"):
+        if manifests := sorted(path.resolve().glob(pattern)):
+            return manifests
+    return []
+
+
+def read(path: Path) -> Clips:
+    """Every row of every run_manifest.jsonl at a path."""
+    rows = (
+        (manifest.parents[2], f"{manifest}:{number}", row)
+        for manifest in _found(path)
+        for number, row in _rows(manifest)
+    )
+    otherwise = f"{path} has no {_FOLDER}/{_MANIFEST}, nor is it one's folder"
+    return Clips.at(rows, lambda found: _read(*found), otherwise)
+
+
+def _rows(manifest: Path) -> list[tuple[int, dict[str, Any]]]:
+    rows = []
+    for number, line in text.rows(manifest, comment="\0"):
+        where = f"{manifest}:{number}"
+        try:
+            content = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{where}: not JSON ({text.one_line(error)})") from error
+        rows.append((number, text.require_object(content, where, "id", "camera_path")))
+    return rows
+
+
+def _read(root: Path, where: str, row: dict[str, Any]) -> Posed:
+    file = text.inside(root, row["camera_path"], f"{where}: camera_path")
+    arrays = pixels.load_npz(file, "c2w", "intrinsics")
+    poses, k = arrays["c2w"].astype(np.float64), arrays["intrinsics"].astype(np.float64)
+    if poses.ndim != 3 or poses.shape[1:] != (4, 4) or k.shape != (len(poses), 3, 3):
+        raise ValueError(
+            f"{file}: expected c2w [T, 4, 4] and intrinsics [T, 3, 3], got {list(poses.shape)} "
+            f"and {list(k.shape)}"
+        )
+    video, notes = file.with_suffix(".mp4"), ()
+    rgb = Video(source=video) if video.is_file() else None
+    if rgb is not None and len(rgb) != len(poses):
+        notes = (f"{video}: {len(rgb)} frames for {len(poses)} poses",)
+        rgb = None
+    first = text.inside(root, row.get("image_path", "none"), f"{where}: image_path")
+    return Posed(
+        name=text.plain_name(str(row["id"])),
+        format=FORMAT.name,
+        declared=Declared(pose="c2w", axes="opencv", unit="m", up="-y"),
+        cam_to_world=poses,
+        fps=float(pixels.load_npz(file, "fps")["fps"]),
+        intrinsics=k[:, [0, 1, 0, 1], [0, 1, 2, 2]],
+        size_px=Images((first,)).size_px() if first.is_file() else None,
+        rgb=rgb,
+        caption=str(row.get("prompt", "")),
+        notes=notes,
+    )
+
+
+def write(item: Posed, root: Path, slot: Slot) -> None:
+    """The picture and the video, then the npz; what the manifest says of it lies beside it."""
+    poses = axes.turned(item.trajectory().cam_to_world, "z", "-y")
+    k = np.zeros((len(poses), 3, 3))
+    k[:, [0, 1, 0, 1], [0, 1, 2, 2]] = item.intrinsics_px()
+    k[:, 2, 2] = 1.0
+    first = next(item.pictures().frames(0, 1))
+    pictures.write_png(root / "images" / f"{item.name}.png", first)
+    with files.replacing(root / _SPLIT / f"{item.name}.mp4") as temporary:
+        pixels.write_mp4(item.pictures(), temporary, item.rate())
+    with files.replacing(root / "prompts" / f"{item.name}.txt") as temporary:
+        temporary.write_text(item.caption, "utf-8")
+    with files.replacing(root / _mark(item.name, slot)) as temporary:
+        np.savez(
+            temporary,
+            allow_pickle=False,
+            c2w=poses,
+            intrinsics=k,
+            fps=item.rate(),
+            num_frames=len(poses),
+        )
+
+
+def _mark(name: str, slot: Slot) -> str:
+    return (_SPLIT / f"{name}.npz").as_posix()
+
+
+def _finish(root: Path, names: Sequence[str]) -> None:
+    rows = [
+        {
+            "id": name,
+            "prompt": (root / "prompts" / f"{name}.txt").read_text("utf-8"),
+            "image_path": f"images/{name}.png",
+            "camera_path": _mark(name, Slot()),
+        }
+        for name in names
+    ]
+    for path, lines in (
+        (_SPLIT / _MANIFEST, [json.dumps(row, sort_keys=True) for row in rows]),
+        (Path("scene_set/kept_scenes.txt"), names),
+    ):
+        with files.replacing(root / path) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in lines))
+
+
+FORMAT = Format(
+    name="sana-wm",
+    title="camera to world, 4x4, OpenCV axes, -y up, metres; pixels; MP4; a pose per frame",
+    recognises=lambda path: bool(_found(path)),
+    read=read,
+    write=write,
+    mark=_mark,
+    finish=_finish,
+)
