@@ -41,6 +41,11 @@ class Clips(Protocol):
         """Identifies the content."""
         ...
 
+    @property
+    def weights(self) -> np.ndarray:
+        """How often to draw every sample, relative to one another, [n]."""
+        ...
+
     def __len__(self) -> int: ...
 
     def num_frames(self, i: int) -> int:
@@ -202,7 +207,7 @@ class _Source:
 
 
 class Windows:
-    """Batches whose content is a function of (seed, step) alone.
+    """Batches whose content is a function of (seed, step) alone; clips come by their weights.
 
     The clips' frames are decoded once and kept at the training size (3 H W bytes a frame) if all of
     them take at most 4 GiB; else every window is read from the shards when its turn comes.
@@ -237,7 +242,8 @@ class Windows:
                 )
             self._eligible[phase.num_frames] = long
         self._orders = {
-            length: GlobalOrder(len(long), recipe.seed) for length, long in self._eligible.items()
+            length: GlobalOrder(len(long), recipe.seed, clips.weights[long])
+            for length, long in self._eligible.items()
         }
         used = {i for long in self._eligible.values() for i in long}
         size = 3 * recipe.data.height_px * recipe.data.width_px

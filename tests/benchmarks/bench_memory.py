@@ -92,6 +92,10 @@ class Turns:
     poses: np.ndarray
     manifest_sha: str = "turns"
 
+    @property
+    def weights(self) -> np.ndarray:
+        return np.ones(len(self))
+
     def __len__(self) -> int:
         return len(self.frames)
 

@@ -42,6 +42,7 @@ class FakeClips:
     def __init__(self, count: int = 4, num_frames: int = 12, manifest_sha: str = "a" * 64):
         self.manifest_sha = manifest_sha
         self._paths = [wander(seed, num_frames) for seed in range(count)]
+        self.weights = np.ones(count)
 
     def __len__(self) -> int:
         return len(self._paths)

@@ -83,6 +83,7 @@ def test_short_clips_serve_short_phases(clips, recipe):
         """Three clips of 12 frames and one of 6."""
 
         manifest_sha = clips.manifest_sha
+        weights = clips.weights
 
         def __len__(self):
             return len(clips)
@@ -103,6 +104,17 @@ def test_short_clips_serve_short_phases(clips, recipe):
     with pytest.raises(ValueError, match="of at most 6 frames"):
         Mixed.num_frames = lambda self, i: 6
         Windows(Mixed(), recipe, PHASES, 4)
+
+
+def test_clips_come_as_often_as_their_weights_say(clips, recipe):
+    few = type(clips)()
+    few.weights = np.array([0.0, 1.0, 1.0, 2.0])
+    windows = Windows(few, recipe, PHASES[-1:], 4)
+    told = windows.take(range(400), 9).signals.poses[:, 1]
+    even = Windows(clips, recipe, PHASES[-1:], 4).take(range(400), 9).signals.poses[:, 1]
+    assert not torch.equal(told, even)
+    drawn = [windows._orders[9].row(k) for k in range(400)]
+    assert np.bincount(drawn, minlength=4).tolist() == [0, 100, 100, 200]
 
 
 def test_accumulation_sees_the_same_windows(clips, recipe):
