@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import multiprocessing
 import zlib
-from multiprocessing.context import get_spawning_popen
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +12,7 @@ import pyarrow.compute as pc
 
 from shards import codec, manifest
 from shards.cache import Cache
+from shards.damage import DamagedError, Tally, require_intact, require_size
 from shards.folder import Folder, LocalFolder, open_folder
 from shards.order import stand_in
 from shards.samples import Samples, load_table
@@ -24,10 +22,6 @@ from shards.windows import Window
 _LOG = logging.getLogger(__name__)
 # Other samples that are tried in place of a damaged one.
 _STAND_INS = 1000
-
-
-class DamagedError(ShardError):
-    """Bytes that are not those that were written."""
 
 
 class ShardDataset:
@@ -67,7 +61,7 @@ class ShardDataset:
         self.manifest_sha: str = content["manifest_sha"]
         self._require_sizes(content, replace=on_damage == "replace")
         self._samples = Samples(self._folder, content, split)
-        self._tally = _Tally(len(self)) if on_damage == "replace" else None
+        self._tally = Tally() if on_damage == "replace" else None
 
     def _require_sizes(self, content: dict, *, replace: bool) -> None:
         if isinstance(self._folder, LocalFolder):  # elsewhere it would cost a request a shard
@@ -104,8 +98,8 @@ class ShardDataset:
     @property
     def replaced(self) -> dict[str, int]:
         """How often each damaged sample was replaced, by this process and its loader workers."""
-        counts = self._tally.counts() if self._tally else np.empty(0)
-        return {self.key(i): int(counts[i]) for i in np.flatnonzero(counts).tolist()}
+        counts = self._tally.counts() if self._tally else {}
+        return {self.key(i): count for i, count in counts.items()}
 
     def key(self, i: int) -> str:
         """Id of sample i."""
@@ -188,73 +182,6 @@ class ShardDataset:
         for (name, piece), (_, size, crc32) in zip(parts.items(), where, strict=True):
             require_intact(piece, size, crc32, shard=shard, key=self.key(i), part=name)
         return parts
-
-
-def require_intact(
-    content: bytes, size: int, crc32: int, *, shard: str, key: str, part: str
-) -> None:
-    """Compare what was read with what was written.
-
-    Raises:
-        DamagedError: If they differ; it names the shard, the sample and the part.
-    """
-    if len(content) == size and zlib.crc32(content) == crc32:
-        return
-    what = (
-        f"{len(content)} of {size} bytes are there"
-        if len(content) != size
-        else "its bytes are not those that were written (crc32)"
-    )
-    raise DamagedError(
-        f"shard {shard}, sample {key}, part {part} is damaged: {what}; "
-        f"delete {shard}.tar and run `relickit shard` again"
-    )
-
-
-def require_size(path: Path, expected: int) -> None:
-    """Compare a file's size with what was written.
-
-    Raises:
-        DamagedError: If the file is of another size.
-        ShardError: If it is absent.
-    """
-    found = path.stat().st_size if path.is_file() else None
-    if found != expected:
-        error = ShardError if found is None else DamagedError
-        raise error(
-            f"{path}: expected {expected} bytes, found {'nothing' if found is None else found}; "
-            "run `relickit shard` again"
-        )
-
-
-class _Tally:
-    """How often each sample was replaced, counted by a process and its loader workers together."""
-
-    def __init__(self, n: int):
-        self._n = n
-        self._counts = multiprocessing.Array(ctypes.c_uint32, n)
-
-    def __getstate__(self) -> dict:
-        # A shared array passes to a process that is being started, and nowhere else.
-        shared = get_spawning_popen() is not None
-        return {"_n": self._n, "_counts": self._counts if shared else None}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(state["_n"])
-        if state["_counts"] is not None:
-            self._counts = state["_counts"]
-
-    def add(self, i: int, error: DamagedError) -> None:
-        """Count sample i, and say so the first time."""
-        with self._counts.get_lock():
-            self._counts[i] += 1
-            first = self._counts[i] == 1
-        if first:
-            _LOG.warning("another sample stands in: %s", error)
-
-    def counts(self) -> np.ndarray:
-        """Of every sample, uint32 [n]."""
-        return np.array(self._counts.get_obj(), dtype=np.uint32)
 
 
 def _open(location: Path | str, cache: Cache | None) -> tuple[Folder, dict]:
