@@ -7,9 +7,10 @@ so the same command continues; what concerns all clips is written last.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,20 +26,17 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """A clip that is to be written: frames [start, stop) of one of our episodes, or a record."""
+    """A clip that is to be written; it is read when its turn comes, and not kept.
+
+    Attributes:
+        name: Of the clip.
+        num_frames: Its poses.
+        record: Reads it.
+    """
 
     name: str
     num_frames: int
-    source: Path | Posed
-    start: int = 0
-    caption: str = ""
-
-    def record(self) -> Posed:
-        if isinstance(self.source, Posed):
-            return self.source
-        stop = self.start + self.num_frames
-        episode = Episode.load(self.source)
-        return episodes.posed(episode, self.start, stop, name=self.name, caption=self.caption)
+    record: Callable[[], Posed]
 
 
 def export(source: Path, to: str, out: Path, *, whole: bool = False) -> int:
@@ -89,26 +87,44 @@ def _write(format: Format, items: Sequence[_Item], out: Path) -> list[str]:
 
 
 def _items(source: Path, *, whole: bool) -> list[_Item]:
-    if (source / "clips.parquet").is_file() and not whole:
-        items = [
-            _Item(
-                name=clip.clip_id,
-                num_frames=clip.stop - clip.start,
-                source=source / "episodes" / clip.plan_id,
-                start=clip.start,
-                caption=clip.caption,
-            )
-            for clip in jobs.kept_clips(source)
-        ]
-        if not items:
-            raise ValueError(f"{source / 'clips.parquet'} keeps no clip; nothing to export")
-    else:
-        records = formats.read(source)
-        items = [_Item(name=r.name, num_frames=len(r), source=r) for r in records]
+    ours = (source / "clips.parquet").is_file() and not whole
+    items = _kept(source) if ours else _read(source)
     names = [item.name for item in items]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"{source} has two clips that would both be named {twice!r}")
+    return items
+
+
+def _kept(source: Path) -> list[_Item]:
+    """The clips of a dataset of ours that curation kept."""
+    items = [
+        _Item(
+            name=clip.clip_id,
+            num_frames=clip.stop - clip.start,
+            record=functools.partial(_record, source / "episodes" / clip.plan_id, clip),
+        )
+        for clip in jobs.kept_clips(source)
+    ]
+    if not items:
+        raise ValueError(f"{source / 'clips.parquet'} keeps no clip; nothing to export")
+    return items
+
+
+def _record(episode: Path, clip: jobs.ClipRow) -> Posed:
+    return episodes.posed(
+        Episode.load(episode), clip.start, clip.stop, name=clip.clip_id, caption=clip.caption
+    )
+
+
+def _read(source: Path) -> list[_Item]:
+    """Everything at a path; each is looked at once for its name and length."""
+    clips, items = formats.read(source), []
+    with bar("Read", len(clips), "clips") as progress:
+        for index, record in enumerate(clips):
+            load = functools.partial(clips.__getitem__, index)
+            items.append(_Item(name=record.name, num_frames=len(record), record=load))
+            progress.update(index + 1)
     return items
 
 
