@@ -50,7 +50,7 @@ class Cache:
         path = self.folder / name
         try:
             content = path.read_bytes()
-        except FileNotFoundError:
+        except OSError:
             content = None
         if content is not None:
             if intact(content):
@@ -75,7 +75,7 @@ class Cache:
             if path.exists():  # another process was faster
                 return
             size = total.read()
-            if size + len(content) > self.max_bytes:
+            if size is None or size + len(content) > self.max_bytes:
                 size = self._evict(len(content))
             # Counted before it is there: a process that dies in between makes the count too high,
             # which the next eviction corrects.
@@ -97,7 +97,7 @@ class Cache:
             os.close(descriptor)
 
     def _evict(self, room: int) -> int:
-        """Delete the least recently used pieces until `room` is left; returns the bytes kept."""
+        """Count, and if `room` is lacking delete what was not used longest; returns the bytes."""
         files.sweep(self.folder)
         found = []
         with os.scandir(self.folder) as entries:
@@ -107,6 +107,8 @@ class Cache:
                         status = entry.stat()
                         found.append((status.st_mtime_ns, entry.path, status.st_size))
         kept = sum(size for _, _, size in found)
+        if kept + room <= self.max_bytes:
+            return kept
         target = min(self.max_bytes - room, int(self.max_bytes * _AFTER_EVICTION))
         for _, path, size in sorted(found):
             if kept <= target:
@@ -122,8 +124,9 @@ class _Total:
     def __init__(self, descriptor: int):
         self._descriptor = descriptor
 
-    def read(self) -> int:
-        return int(os.pread(self._descriptor, 32, 0) or b"0")
+    def read(self) -> int | None:
+        digits = os.pread(self._descriptor, 32, 0)
+        return int(digits) if digits.isdigit() else None
 
     def write(self, size: int) -> None:
         os.pwrite(self._descriptor, b"%032d" % size, 0)
