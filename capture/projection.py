@@ -24,11 +24,11 @@ def project(
         camera j, and whether it lands inside the picture, bool [H, W].
     """
     k = intrinsics
-    rays = _rays(k) @ i_to_j[:3, :3].T.astype(np.float32)
+    directions = rays(k) @ i_to_j[:3, :3].T.astype(np.float32)
     offset = i_to_j[:3, 3].astype(np.float32)
     finite = np.isfinite(depth)
     z_i = np.where(finite, depth, np.float32(1.0))
-    x, y, z = (z_i * rays[..., axis] + offset[axis] for axis in range(3))
+    x, y, z = (z_i * directions[..., axis] + offset[axis] for axis in range(3))
     ahead = z > np.float32(1e-3)
     scale = 1.0 / np.where(ahead, z, np.float32(1.0))
     u = k.fx_px * x * scale + np.float32(k.cx_px - 0.5)
@@ -62,7 +62,7 @@ def optical_flow(
 
 
 @lru_cache(maxsize=8)
-def _rays(k: Intrinsics) -> np.ndarray:
+def rays(k: Intrinsics) -> np.ndarray:
     """Directions with z = 1 through the pixel centres, float32 [H, W, 3]."""
     x = (np.arange(k.width_px) + 0.5 - k.cx_px) / k.fx_px
     y = (np.arange(k.height_px) + 0.5 - k.cy_px) / k.fy_px
