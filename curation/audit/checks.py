@@ -88,7 +88,8 @@ def _poses(clip: Posed) -> Iterator[Problem]:
 
 
 def _motion(clip: Posed) -> Iterator[Problem]:
-    poses = clip.cam_to_world[np.isfinite(clip.cam_to_world).all(axis=(1, 2))]
+    finite = np.flatnonzero(np.isfinite(clip.cam_to_world).all(axis=(1, 2)))
+    poses = clip.cam_to_world[finite]
     if len(clip) < 2:
         yield Problem("motionless", f"{len(clip)} pose: no path")
     if len(poses) < 2:
@@ -98,26 +99,30 @@ def _motion(clip: Posed) -> Iterator[Problem]:
     if steps.max() < 1e-9 and turns.max() < 1e-6:
         yield Problem("motionless", "the camera never moves: all poses are the same")
         return
-    usual, jumped = _usual(steps), jumps(steps, turns)
+    usual, jumped = _usual(steps), jumps(poses[:, :3, 3], turns)
     if jumped.any():
         worst = int(np.argmax(np.where(jumped, steps / max(usual, 1e-12) + turns, 0.0)))
         yield Problem(
-            "jumps", f"{int(jumped.sum())} jumps; the largest after frame {worst}: "
+            "jumps", f"{int(jumped.sum())} jumps; the largest after frame {finite[worst]}: "
             f"{steps[worst]:.3g} and {turns[worst]:.3g} degrees in one step, usually {usual:.3g}",
         )  # fmt: skip
     if clip.declared.unit is not None:
         yield from _size(clip, steps)
 
 
-def jumps(steps: np.ndarray, turns: np.ndarray) -> np.ndarray:
+def jumps(positions: np.ndarray, turns: np.ndarray) -> np.ndarray:
     """Whether each step is a jump, bool [T - 1]; see docs/audit.md.
 
     Args:
-        steps: Lengths, [T - 1].
-        turns: Degrees, [T - 1].
+        positions: [T, 3].
+        turns: Degrees over each step, [T - 1].
     """
-    far = (steps > _JUMP_FACTOR * _usual(steps)) & (steps > _around(steps) * _JUMP_AWAY)
-    return far | (turns > _JUMP_DEG)
+    steps = np.linalg.norm(np.diff(positions, axis=0), axis=1)
+    two = np.linalg.norm(positions[2:] - positions[:-2], axis=1)
+    back = two < 0.5 * np.minimum(steps[:-1], steps[1:])  # one pose is elsewhere
+    spike = np.append(back, False) | np.append(False, back)
+    far = (steps > _around(steps) * _JUMP_AWAY) | spike
+    return ((steps > _JUMP_FACTOR * _usual(steps)) & far) | (turns > _JUMP_DEG)
 
 
 def _usual(steps: np.ndarray) -> float:

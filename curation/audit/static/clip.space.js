@@ -87,7 +87,7 @@ class Space {
     const button = (text, label, act) =>
       element("button", { type: "button", "aria-label": label, title: label, onclick: act }, text);
     return element("figure", { class: "way" },
-      element("figcaption", {}, element("label", {}, "Path coloured by ", this.menu), this.legend),
+      element("figcaption", {}, options.length ? element("label", {}, "Path coloured by ", this.menu) : "Path", this.legend),
       element("div", { class: "frame" }, this.canvas, element("div", { class: "tools" },
         button("+", "Zoom in", () => this.#zoomBy(1.3)),
         button("−", "Zoom out", () => this.#zoomBy(1 / 1.3)),
@@ -135,7 +135,7 @@ class Space {
     bar.style.background = `linear-gradient(90deg, ${SCALE.map((c) => `rgb(${c.join(" ")})`)})`;
     const { number } = relickit;
     this.legend.replaceChildren(...(known.length
-      ? [number(low), bar, `${number(high)} ${curve.unit}`] : ["not measured"]));
+      ? [number(low), bar, `${number(high)} ${curve.unit}`] : []));
     this.#soon();
   }
 

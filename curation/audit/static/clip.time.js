@@ -104,6 +104,7 @@ class Timelines {
   /** One row for each rule that is broken somewhere. */
   #broken() {
     const { drawing, element } = relickit;
+    const { clips } = this.#data;
     const names = [...new Set(this.#data.spans.map((span) => span.rule))];
     return names.map((name) => {
       const spans = this.#data.spans.filter((span) => span.rule === name);
@@ -116,7 +117,7 @@ class Timelines {
         type: "button", class: "link", title: spans.map((span) => span.text).join("\n"),
         onclick: () => this.#moment.choose(worst.worst),
       }, `✗ ${name}`);
-      const said = element("span", {}, spans.every((span) => span.clip < 0) ? "in no clip"
+      const said = element("span", {}, clips.length && spans.every((span) => span.clip < 0) ? "in no clip"
         : `${spans.length} ${spans.length === 1 ? "span" : "spans"}`);
       return this.#row("rule", go, "", this.#drawing(20, ...marks), said);
     });

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from capture.formats import Clips, Posed
 from capture.trajectory import Trajectory
 from curation.audit import checks, table
 from curation.audit.trajectory import curves, looks, page, pairs
+from curation.audit.trajectory.curves import Curve
 from curation.audit.trajectory.spans import Span, runs
 
 # Poses that are rotations to this are good enough to be drawn (`checks` has the same limit).
@@ -73,51 +75,80 @@ _NO_PICTURES: dict = {"sheet": None, "pairs": [], "note": "The clip cannot be re
 
 def _described(clip: Posed) -> tuple[dict, list[int], list[looks.Pair]]:
     """Path, curves, actions and spans of a clip; the frames and the pairs worth looking at."""
-    poses, unit = clip.cam_to_world, "m" if clip.declared.unit else "units"
+    poses, unit = _orthonormal(clip.cam_to_world), "m" if clip.declared.unit else "units"
+    at, per = _times(clip)
+    pieces = _pieces(poses, at)
     shown = curves.thin(len(clip))
-    path, per = _path(clip)
-    drawn = curves.of_path(path, unit, per) if path is not None else []
     found = _spans(poses)
-    at = path.t_s[shown] - path.t_s[0] if path is not None and per == "s" else shown
     described = {
         "time": {
-            "unit": per, "count": len(clip), "frames": shown.tolist(),
-            "at": np.round(at, 4).tolist(),
+            "unit": per,
+            "count": len(clip),
+            "frames": shown.tolist(),
+            "at": np.round(at[shown] - at[0], 4).tolist(),
         },
         "path": {**page.path_json(poses, clip.declared.up, shown, unit), "ground": None},
-        "curves": [curves.to_json(curve, shown) for curve in drawn],
+        "curves": [curves.to_json(one, shown) for one in _curves(len(clip), pieces, unit, per)],
         "actions": _actions(clip, shown),
         "spans": [dataclasses.asdict(span) for span in found],
-    }  # fmt: skip
+    }
     worst = [span.worst for span in found][:_MOST_WORST]
-    again = pairs.of_path(path) if path is not None and clip.rgb is not None else []
+    whole = len(pieces) == 1 and len(pieces[0][1]) == len(clip)
+    again = pairs.of_path(pieces[0][1]) if whole and clip.rgb is not None else []
     return described, looks.sheet_frames(len(clip), worst), again
 
 
-def _path(clip: Posed) -> tuple[Trajectory | None, str]:
-    """The path over seconds, or over frames where no time is known; None where poses are bad."""
-    clip = dataclasses.replace(clip, cam_to_world=_orthonormal(clip.cam_to_world))
-    try:
-        return clip.trajectory(), "s"
-    except ValueError:
-        pass
-    try:
-        return Trajectory.uniform(clip.cam_to_world, 1.0), "frame"
-    except ValueError:
-        return None, "frame"
+def _times(clip: Posed) -> tuple[np.ndarray, str]:
+    """When each pose is, float64 [N], in seconds, or in frames where that is not known."""
+    known = clip.t_s
+    if known is None and clip.fps and clip.frame_index is not None:
+        known = clip.frame_index / clip.fps
+    if known is not None and np.isfinite(known).all() and np.all(np.diff(known) > 0):
+        return known, "s"
+    return np.arange(len(clip), dtype=np.float64), "frame"
+
+
+def _finite(poses: np.ndarray) -> list[tuple[int, int]]:
+    """Half-open stretches of frames whose poses are numbers."""
+    finite = np.asarray(np.isfinite(poses).all(axis=(1, 2)))
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], finite.astype(np.int8), [0]])))
+    return [(start, stop) for start, stop in edges.reshape(-1, 2).tolist()]
+
+
+def _pieces(poses: np.ndarray, at: np.ndarray) -> list[tuple[int, Trajectory]]:
+    """The stretches of good poses, each with its first frame."""
+    found = []
+    for start, stop in _finite(poses):
+        with contextlib.suppress(ValueError):  # no rotations
+            found.append((start, Trajectory(t_s=at[start:stop], cam_to_world=poses[start:stop])))
+    return found
+
+
+def _curves(
+    num_frames: int, pieces: Sequence[tuple[int, Trajectory]], unit: str, per: str
+) -> list[Curve]:
+    """The curves of all stretches, NaN between them."""
+    merged: dict[str, Curve] = {}
+    for start, path in pieces:
+        for one in curves.of_path(path, unit, per):
+            values = np.full(num_frames, np.nan)
+            if one.name in merged:
+                values = merged[one.name].values.copy()
+            values[start : start + len(path)] = one.values
+            merged[one.name] = dataclasses.replace(one, values=values)
+    return list(merged.values())
 
 
 def _orthonormal(cam_to_world: np.ndarray) -> np.ndarray:
     """Poses whose rotations are off by rounding, put right; others as they are."""
     poses = np.array(cam_to_world)
-    rotation = poses[:, :3, :3]
-    if not np.isfinite(poses).all():
-        return poses
+    finite = np.asarray(np.isfinite(poses).all(axis=(1, 2)))
+    rotation = np.where(finite[:, None, None], poses[:, :3, :3], np.eye(3))
     with np.errstate(over="ignore", invalid="ignore"):
-        error = np.abs(np.swapaxes(rotation, 1, 2) @ rotation - np.eye(3)).max()
-    if error < _NEARLY:
-        u, _, v = np.linalg.svd(rotation)
-        poses[:, :3, :3] = u @ v
+        error = np.abs(np.swapaxes(rotation, 1, 2) @ rotation - np.eye(3)).max(axis=(1, 2))
+    near = finite & (error < _NEARLY)
+    u, _, v = np.linalg.svd(rotation[near])
+    poses[near, :3, :3] = u @ v
     return poses
 
 
@@ -131,15 +162,14 @@ def _spans(poses: np.ndarray) -> list[Span]:
         )
         for start, stop in runs(~finite)
     ]  # fmt: skip
-    if len(poses) < 2:
-        return found
-    with np.errstate(invalid="ignore", over="ignore"):
-        steps = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1)
-        turns = rotation_angle_deg(poses[:-1, :3, :3], poses[1:, :3, :3])
-    steps, turns = (np.nan_to_num(v, nan=0.0, posinf=0.0) for v in (steps, turns))
-    for start, stop in runs(np.append(False, checks.jumps(steps, turns))):
-        text = f"a step of {steps[start - 1]:.3g} and {turns[start - 1]:.3g} degrees"
-        found.append(Span(rule="jumps", start=start, stop=stop, worst=start, clip=-1, text=text))
+    for first, last in _finite(poses):
+        positions, rotation = poses[first:last, :3, 3], poses[first:last, :3, :3]
+        steps = np.linalg.norm(np.diff(positions, axis=0), axis=1)
+        turns = rotation_angle_deg(rotation[:-1], rotation[1:])
+        for start, stop in runs(np.append(False, checks.jumps(positions, turns))):
+            text = f"a step of {steps[start - 1]:.3g} and {turns[start - 1]:.3g} degrees"
+            frames = {"start": first + start, "stop": first + stop, "worst": first + start}
+            found.append(Span(rule="jumps", clip=-1, text=text, **frames))
     return sorted(found, key=lambda span: (span.start, span.rule))
 
 
