@@ -11,7 +11,8 @@ from pathlib import Path
 
 from capture import files, formats
 from capture.formats import Clips
-from curation.audit import findings, outside
+from curation import tables
+from curation.audit import findings, outside, trajectory
 from curation.audit.item import audit_item
 from pipelines import runner
 from pipelines.console import bar, say
@@ -68,6 +69,30 @@ def audit(
             temporary.write_text("".join(f"{place}\n" for place in report["rejects"]), "utf-8")
     _tell(report)
     return page, failed
+
+
+def pages(dataset: Path) -> None:
+    """Write the pages of a curated dataset's trajectories into its report, as far as they are new.
+
+    An episode that cannot be read has none; the report says what is wrong with it.
+
+    Args:
+        dataset: The dataset's folder.
+    """
+    plans = tables.measured_plans(dataset)
+    write = functools.partial(_write_page, dataset=dataset)
+    if len(plans) <= _FEW:
+        for plan_id in plans:
+            write(plan_id)
+    else:
+        runner.over(write, plans, title="Pages", unit="trajectories")
+
+
+def _write_page(plan_id: str, *, dataset: Path) -> bool:
+    try:
+        return trajectory.write_episode(plan_id, dataset=dataset, out=dataset / "audit")
+    except ValueError:
+        return False
 
 
 @functools.lru_cache(maxsize=4)

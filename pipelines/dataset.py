@@ -8,7 +8,7 @@ from pathlib import Path
 
 from capture.launcher import EngineSpec
 from curation import audit as audit_report
-from pipelines import fleet, runner
+from pipelines import auditing, fleet, runner
 from pipelines.console import say
 from pipelines.curating import caption, curate
 from pipelines.planning import plan
@@ -43,7 +43,8 @@ def _write_shard(job: jobs.ShardJob, dataset: Path) -> str:
 
 
 def audit(dataset: Dataset) -> Path:
-    """Write the report; returns the page."""
+    """Write the report, a page for each trajectory too; returns the page about all of it."""
+    auditing.pages(dataset.path)
     return audit_report.write(dataset.path)
 
 

@@ -102,8 +102,8 @@ class Page:
 
     def __init__(self, browser: Browser, width: int, height: int, dark: bool):
         self._browser = browser
-        target = browser.send("Target.createTarget", url="about:blank")["targetId"]
-        attached = browser.send("Target.attachToTarget", targetId=target, flatten=True)
+        self._target = browser.send("Target.createTarget", url="about:blank")["targetId"]
+        attached = browser.send("Target.attachToTarget", targetId=self._target, flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
@@ -113,14 +113,22 @@ class Page:
         """Call a method of the protocol on this tab."""
         return self._browser.send(method, self._session, **params)
 
+    def close(self) -> None:
+        """Close the tab."""
+        self._browser.send("Target.closeTarget", targetId=self._target)
+
     def look(self, width: int, height: int, *, dark: bool = False) -> None:
-        """Change the size of the window and the colours that the user prefers."""
+        """Change the size of the window and the colours that the user prefers; nothing glides."""
         self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width, height=height, deviceScaleFactor=1, mobile=False,
         )  # fmt: skip
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.send("Emulation.setEmulatedMedia", features=[scheme])
+        wishes = {
+            "prefers-color-scheme": "dark" if dark else "light",
+            "prefers-reduced-motion": "reduce",
+        }
+        features = [{"name": name, "value": value} for name, value in wishes.items()]
+        self.send("Emulation.setEmulatedMedia", features=features)
 
     def open(self, file: Path, anchor: str = "", ready: str = "true") -> None:
         """Open a file from disk and wait until the expression `ready` holds."""

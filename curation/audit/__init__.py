@@ -7,14 +7,14 @@ from pathlib import Path
 
 from capture import files
 from curation.audit import folder, numbers, page, pictures, table
-from curation.audit.data import gather
+from curation.audit.data import Report, gather
 from curation.audit.sections import Section, build, render, summary_line
 
-__all__ = ["Section", "sections", "write"]
+__all__ = ["Section", "publish", "sections", "write"]
 
 _ADVICE = (
     "Decisions stay in this browser until you download decisions.jsonl: put it into the dataset's "
-    "folder and run `relickit curate` again."
+    "folder and run relickit curate again."
 )
 
 
@@ -33,15 +33,18 @@ def write(dataset: Path) -> Path:
     Raises:
         ValueError: If the dataset has not been curated.
     """
-    report = gather(dataset)
-    out = dataset / "audit"
+    return publish(gather(dataset), dataset / "audit")
+
+
+def publish(report: Report, out: Path) -> Path:
+    """The same for a report that was gathered, into any folder."""
     folder.forget_pages(out, (folder.page_key(route.id) for route in report.routes))
     files.write_json(out / "audit.json", numbers.of(report))
     album = functools.partial(folder.write_picture, out)
     clips = table.of_report(report)
     return page.publish(
         out,
-        name=dataset.resolve().name,
+        name=report.path.resolve().name,
         kind="episodes",
         subtitle=summary_line(report),
         parts=build(report, album, render("clips.html", advice=_ADVICE) if clips.clips else ""),

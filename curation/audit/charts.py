@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from html import escape
 
 import numpy as np
@@ -41,26 +42,32 @@ def histogram(
         metric: Column of the table of clips; the page's script then shows the clips of a bar.
     """
     height, base = 92, 70
-    edges = _edges(np.concatenate([kept, rejected, bounds]))
+    values = np.concatenate([kept, rejected])
+    edges = _edges(np.concatenate([values, bounds]))
     counts = [np.histogram(part, edges)[0] for part in (kept, rejected)]
     top, step = max(int(np.sum(counts, axis=0).max()), 1), width / _BINS
     shapes = []
     for k in np.flatnonzero(np.sum(counts, axis=0)):
         y, bars = float(base), []
         for count, kind in ((counts[0][k], "keep"), (counts[1][k], "reject")):
-            tall = 58.0 * count / top
+            tall = max(58.0 * count / top, 1.5) if count else 0.0  # one of thousands is seen too
             y -= tall
             if count:
                 tip = f"{_short(edges[k])} to {_short(edges[k + 1])}: {count} {kind}"
                 bars.append(_rect(k * step + 0.5, y, step - 1, tall, kind, tip))
-        span = f'data-min="{edges[k]:.6g}" data-max="{edges[k + 1]:.6g}"'
-        shapes.append(f'<g data-metric="{escape(metric)}" {span}>{"".join(bars)}</g>')
+        # The table has four digits of each value.
+        held = values[(values >= edges[k]) & (values <= edges[k + 1])]
+        low, high = _digits(held.min(), np.floor), _digits(held.max(), np.ceil)
+        shapes.append(
+            f'<g data-metric="{escape(metric)}" data-min="{low:g}" data-max="{high:g}">'
+            f"{''.join(bars)}</g>"
+        )
     shapes.append(f'<line class="axis" x1="0" y1="{base}" x2="{width}" y2="{base}"/>')
     for bound in bounds:
         x = (bound - edges[0]) / (edges[-1] - edges[0]) * width
         shapes.append(f'<line class="bound" x1="{x:.1f}" y1="4" x2="{x:.1f}" y2="{base}"/>')
-    shapes.append(_text(0, 86, _short(edges[0])))
-    shapes.append(_text(width, 86, _short(edges[-1]), "end"))
+    shapes.append(_text(0, 86, _short(edges[1])))
+    shapes.append(_text(width, 86, _short(edges[-2]), "end"))
     return _svg(width, height, shapes)
 
 
@@ -68,7 +75,7 @@ def _edges(values: np.ndarray) -> np.ndarray:
     low, high = float(values.min()), float(values.max())
     if high - low < 1e-9 * max(abs(high), 1.0):
         low, high = low - 0.5, high + 0.5
-    pad = (high - low) / _BINS
+    pad = (high - low) / (_BINS - 2)  # an empty bin at either end
     return np.linspace(low - pad, high + pad, _BINS + 1)
 
 
@@ -201,6 +208,14 @@ def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f}" if share >= 0.0005 else "0" if share == 0 else "<0.1"
+
+
+def _digits(value: float, whole: Callable[[float], float], count: int = 4) -> float:
+    """Rounded up or down to significant digits."""
+    if value == 0:
+        return 0.0
+    scale = 10.0 ** (count - 1 - math.floor(math.log10(abs(value))))
+    return whole(value * scale) / scale
 
 
 def _short(value: float) -> str:

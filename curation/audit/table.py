@@ -68,11 +68,11 @@ def of_report(report: Report) -> Table:
     columns = [
         Column(name="verdict", label="Verdict", kind="choice", values=verdicts),
         Column(name="reasons", label="Rules broken", kind="labels", values=causes),
-        Column(name="why", label="Why", kind="text", values=why),
         Column(name="scene", label="Scene", kind="choice", values=_of(clips, "scene_id")),
         Column(name="path", label="Path", kind="choice", values=_of(clips, "generator")),
         Column(name="split", label="Split", kind="choice", values=_of(clips, "split")),
         Column(name="seconds", label="Length", kind="number", values=seconds, unit="s"),
+        Column(name="why", label="Why", kind="text", values=why),
         Column(
             name="weight", label="Weight", kind="number", values=_of(clips, "weight"), shown=False,
             about="how often training draws it; 1 on average",
@@ -109,10 +109,10 @@ def of_items(items: Sequence[Mapping]) -> Table:
     columns = [
         Column(name="verdict", label="Verdict", kind="choice", values=verdicts),
         Column(name="reasons", label="Rules broken", kind="labels", values=rules),
-        Column(name="why", label="Why", kind="text", values=why),
         Column(name="convention", label="Convention", kind="choice", values=told),
         _number("frames", "Frames", _of(items, "frames"), shown=True),
         _number("duration_s", "Length", _of(items, "duration_s"), "s", shown=True),
+        Column(name="why", label="Why", kind="text", values=why),
         _number("path_length", "Path", _of(items, "path_length"), about="in the file's own unit"),
         _number("fps", "Rate", _of(items, "fps"), "fps"),
         _number("fit", "Fit", _of(items, "fit"), about="of the best reading; 1 is perfect"),
