@@ -242,5 +242,5 @@ def _denied(path: str, why: str) -> ShardError:
 def _no_answer(path: str, error: Exception) -> ShardError:
     return ShardError(
         f"{path} could not be read in {_ATTEMPTS} attempts ({error}); check the address and the "
-        "network, and run again: what was read is kept"
+        "network, and run again"
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import shutil
@@ -18,9 +19,9 @@ from numbered import numbers_in
 
 from capture import actions
 from capture.episode import Episode
-from shards.order import GlobalOrder, window_start
 from shards.reader import ShardDataset
 from shards.schema import PARTS, ShardError
+from shards.windows import WindowOrder
 
 
 def test_clips_are_what_the_episodes_hold(sharded):
@@ -115,34 +116,37 @@ def test_many_shards_need_few_descriptors(sharded, monkeypatch):
     assert len(os.listdir("/proc/self/fd")) <= before
 
 
-class Windows:
-    """What training's loader does: a map-style dataset over (k, index)."""
-
-    def __init__(self, dataset: ShardDataset, seed: int):
-        self.dataset, self.seed = dataset, seed
-
-    def __getitem__(self, place: tuple[int, int]) -> tuple[int, str, int, int]:
-        k, i = place
-        start = window_start(self.seed, k, self.dataset.num_frames(i), 9)
-        window = self.dataset.window(i, start, 9)
-        return k, window.key, window.start, int(window.frames.astype(np.int64).sum())
+def described(clips: list) -> list:
+    """What tells windows apart."""
+    return [
+        (clip.key, clip.start, len(clip), int(clip.frames.sum(dtype=np.int64))) for clip in clips
+    ]
 
 
-@pytest.mark.parametrize(("world", "workers"), [(2, 0), (1, 2), (2, 1)])
-def test_any_world_and_workers_give_the_same_batches(sharded, world, workers):
+@pytest.mark.parametrize(("world", "workers"), [(2, 0), (1, 2), (2, 1), (1, 4)])
+def test_any_world_and_workers_give_the_same_batches_from_any_step(sharded, world, workers):
     data = pytest.importorskip("torch.utils.data")
     dataset = ShardDataset(sharded, "train")
-    order = GlobalOrder(len(dataset), 7)
-    windows = Windows(dataset, 7)
-    steps = range(3, 6)
-    expected = [[windows[place] for place in order.batch(s, global_batch=4)] for s in steps]
-    found: list[list] = [[] for _ in steps]
+    order = WindowOrder(
+        dataset.lengths,
+        seed=7,
+        global_batch=4,
+        phases=[(9, 4), (40, 9)],  # half of the samples are shorter than 40 frames
+        weights=np.linspace(0.5, 2.0, len(dataset)),
+        manifest_sha=dataset.manifest_sha,
+    )
+    steps = range(6)
+    whole = [described([dataset[window] for window in order.batch(step)]) for step in steps]
+    start = order.resume(order.state(3))
+    found: list[list] = [[] for _ in steps[start:]]
     for rank in range(world):
-        mine = [order.batch(s, global_batch=4, rank=rank, world=world) for s in steps]
-        loader = data.DataLoader(windows, batch_sampler=mine, num_workers=workers, collate_fn=list)
-        for batch, whole in zip(loader, found, strict=True):
-            whole += batch
-    assert found == expected
+        mine = itertools.islice(order.batches(start, rank=rank, world=world), len(found))
+        loader = data.DataLoader(
+            dataset, batch_sampler=list(mine), num_workers=workers, collate_fn=described
+        )
+        for batch, place in zip(loader, found, strict=True):
+            place += batch
+    assert found == whole[start:]
 
 
 @pytest.fixture
