@@ -84,10 +84,15 @@ def import_clips(
     """
     if scene is not None and scene_per_clip:
         raise ValueError("--scene and --scene-per-clip exclude each other; give one of them")
+    if scene is not None and scene != _plain(scene):
+        raise ValueError(
+            f"--scene {scene!r}: a scene's name has letters, digits, dashes and underscores alone, "
+            f"such as {_plain(scene)!r}"
+        )
     clips, given = formats.read(source, format), given or Given()
     dataset = Dataset(out)
     recipe = _started(dataset)
-    one = None if scene_per_clip else _plain(scene or out.resolve().name)
+    one = None if scene_per_clip else scene or _plain(out.resolve().name)
     items, failed = _survey(clips, given, one)
     if items:
         cards = _scenes(dataset, items)

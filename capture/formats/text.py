@@ -144,8 +144,11 @@ def one_line(error: BaseException) -> str:
 
 
 def plain_name(text: str) -> str:
-    """A file name of letters, digits, dots, dashes and underscores; never hidden, never empty."""
-    return _NAME.sub("_", text).strip("._") or "clip"
+    """A file name of letters, digits, dots, dashes and underscores.
+
+    Never hidden, never empty, and no option of a command.
+    """
+    return _NAME.sub("_", text).strip("._-") or "clip"
 
 
 def exact(*values: float) -> str:

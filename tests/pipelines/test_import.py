@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from box_room import box_plan, box_scene, write_box_episode
 from exported import written
+from tiny_dataset import plan_tiny
 
 from capture import formats
-from capture.episode import Episode
-from capture.formats import episodes
+from capture.episode import Episode, EpisodeWriter
+from capture.formats import Posed, episodes
 from capture.formats.adopt import Given
+from curation import decide, tables
 from pipelines import curating
 from pipelines import dataset as stages
 from pipelines.cli import main
@@ -24,20 +27,29 @@ NUM_FRAMES = 33
 
 
 @pytest.fixture(scope="module")
-def rooms(tmp_path_factory):
-    """Two short paths through the box room."""
+def shot(tmp_path_factory) -> list[Episode]:
+    """Two paths through the box room."""
     root = tmp_path_factory.mktemp("rooms")
-    made = [
-        write_box_episode(root / "episodes", box_plan(kind, 4, NUM_FRAMES), box_scene(4))
-        for kind in ("pan", "out_and_back")
+    plans = [box_plan(kind, 4, NUM_FRAMES) for kind in ("pan", "out_and_back")]
+    return [write_box_episode(root / "episodes", plan, box_scene(4)) for plan in plans]
+
+
+def records(shot: list[Episode], num_frames: int = NUM_FRAMES) -> list[Posed]:
+    return [
+        episodes.posed(e, 0, num_frames, name=f"{e.generator}.4", caption="An empty room.")
+        for e in shot
     ]
-    return [episodes.posed(e, name=f"{e.generator}.4", caption="An empty room.") for e in made]
+
+
+@pytest.fixture(scope="module")
+def rooms(shot) -> list[Posed]:
+    """The whole paths."""
+    return records(shot)
 
 
 @pytest.fixture
 def exported(rooms, tmp_path):
     """A folder of them in a format, by its name."""
-
     return lambda name: written(rooms, tmp_path / name, name)
 
 
@@ -65,9 +77,11 @@ WHOLE = [n for n, f in formats.FORMATS.items() if f.write and f.read and n != "y
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_every_format_that_we_write_comes_back(rooms, exported, tmp_path, name):
-    assert import_clips(exported(name), tmp_path / "data", given=GIVEN.get(name)) == 2
-    mine = by_turn([item.cam_to_world for item in rooms])
+def test_every_format_that_we_write_comes_back(shot, tmp_path, name):
+    short = records(shot, 9)
+    source = written(short, tmp_path / name, name)
+    assert import_clips(source, tmp_path / "data", given=GIVEN.get(name)) == 2
+    mine = by_turn([item.cam_to_world for item in short])
     for path, back in zip(mine, poses_of(tmp_path / "data"), strict=True):
         if name == "kitti":  # begins at the identity, camera axes, -y up
             path, back = (np.linalg.inv(p[0]) @ p for p in (path, back))
@@ -93,10 +107,9 @@ def test_depth_comes_along_and_is_unknown_where_there_is_none(rooms, exported, t
     assert {"name": "pose and depth disagree", "off": True} in off
 
 
-@pytest.mark.parametrize("name", ["lingbot", "nerfstudio"])
-def test_the_whole_road(rooms, exported, tmp_path, cluster, name):
+def test_the_whole_road(rooms, exported, tmp_path, cluster):
     folder = tmp_path / "data"
-    import_clips(exported(name), folder, scene="kitchen")
+    import_clips(exported("lingbot"), folder, scene="kitchen")
     curating.curate(Dataset(folder), length=NUM_FRAMES)
     stages.shard(Dataset(folder))
     packed = ShardDataset(folder, "train")
@@ -105,6 +118,90 @@ def test_the_whole_road(rooms, exported, tmp_path, cluster, name):
     mine = by_turn([item.cam_to_world for item in rooms])
     theirs = by_turn([clip.trajectory.cam_to_world for clip in clips])
     np.testing.assert_allclose(theirs, mine, atol=1e-9)
-    # nerfstudio has no place for a caption
-    assert clips[0].caption == ("An empty room." if name == "lingbot" else "A scene.")
+    assert {clip.caption for clip in clips} == {"An empty room."}
+    assert {clip.scene_id for clip in clips} == {"kitchen-0"}
     assert main(["check", str(folder)]) == 0
+
+
+def test_with_depth_every_check_is_made(exported, tmp_path):
+    folder = tmp_path / "data"
+    import_clips(exported("nerfstudio"), folder)
+    for plan in Dataset(folder).plans():
+        tables.measure_episode(folder, plan.id, NUM_FRAMES)
+    tables.merge(folder)
+    rows = pq.read_table(decide.decide(folder)).to_pylist()
+    assert [row["keep"] for row in rows] == [True, True]
+    agree = [row["geometry_inlier"] for row in decide.measured(folder)]
+    assert min(agree) > 0.9
+
+
+def test_one_bad_clip_is_a_sentence_and_the_others_are_there(exported, tmp_path, capsys):
+    source, folder = exported("lingbot"), tmp_path / "data"
+    intrinsics = (source / "pan.4" / "intrinsics.npy").read_bytes()
+    (source / "pan.4" / "intrinsics.npy").write_bytes(b"noise")
+    with pytest.raises(ValueError, match="1 of 2 clips failed"):
+        import_clips(source, folder)
+    assert "clip 1: " in (said := capsys.readouterr().out) and "intrinsics.npy is no plain" in said
+    (done,) = (folder / "episodes").iterdir()
+    before = (done / "episode.json").stat().st_mtime_ns
+    (source / "pan.4" / "intrinsics.npy").write_bytes(intrinsics)
+    assert import_clips(source, folder) == 2
+    assert (done / "episode.json").stat().st_mtime_ns == before
+    assert len(Dataset(folder).plans()) == len(list((folder / "episodes").iterdir())) == 2
+
+
+def test_stopped_in_the_middle_it_goes_on(exported, tmp_path, monkeypatch):
+    source, folder = exported("lingbot"), tmp_path / "data"
+    add, frames = EpisodeWriter.add, []
+
+    def stop(writer, **frame):
+        frames.append(frame)
+        if len(frames) == NUM_FRAMES + 5:
+            raise KeyboardInterrupt
+        add(writer, **frame)
+
+    monkeypatch.setattr(EpisodeWriter, "add", stop)
+    with pytest.raises(KeyboardInterrupt):
+        import_clips(source, folder)
+    assert len(list((folder / "episodes").iterdir())) == 1
+    assert import_clips(source, folder) == 2
+    assert len(frames) == 2 * NUM_FRAMES + 5
+
+
+def test_scenes_and_splits(exported, tmp_path):
+    folder = tmp_path / "data"
+    import_clips(exported("lingbot"), folder, scene="kitchen")
+    import_clips(exported("vipe"), folder, scene_per_clip=True, split="val")
+    groups = {group.scene_id: group.split for group in Dataset(folder).recipe().scenes}
+    assert groups == {"kitchen-0": "train", "out_and_back_4-0": "val", "pan_4-0": "val"}
+    kitchen = Dataset(folder).scene("kitchen-0")
+    assert kitchen.setting == "An empty room" and len(Dataset(folder).plans()) == 4
+    paths = np.concatenate(poses_of(folder))[:, :3, 3]
+    assert (paths > np.array(kitchen.bounds_m[:3]) + 0.99).all()
+    assert (paths < np.array(kitchen.bounds_m[3:]) - 0.99).all()
+
+
+def test_mistakes_get_a_sentence(exported, tmp_path, capsys):
+    source = exported("lingbot")
+
+    def said(*words) -> str:
+        assert main(["import", *map(str, words)]) == 1
+        return capsys.readouterr().err
+
+    assert "is not there" in said(tmp_path / "no", "-o", tmp_path / "x")
+    assert "unknown format 'blender'" in said(source, "--format", "blender", "-o", tmp_path / "x")
+    assert "exclude each other" in said(
+        source, "--scene", "a", "--scene-per-clip", "-o", tmp_path / "x"
+    )
+    assert "such as 'my_room'" in said(source, "--scene", "my room", "-o", tmp_path / "x")
+    assert "--fps is a positive number" in said(source, "--fps", "-1", "-o", tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    assert "is not empty and no dataset" in said(source, "-o", tmp_path / "mine")
+    plan_tiny(tmp_path / "planned")
+    assert "holds a dataset that was planned" in said(source, "-o", tmp_path / "planned")
+    (source / "again").symlink_to(source / "pan.4")
+    with pytest.raises(ValueError, match="1 of 3 clips failed"):
+        import_clips(source, tmp_path / "twice")
+    assert "the same path and camera as" in capsys.readouterr().out

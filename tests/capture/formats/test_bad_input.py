@@ -216,6 +216,7 @@ def test_names_are_made_plain():
     assert text.plain_name("../../etc/passwd") == "etc_passwd"
     assert text.plain_name("...") == "clip"
     assert text.plain_name("a b/c:d") == "a_b_c_d"
+    assert text.plain_name("-rf") == "rf"
 
 
 @pytest.mark.parametrize("name", BOTH_WAYS)
