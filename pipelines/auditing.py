@@ -13,12 +13,14 @@ from capture import files, formats
 from capture.formats import Clips
 from curation import tables
 from curation.audit import findings, outside, trajectory
+from curation.audit import folder as report_folder
 from curation.audit.item import audit_item
+from curation.decide import load_decisions
 from pipelines import runner
 from pipelines.console import bar, say
 
 # Of the items' content; another one is measured anew.
-_VERSION = 1
+_VERSION = 2
 # Fewer clips than this are quicker without Ray.
 _FEW = 4
 
@@ -37,7 +39,8 @@ def audit(
 
     Args:
         path: A file or a folder in any format that `capture.formats` reads.
-        out: The report's folder; what an interrupted audit measured there is taken up again.
+        out: The report's folder; what an interrupted audit measured there is taken up again, and a
+            decisions.jsonl there decides what is rejected.
         format: Name of the format; recognised by default.
         fail_on: Rules, see `findings.failures`.
         compare: The folder, or the audit.json, of an earlier report.
@@ -48,10 +51,12 @@ def audit(
         The page, and a sentence for every rule of `fail_on` that fails.
 
     Raises:
-        ValueError: If nothing is there, the format is not known, or a rule is none.
+        ValueError: If nothing is there, the format is not known, a rule is none, or a line of
+            decisions.jsonl is no decision.
     """
     findings.failures({"items": [], "problems": {}, "counts": {"rejected": 0}}, fail_on)
     earlier = _earlier(compare) if compare else None
+    people = load_decisions(out / "decisions.jsonl")
     name = format or _recognised(path)
     clips = _clips(path, name)
     items = _items(path, name, clips, out / "items", address)
@@ -60,10 +65,12 @@ def audit(
         name=path.resolve().name,
         format=name,
         title=formats.find(name).title,
+        decided={place: said.keep for place, said in people.items()},
     )
     failed = findings.failures(report, fail_on)
     changes = findings.compare(report, earlier) if earlier else None
-    page = outside.write(report, out, changes=changes, failed=failed)
+    decided = [(place, said.keep, said.note) for place, said in people.items()]
+    page = outside.write(report, out, changes=changes, failed=failed, decided=decided)
     if rejects is not None:
         with files.replacing(rejects) as temporary:
             temporary.write_text("".join(f"{place}\n" for place in report["rejects"]), "utf-8")
@@ -129,7 +136,10 @@ def _items(path: Path, name: str, clips: Clips, folder: Path, address: str | Non
 
 
 def _measure(index: int, *, path: Path, name: str, folder: Path) -> int:
-    files.write_json(_file(folder, index), audit_item(_clips(path, name), index, path))
+    clips = _clips(path, name)
+    item = audit_item(clips, index, path)
+    trajectory.write_item(item, clips=clips, out=folder.parent, source=f"{_VERSION}")
+    files.write_json(_file(folder, index), item)
     return index
 
 
@@ -151,6 +161,7 @@ def _claim(folder: Path, path: Path, name: str, clips: Clips) -> None:
         return
     for old in folder.glob("[0-9]*.json"):
         old.unlink()
+    report_folder.forget_pages(folder.parent, ())
     files.write_json(mark, {"sha256": wanted})
 
 

@@ -14,7 +14,14 @@ _RULE = re.compile(r"([a-z-]+)(?:>(0|1|0?\.\d+|1\.0+))?")
 REJECT_RATE = "reject-rate"
 
 
-def summarise(items: Sequence[Mapping], *, name: str, format: str, title: str) -> dict:
+def summarise(
+    items: Sequence[Mapping],
+    *,
+    name: str,
+    format: str,
+    title: str,
+    decided: Mapping[str, bool] | None = None,
+) -> dict:
     """The content of audit.json, in the schema of docs/audit.md.
 
     Args:
@@ -22,7 +29,9 @@ def summarise(items: Sequence[Mapping], *, name: str, format: str, title: str) -
         name: Of the dataset.
         format: Name of the format that it was read as.
         title: That format's conventions in one line.
+        decided: Place -> whether a person wants to keep it; overrules the problems in `rejects`.
     """
+    people = decided or {}
     problems = Counter(rule for item in items for rule in rules_of(item))
     rejected = [item for item in items if item["problems"]]
     return {
@@ -44,7 +53,9 @@ def summarise(items: Sequence[Mapping], *, name: str, format: str, title: str) -
             ),
         },
         "problems": {rule: problems[rule] for rule in RULES if problems[rule]},
-        "rejects": [item["place"] for item in rejected],
+        "rejects": [
+            item["place"] for item in items if not people.get(item["place"], not item["problems"])
+        ],
         "not_done": not_done(items),
         "items": list(items),
     }

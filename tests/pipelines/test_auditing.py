@@ -64,6 +64,27 @@ def test_audit_is_resumed_compared_and_fails_on_rules(tmp_path, capsys, monkeypa
     assert report(out)["problems"] == report(new)["problems"]
 
 
+def test_people_decide_what_is_rejected(tmp_path, capsys):
+    data, out = written(tmp_path / "data", "abc"), tmp_path / "out"
+    (data / "b" / "groundtruth.txt").write_text("0 1 2\n")
+    assert main(["audit", str(data), "-o", str(out)]) == 0
+    assert (out / "rejects.txt").read_text() == "b/groundtruth.txt\n"
+    assert len(list((out / "data" / "pages").glob("*/*.js"))) == 3
+    first = report(out)["items"]
+    said = [
+        {"clip_id": "b/groundtruth.txt", "keep": True, "note": "I mend it"},
+        {"clip_id": "c/groundtruth.txt", "keep": False},
+    ]
+    (out / "decisions.jsonl").write_text("".join(json.dumps(one) + "\n" for one in said))
+    assert main(["audit", str(data), "-o", str(out)]) == 0
+    assert (out / "rejects.txt").read_text() == "c/groundtruth.txt\n"
+    assert report(out)["items"] == first
+    assert '["b/groundtruth.txt",true,"I mend it"]' in (out / "data" / "about.js").read_text()
+    (out / "decisions.jsonl").write_text('{"clip_id": "a"}\n')
+    assert main(["audit", str(data), "-o", str(out)]) == 1
+    assert "decisions.jsonl, line 1: expected" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
