@@ -5,6 +5,7 @@ Frame i is the i-th that is shown, in other people's videos too, whatever their 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import math
@@ -13,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import av.logging
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
@@ -144,6 +146,27 @@ def read_gray16(source: Path | bytes, start: int = 0, stop: int | None = None) -
 def read_depth_m(source: Path | bytes, start: int = 0, stop: int | None = None) -> np.ndarray:
     """Frames [start, stop) of a depth video, float32 metres [T, H, W]."""
     return decode_depth(read_gray16(source, start, stop))
+
+
+@contextlib.contextmanager
+def strict() -> Iterator[None]:
+    """Reading inside fails where FFmpeg only mentions damage in its log and shows something else.
+
+    FFV1's checksums find any damage to depth and masks; H.264 has none, so that some damage to
+    colours decodes without a word.
+
+    Raises:
+        ValueError: What FFmpeg said first.
+    """
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture(local=True) as said:
+            yield
+    finally:
+        av.logging.set_level(level)
+    if said:
+        raise ValueError(f"the video is damaged: {said[0][1]} says {said[0][2].strip()!r}")
 
 
 def num_frames(source: Path | bytes) -> int:

@@ -98,7 +98,7 @@ def encode_dataset(
 
 def _encode(shards: Path, encoder: Encoder, share: Share, make: Callable[[Sample], Arrays]) -> Path:
     """This process' shards of one set; the process that finds all of them done publishes it."""
-    folder, jobs = shards / encoder.name, encoded.plan(shards, encoder)
+    folder, jobs = encoded.start(shards, encoder), encoded.plan(shards, encoder)
     mine = share.of(jobs)
     done = before = 0
     with bar(encoder.name, sum(len(job.samples) for job in mine), "clips") as progress:

@@ -1,6 +1,7 @@
 """Parallel sets of shards: what an encoder made of every clip, under the clips' keys.
 
 shards/<kind>-<hash>/
+  encoder.json               whose set it is, written first
   <name>.tar, <name>.json    one for each shard of videos: the same samples in the same order
   index-, shards-, samples-<hash>.parquet, manifest.json
 
@@ -22,11 +23,14 @@ from typing import Literal
 
 import numpy as np
 
+from capture import files
 from shards import manifest, writer
 from shards.schema import TAR_SCHEMA, Sample, Shard, ShardError
 
 Kind = Literal["latents", "text"]
 KINDS: tuple[Kind, ...] = ("latents", "text")
+# Beside the tars, written before them: kind and config of the encoder.
+MARK = "encoder.json"
 # A name for an encoder: enough digits that two never meet.
 _DIGITS = 8
 
@@ -49,6 +53,10 @@ class Encoder:
     def sha256(self) -> str:
         """Of kind and config."""
         return _sha256([self.kind, dict(self.config)])
+
+    def to_json(self) -> dict:
+        """What `load_encoder` reads."""
+        return {"kind": self.kind, "sha256": self.sha256, "config": dict(self.config)}
 
     @property
     def name(self) -> str:
@@ -78,6 +86,22 @@ def shards_folder(dataset: Path) -> Path:
     return dataset / "shards" if (dataset / "shards").is_dir() else dataset
 
 
+def load_encoder(folder: Path) -> Encoder:
+    """The encoder of a set, finished or not.
+
+    Raises:
+        ShardError: If its encoder.json is absent or damaged.
+    """
+    try:
+        says = json.loads((folder / MARK).read_text())
+        encoder = Encoder(kind=says["kind"], config=says["config"])
+        if encoder.sha256 == says["sha256"]:
+            return encoder
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise ShardError(f"{folder / MARK} is absent or damaged; delete the folder and encode again")
+
+
 def plan(folder: Path, encoder: Encoder) -> list[EncodeJob]:
     """One job for each shard of videos.
 
@@ -96,6 +120,22 @@ def plan(folder: Path, encoder: Encoder) -> list[EncodeJob]:
         name = f"{numbered}-{mark[:_DIGITS]}"
         jobs.append(EncodeJob(split=shard.split, name=name, fingerprint=mark, samples=samples))
     return jobs
+
+
+def start(folder: Path, encoder: Encoder) -> Path:
+    """Make an encoder's folder and say in it whose it is.
+
+    Args:
+        folder: The shards folder.
+        encoder: Whose set it will be.
+
+    Returns:
+        The set's folder.
+    """
+    mine = folder / encoder.name
+    if not (mine / MARK).is_file():
+        files.write_json(mine / MARK, encoder.to_json())
+    return mine
 
 
 def write(job: EncodeJob, folder: Path, encode: Callable[[Sample], Arrays]) -> Shard:
@@ -131,9 +171,8 @@ def publish(folder: Path, encoder: Encoder, jobs: Sequence[EncodeJob]) -> Path |
     whole = [shard for shard in shards if shard is not None]
     if len(whole) < len(jobs):
         return None
-    says = {"kind": encoder.kind, "sha256": encoder.sha256, "config": dict(encoder.config)}
     parent = manifest.load(folder)["manifest_sha"]
-    return manifest.write(mine, whole, more={"parent": parent, "encoder": says})
+    return manifest.write(mine, whole, more={"parent": parent, "encoder": encoder.to_json()})
 
 
 def found(folder: Path, kind: Kind) -> Iterator[tuple[str, dict]]:

@@ -65,7 +65,21 @@ def publish(dataset: Path, jobs: Sequence[ShardJob]) -> Path:
     folder = dataset / "shards"
     shards = [_require_finished(job, folder) for job in jobs]
     weights = {clip.clip_id: clip.weight for job in jobs for clip in job.clips}
-    parent = files.sha256(dataset / "clips.parquet")
+    return publish_videos(folder, shards, weights, dataset / "clips.parquet")
+
+
+def publish_videos(
+    folder: Path, shards: Sequence[Shard], weights: Mapping[str, float], clips: Path
+) -> Path:
+    """The same for shards that are known already.
+
+    Args:
+        folder: Where the tars are.
+        shards: All of them.
+        weights: Of the samples by key.
+        clips: The clips.parquet that they were made from, if it is there.
+    """
+    parent = files.sha256(clips) if clips.is_file() else ""
     samples = [sample for shard in shards for sample in shard.samples]
     return write(
         folder,

@@ -292,15 +292,19 @@ def import_(
     )
 
 
-def check(folder: Positional[Path], /) -> None:
-    """Verify a dataset: schemas, counts, checksums.
+def check(folder: Positional[Path], /, *, deep: bool = False, repair: bool = False) -> None:
+    """Verify a folder of ours: schemas, counts, checksums, conventions.
 
     Args:
-        folder: The dataset's folder.
+        folder: A dataset, an episode, episodes, shards, latents or words, or a run.
+        deep: Also decode every frame, and read every number of a run's weights.
+        repair: First drop temporary files, and write lost or damaged indices again from the tars.
     """
-    from shards.check import check as check_folder
+    from pipelines import checking
 
-    problems = check_folder(folder)
+    for sentence in checking.repair(folder) if repair else ():
+        say(sentence)
+    problems = checking.check_any(folder, deep=deep)
     for problem in problems:
         say(str(problem))
     if problems:

@@ -14,6 +14,7 @@ from box_room import box_plan
 
 from capture import files
 from capture.scene import save_plans
+from shards import encoded
 from shards.check import check
 
 
@@ -39,11 +40,71 @@ def test_the_shards_alone_can_be_checked(whole):
     assert len(check(whole / "shards")) == 1
 
 
-def test_a_folder_that_is_no_dataset(tmp_path):
+def test_a_folder_that_is_nothing_of_ours(tmp_path):
     assert [str(problem) for problem in check(tmp_path)] == [
-        f"{tmp_path}: no dataset: expected at least one of "
-        "plans.parquet, episodes, clips.parquet, shards"
+        f"{tmp_path}: is nothing of ours: expected an episode, episodes, shards, or a dataset with "
+        "at least one of plans.parquet, episodes, clips.parquet, shards"
     ]
+
+
+def test_an_episode_and_a_folder_of_them_can_be_checked(whole):
+    episode = min((whole / "episodes").iterdir())
+    assert check(episode) == check(whole / "episodes") == []
+    flip(episode / "rgb.mp4", 5000)
+    assert len(check(episode)) == len(check(whole / "episodes")) == 1
+
+
+def test_deep_decodes_every_frame(whole):
+    """A damaged frame under a checksum that was made after the damage."""
+    assert check(whole, deep=True) == []
+    episode = min((whole / "episodes").iterdir())
+    depth, mark = episode / "depth.mkv", episode / "episode.json"
+    flip(depth, depth.stat().st_size // 2)
+    info = json.loads(mark.read_text())
+    info["files"]["depth.mkv"]["sha256"] = files.sha256(depth)
+    info["mask_names"] = info["mask_names"][:1]
+    mark.write_text(json.dumps(info))
+    assert check(episode) == []
+    problems = [str(problem) for problem in check(episode, deep=True)]
+    assert len(problems) == 1
+    assert re.search(r"depth.mkv cannot be decoded: .* ffv1 says 'slice CRC", problems[0])
+    flip(depth, depth.stat().st_size // 2)
+    info["files"]["depth.mkv"]["sha256"] = files.sha256(depth)
+    mark.write_text(json.dumps(info))
+    assert re.search("mask.mkv has the value", str(check(episode, deep=True)[0]))
+
+
+def encode(folder: Path) -> Path:
+    """A parallel set of toy latents."""
+    encoder = encoded.Encoder(kind="latents", config={"window": 0, "every": 0})
+    mine = encoded.start(folder / "shards", encoder)
+    planned = encoded.plan(folder / "shards", encoder)
+    for job in planned:
+        encoded.write(job, mine, lambda _: {"latents_00000": np.zeros((3, 1, 1, 1), np.float16)})
+    encoded.publish(folder / "shards", encoder, planned)
+    return mine
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: flip(first(f, "*.tar"), 700), "bytes are not those that were written"),
+        (lambda f: first(f, "*.tar").unlink(), "found nothing"),
+        (lambda f: (f / "manifest.json").unlink(), "manifest.json is not there"),
+        (lambda f: flip(first(f, "index-*"), 40), "index-.* is damaged"),
+        (lambda f: change_clips(f.parents[1], start=16), "was made from other clips"),
+    ],
+)
+def test_damage_to_a_parallel_set_is_found(whole, sharding, damage, message):
+    latents = encode(whole)
+    assert check(latents) == check(whole) == []
+    damage(latents)
+    if "other clips" in message:
+        sharding.change_clips(whole, lambda row: {**row, "stop": row["start"] + 17})
+        sharding.shard(whole)
+    problems = [str(problem) for problem in check(whole) if str(latents) in str(problem)]
+    assert problems and re.search(message, problems[0]), problems
+    assert [str(problem) for problem in check(latents)] == problems
 
 
 def first(folder: Path, pattern: str) -> Path:

@@ -41,9 +41,10 @@ def toy_text(sample: Sample) -> dict[str, np.ndarray]:
 
 def encode(folder: Path, encoder: Encoder, encode_sample) -> str:
     """The whole set, as `relickit encode` makes it."""
+    mine = encoded.start(folder / "shards", encoder)
     planned = encoded.plan(folder / "shards", encoder)
     for job in planned:
-        encoded.write(job, folder / "shards" / encoder.name, encode_sample)
+        encoded.write(job, mine, encode_sample)
     assert encoded.publish(folder / "shards", encoder, planned) is not None
     return encoder.name
 

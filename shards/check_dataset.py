@@ -1,0 +1,165 @@
+"""Are plans, episodes and clips what they say they are? Every checksum, count and reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from capture import actions, files, video
+from capture.actions import Actions
+from capture.episode import FILES, Episode
+from capture.scene import load_plans
+from capture.trajectory import Trajectory
+from shards import jobs
+
+# Poses -> actions -> poses must agree to this, in metres and in entries of a rotation matrix.
+_SAME_POSE = 1e-6
+# Frames that are decoded at once.
+_CHUNK = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        path: The file or folder.
+        message: What is wrong, and what to do.
+    """
+
+    path: Path
+    message: str
+
+    def __str__(self) -> str:
+        return self.message if str(self.path) in self.message else f"{self.path}: {self.message}"
+
+
+def attempt(path: Path, function: Callable[..., object], *args: object) -> Iterator[Problem]:
+    """The problem that `function(*args)` raises, if any."""
+    try:
+        function(*args)
+    except (ValueError, KeyError, TypeError, OSError, pa.ArrowException) as error:
+        message = f"lacks the field {error}" if isinstance(error, KeyError) else str(error)
+        yield Problem(path=path, message=message)
+
+
+def check_plans(path: Path) -> Iterator[Problem]:
+    """What is wrong with a plans.parquet; nothing if it is not there."""
+    if path.is_file():
+        yield from attempt(path, load_plans, path)
+
+
+def check_episodes(folder: Path, *, deep: bool) -> Iterator[Problem]:
+    """What is wrong with a folder of episodes; nothing if it is not there."""
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    for path in paths:
+        if path.is_dir() and not path.name.startswith("."):
+            yield from check_episode(path, deep=deep)
+
+
+def check_episode(path: Path, *, deep: bool) -> Iterator[Problem]:
+    """What is wrong with one episode.
+
+    Args:
+        path: Its folder.
+        deep: Decode every frame of its videos too.
+    """
+    yield from attempt(path, _require_whole_episode, path, deep)
+
+
+def check_clips(dataset: Path) -> Iterator[Problem]:
+    """What is wrong with a dataset's clips.parquet; nothing if it is not there."""
+    path = dataset / "clips.parquet"
+    if path.is_file():
+        yield from attempt(path, _require_possible_clips, dataset)
+
+
+def require_moves(path: Trajectory, moves: Actions) -> None:
+    """Poses and actions must say the same.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    integrated = actions.integrate(moves, path.cam_to_world[0])
+    error = float(np.abs(integrated - path.cam_to_world).max())
+    if error > _SAME_POSE:
+        raise ValueError(f"the actions do not lead along the poses: off by up to {error:.3g}")
+
+
+def require_decodable(
+    name: str,
+    source: Path | bytes,
+    size_px: tuple[int, int],
+    *,
+    read: Callable[[Path | bytes, int, int], np.ndarray] = video.read_rgb,
+    most: int | None = None,
+) -> None:
+    """Decode every frame of a video.
+
+    Args:
+        name: Of the video, for messages.
+        source: The file or its bytes.
+        size_px: Expected width and height.
+        read: Frames [start, stop) of it.
+        most: The largest value that is allowed.
+
+    Raises:
+        ValueError: If a frame cannot be decoded, has another size or impossible values.
+    """
+    count = video.num_frames(source)
+    for start in range(0, count, _CHUNK):
+        try:
+            with video.strict():
+                frames = read(source, start, min(start + _CHUNK, count))
+        except ValueError as error:
+            raise ValueError(f"{name} cannot be decoded: {error}") from error
+        found = (frames.shape[2], frames.shape[1])
+        if found != size_px:
+            raise ValueError(f"{name} has frames of {found[0]}x{found[1]} pixels, not {size_px}")
+        if most is not None and frames.max() > most:
+            raise ValueError(f"{name} has the value {frames.max()}, the largest one is {most}")
+
+
+def _require_whole_episode(path: Path, deep: bool) -> None:
+    episode = Episode.load(path)
+    if episode.id != path.name:
+        raise ValueError(f"the folder holds the episode {episode.id}; rename it")
+    for name in FILES:
+        if files.sha256(path / name) != episode.info["files"][name]["sha256"]:
+            raise ValueError(
+                f"{name} is damaged: its SHA-256 is not the one in episode.json; "
+                "delete the folder and capture it again"
+            )
+        count = (
+            episode.table.num_rows if name == "frames.parquet" else video.num_frames(path / name)
+        )
+        if count != len(episode):
+            raise ValueError(f"{name} has {count} frames, episode.json says {len(episode)}")
+    require_moves(episode.trajectory, episode.actions)
+    if deep:
+        size, gray = (episode.intrinsics.width_px, episode.intrinsics.height_px), video.read_gray16
+        require_decodable("rgb.mp4", path / "rgb.mp4", size)
+        require_decodable("depth.mkv", path / "depth.mkv", size, read=gray)
+        most = len(episode.mask_names) - 1
+        require_decodable("mask.mkv", path / "mask.mkv", size, read=gray, most=most)
+
+
+def _require_possible_clips(folder: Path) -> None:
+    ids = pq.read_table(folder / "clips.parquet", columns=["clip_id"])["clip_id"].to_pylist()
+    if ids != sorted(set(ids)):
+        raise ValueError("the rows are not sorted by clip_id, each once; curate again")
+    for clip in jobs.kept_clips(folder):
+        jobs.episode_sha256(folder, clip.plan_id)  # says so if the episode is absent
+        mark = folder / "episodes" / clip.plan_id / "episode.json"
+        num_frames = json.loads(mark.read_text())["num_frames"]
+        if clip.stop > num_frames:
+            raise ValueError(
+                f"clip {clip.clip_id} ends at frame {clip.stop}, but episode {clip.plan_id} "
+                f"has {num_frames}; curate again"
+            )

@@ -1,0 +1,239 @@
+"""What can be mended in a folder without its sources, and without touching what is good."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import tarfile
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from itertools import groupby
+from pathlib import Path
+
+from capture import files
+from shards import codec, encoded, jobs, manifest, writer
+from shards.schema import PARTS, SPLITS, Part, Sample, Shard, ShardError
+
+# A temporary file of another machine, whose processes cannot be seen, is left for this long.
+_OLD_S = 86400.0
+_MakeSample = Callable[[str, Mapping[str, bytes]], Sample]
+
+
+def repair(folder: Path) -> list[str]:
+    """Drop temporary files; write lost or damaged files beside the tars again, and manifests.
+
+    Tars and episodes are never touched, nor is an index that is right. What a lost index said is
+    taken from the other one, else from the tars themselves: their bytes are then believed.
+
+    Args:
+        folder: Any folder of ours.
+
+    Returns:
+        What was done, a sentence each.
+
+    Raises:
+        ShardError: If a tar whose index is lost is damaged, or two tars hold the same clip.
+    """
+    done = [f"{path}: temporary, removed" for path in _drop_temporary(folder)]
+    shards, sets = encoded.shards_folder(folder), []
+    if (folder / encoded.MARK).is_file():
+        sets = [folder]
+    elif shards.is_dir() and _tars(shards):
+        done += _repair_videos(shards, folder)
+        sets = sorted(mark.parent for mark in shards.glob(f"*/{encoded.MARK}"))
+    for each in sets:
+        done += _repair_set(each)
+    return done
+
+
+def _drop_temporary(folder: Path) -> list[Path]:
+    dropped = []
+    for parent in [folder, *sorted(path for path in folder.rglob("*") if path.is_dir())]:
+        before = sorted(parent.glob(".*.tmp-*"))
+        files.sweep(parent)
+        for path in before:
+            if path.exists() and time.time() - path.stat().st_mtime > _OLD_S:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            if not path.exists():
+                dropped.append(path)
+    return dropped
+
+
+def _repair_videos(folder: Path, dataset: Path) -> list[str]:
+    listed, done, shards = _listed(folder), [], []
+    for tar in _tars(folder):
+        if listed and tar.stem not in listed:
+            continue  # of an earlier plan: readers do not see it
+        shard = listed.get(tar.stem) or _beside(tar)
+        if shard is None:
+            mark = tar.stem.rpartition("-")[2]
+            shard = _proved(_described(tar, mark, PARTS, _sample_of(dataset)))
+        done += _write_beside(tar, shard)
+        shards.append(shard)
+    if listed:
+        return done
+    keys = [sample.key for shard in shards for sample in shard.samples]
+    if len(set(keys)) < len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ShardError(
+            f"{folder}: two tars hold the clip {twice}, and the manifest that says which one "
+            "counts is lost; run `relickit shard` again, or delete the older tar"
+        )
+    weights = {clip.clip_id: clip.weight for clip in _clips(dataset)}
+    path = manifest.publish_videos(
+        folder, shards, {key: weights.get(key, 1.0) for key in keys}, dataset / "clips.parquet"
+    )
+    return [*done, f"{path}: written again from {len(shards)} tars"]
+
+
+def _repair_set(folder: Path) -> list[str]:
+    encoder, listed, done = encoded.load_encoder(folder), _listed(folder), []
+    planned = encoded.plan(folder.parent, encoder)
+    for job in planned:
+        tar, by_key = folder / f"{job.name}.tar", {sample.key: sample for sample in job.samples}
+        if tar.is_file() and writer.finished(job, folder) is None:
+            shard = listed.get(job.name) or _described(
+                tar, job.fingerprint, (), lambda key, _, known=by_key: known[key]
+            )
+            done += _write_beside(tar, shard)
+    path = None if listed else encoded.publish(folder.parent, encoder, planned)
+    return [*done, *([f"{path}: written again from {len(planned)} tars"] if path else [])]
+
+
+def _tars(folder: Path) -> list[Path]:
+    return sorted(path for split in SPLITS for path in folder.glob(f"{split}-*.tar"))
+
+
+def _listed(folder: Path) -> dict[str, Shard]:
+    """What the manifest says; nothing if it or a table is lost or damaged."""
+    try:
+        shards = manifest.load_shards(folder, manifest.load(folder))
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return {shard.name: shard for shard in shards}
+
+
+def _beside(tar: Path) -> Shard | None:
+    """What the file beside a tar says, if these are the tar's bytes."""
+    try:
+        shard = Shard.from_json(json.loads(tar.with_suffix(".json").read_text()))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    same = shard.name == tar.stem and shard.sha256 == files.sha256(tar)
+    return shard if same else None
+
+
+def _write_beside(tar: Path, shard: Shard) -> list[str]:
+    path = tar.with_suffix(".json")
+    wanted = json.loads(json.dumps(dataclasses.asdict(shard)))
+    try:
+        if json.loads(path.read_text()) == wanted:
+            return []
+    except (OSError, ValueError):
+        pass
+    files.write_json(path, wanted)
+    return [f"{path}: written again"]
+
+
+def _described(tar: Path, mark: str, wanted: tuple[str, ...], make: _MakeSample) -> Shard:
+    """A shard from its tar alone.
+
+    Args:
+        tar: The file.
+        mark: The fingerprint.
+        wanted: Names of every sample's parts; any if empty.
+        make: A sample without parts, from its key and the contents of its parts.
+    """
+    found = _members(tar)
+    samples = []
+    for key, group in groupby(found, key=lambda item: item[0]):
+        members = list(group)
+        contents = {part.name: content for _, part, content in members}
+        if wanted and tuple(contents) != wanted:
+            raise ShardError(f"{tar}: sample {key} has the parts {', '.join(contents)}; delete it")
+        parts = tuple(part for _, part, _ in members)
+        samples.append(dataclasses.replace(make(key, contents), parts=parts))
+    return Shard(
+        name=tar.stem,
+        split=tar.stem.split("-")[0],
+        fingerprint=mark,
+        bytes=tar.stat().st_size,
+        sha256=files.sha256(tar),
+        samples=tuple(samples),
+    )
+
+
+def _proved(shard: Shard) -> Shard:
+    """With the whole fingerprint, if what it was made from is known again: its name proves it."""
+    clips = [
+        jobs.ClipRow(
+            clip_id=sample.key,
+            plan_id=sample.plan_id,
+            scene_id=sample.scene_id,
+            start=sample.start,
+            stop=sample.start + sample.num_frames,
+            caption=sample.caption,
+            split=shard.split,
+        )
+        for sample in shard.samples
+    ]
+    episodes = {sample.plan_id: sample.episode_sha256 for sample in shard.samples}
+    mark = jobs.fingerprint(clips, episodes)
+    return dataclasses.replace(shard, fingerprint=mark) if mark[:8] == shard.fingerprint else shard
+
+
+def _members(tar: Path) -> list[tuple[str, Part, bytes]]:
+    """Key, place and content of every member.
+
+    Raises:
+        ShardError: If the tar does not end where its last member does: the reader of the standard
+            library stops at a damaged header without a word.
+    """
+    found, end = [], 0
+    content = tar.read_bytes()
+    try:
+        with tarfile.open(tar, mode="r:") as opened:
+            for member in opened:
+                stop = member.offset_data + member.size
+                key, _, name = member.name.partition(".")
+                data, end = content[member.offset_data : stop], -(-stop // 512) * 512
+                part = Part(
+                    name=name, offset=member.offset_data, size=member.size, crc32=zlib.crc32(data)
+                )
+                found.append((key, part, data))
+    except tarfile.TarError as error:
+        raise ShardError(
+            f"{tar} is no whole tar ({error}); delete it and write it again"
+        ) from error
+    if len(content) - end < 1024 or any(content[end:]):
+        raise ShardError(f"{tar} is no whole tar; delete it and write it again")
+    return found
+
+
+def _sample_of(dataset: Path) -> _MakeSample:
+    def make(key: str, contents: Mapping[str, bytes]) -> Sample:
+        meta = json.loads(contents["meta.json"])
+        path, intrinsics = codec.decode_camera(contents["camera.npz"])
+        mark = dataset / "episodes" / meta["plan_id"] / "episode.json"
+        return Sample(
+            key=key,
+            scene_id=meta["scene_id"],
+            plan_id=meta["plan_id"],
+            generator=meta["generator"],
+            start=meta["start"],
+            num_frames=len(path),
+            fps=meta["fps"],
+            width_px=intrinsics.width_px,
+            height_px=intrinsics.height_px,
+            caption=meta["caption"],
+            episode_sha256=files.sha256(mark) if mark.is_file() else "",
+            parts=(),
+        )
+
+    return make
+
+
+def _clips(dataset: Path) -> list[jobs.ClipRow]:
+    return jobs.kept_clips(dataset) if (dataset / "clips.parquet").is_file() else []

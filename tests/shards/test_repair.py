@@ -1,0 +1,132 @@
+"""What `--repair` mends: everything but the tars and the episodes, and only what is broken."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shards import encoded
+from shards.check import check
+from shards.encoded import Encoder
+from shards.repair import repair
+from shards.schema import ShardError
+
+ENCODER = Encoder(kind="latents", config={"window": 0, "every": 0})
+
+
+@pytest.fixture
+def whole(sharded: Path, tmp_path: Path) -> Path:
+    """A sharded dataset with a parallel set, which may be damaged."""
+    folder = Path(shutil.copytree(sharded, tmp_path / "box", symlinks=True))
+    shards = folder / "shards"
+    mine, planned = encoded.start(shards, ENCODER), encoded.plan(shards, ENCODER)
+    for job in planned:
+        encoded.write(job, mine, lambda _: {"latents_00000": np.ones((3, 1, 1, 1), np.float16)})
+    encoded.publish(shards, ENCODER, planned)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def remove(folder: Path, *patterns: str) -> None:
+    found = [path for pattern in patterns for path in folder.glob(pattern)]
+    assert found
+    for path in found:
+        path.unlink()
+
+
+LOSSES = [
+    ("manifest.json",),
+    ("index-*",),
+    ("samples-*", "shards-*"),
+    ("train-*.json",),
+    ("train-*.json", "val-*.json"),
+    ("manifest.json", "train-000000-*.json"),
+    ("manifest.json", "*.parquet", "train-*.json", "val-*.json"),
+]
+
+
+@pytest.mark.parametrize("lost", LOSSES)
+@pytest.mark.parametrize("name", ["shards", f"shards/{ENCODER.name}"])
+def test_lost_indices_are_written_again_as_they_were(whole, name, lost):
+    before = contents(whole)
+    remove(whole / name, *lost)
+    times = {p: p.stat().st_mtime_ns for p in (whole / "shards").rglob("*.tar")}
+    done = repair(whole)
+    assert done and all("written again" in sentence for sentence in done)
+    assert {p: p.stat().st_mtime_ns for p in times} == times
+    assert contents(whole) == before
+    assert check(whole) == []
+    assert repair(whole) == []
+
+
+def test_damaged_files_beside_tars_are_mended_too(whole):
+    before = contents(whole)
+    for path in (whole / "shards").glob("train-*.json"):
+        path.write_text("{")
+    (whole / "shards" / "manifest.json").write_text("[]")
+    repair(whole)
+    assert contents(whole) == before
+
+
+def test_what_is_good_is_not_touched(whole):
+    times = {p: p.stat().st_mtime_ns for p in whole.rglob("*")}
+    assert repair(whole) == []
+    assert {p: p.stat().st_mtime_ns for p in whole.rglob("*")} == times
+
+
+def test_shards_without_their_dataset_are_mended(whole, tmp_path):
+    alone = tmp_path / "alone"
+    shutil.copytree(whole / "shards", alone, ignore=shutil.ignore_patterns("latents-*"))
+    remove(alone, "manifest.json", "*.parquet", "train-*.json", "val-*.json")
+    repair(alone)
+    assert check(alone) == []
+
+
+def test_temporary_files_go_if_nobody_can_be_writing_them(whole, tmp_path):
+    shards = whole / "shards"
+    dead = shards / f".train.tmp-{socket.gethostname()}-999999999-abc.tar"
+    mine = shards / f".train.tmp-{socket.gethostname()}-{os.getpid()}-abc.tar"
+    fresh, old = shards / ".a.tmp-elsewhere-1-abc.tar", shards / ".b.tmp-elsewhere-1-abc.tar"
+    for path in (dead, mine, fresh, old):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    assert sorted(repair(whole)) == [f"{p}: temporary, removed" for p in sorted((dead, old))]
+    assert mine.exists() and fresh.exists()
+
+
+def test_a_damaged_tar_is_not_certified(whole):
+    tar = min((whole / "shards").glob("train-*.tar"))
+    remove(whole / "shards", "manifest.json", f"{tar.stem}.json")
+    content = bytearray(tar.read_bytes())
+    # In the first member's header, and in the second's: behind the first one's block of content.
+    with tarfile.open(tar) as opened:
+        headers = [member.offset for member in opened][:2]
+    for offset in headers:
+        broken = bytearray(content)
+        broken[offset] ^= 1
+        tar.write_bytes(bytes(broken))
+        with pytest.raises(ShardError, match=f"{tar.name} is no whole tar"):
+            repair(whole)
+    tar.write_bytes(bytes(content[: len(content) // 2]))
+    with pytest.raises(ShardError, match=f"{tar.name} is no whole tar"):
+        repair(whole)
+    assert not (whole / "shards" / "manifest.json").exists()
+
+
+def test_two_tars_of_one_clip_are_not_guessed_about(whole):
+    shards = whole / "shards"
+    tar = min(shards.glob("train-*.tar"))
+    shutil.copy(tar, shards / "train-000009-00000000.tar")
+    assert repair(whole) == [], "the manifest says which one counts"
+    remove(shards, "manifest.json")
+    with pytest.raises(ShardError, match="two tars hold the clip"):
+        repair(whole)
