@@ -19,6 +19,7 @@ from pipelines import fleet, runner
 from pipelines.console import say
 
 _SEED = 7  # of the starts; training plans draw from other streams
+_FOLLOWED = 8  # of them, whose frames' poses are recovered: that takes its time
 
 
 def render_truth(
@@ -109,6 +110,7 @@ def evaluate(
         run,
         frames=np.stack([[e.frames() for e in start] for start in starts]),
         poses=np.stack([[e.trajectory.cam_to_world for e in start] for start in starts]),
+        depth_m=np.stack([[e.depth_m() for e in start] for start in starts[:_FOLLOWED]]),
         name=f"{scene}-{seed}",
         captions=[_caption(start[0]) for start in starts],
         fps=starts[0][0].fps,

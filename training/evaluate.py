@@ -16,6 +16,7 @@ import torch
 
 from capture import files
 from capture.camera import Intrinsics
+from curation import following
 from training import data, validation, warp
 from training.data import collate
 from training.run import RunConfig
@@ -48,6 +49,7 @@ def evaluate(
     *,
     frames: np.ndarray,
     poses: np.ndarray,
+    depth_m: np.ndarray | None = None,
     name: str = "",
     captions: Sequence[str] | None = None,
     fps: float = 16.0,
@@ -58,12 +60,15 @@ def evaluate(
     Each number stands for the model, for the same model told to stand still ("no_actions"), for the
     codec alone and for repeating the first frame; where the recipe gives the model the first frame
     warped to assumed depths, also for their geometric mean without any model ("plane").
+    With depth, "following" says where the frames of the model and of the codec were taken from, by
+    `curation.following`, every fourth frame.
 
     Args:
         run: The run folder.
         frames: Ground truth uint8 [N, 4, T, H, W, 3], in the order of `COMMANDS`, of the camera and
             at least the length of `needs`.
         poses: cam_to_world, float64 [N, 4, T, 4, 4].
+        depth_m: Planar depth of the first M positions, float32 [M, 4, T, H, W].
         name: Of the place; goes into the report.
         captions: N captions of the first frames; none by default.
         fps: Of the videos.
@@ -99,6 +104,11 @@ def evaluate(
         "truth": _summary(real, real),
     }
     result |= {kind: _summary(video, real) for kind, video in videos.items()}
+    if depth_m is not None:
+        depth_m = depth_m[:, :, :length].reshape(-1, length, *depth_m.shape[3:])
+        for kind in ("model", "codec"):
+            camera = sampler.config.intrinsics
+            result[kind]["following"] = _followed(videos[kind], real, depth_m, paths, camera)
     _write_videos(run / "samples", real, videos["model"], fps)
     files.write_json(run / "evaluation.json", result)
     return run / "evaluation.json"
@@ -168,6 +178,29 @@ def _summary(videos: np.ndarray, real: np.ndarray) -> dict[str, Any]:
         sizes[command] = round(float(np.median(along)), 4)
     psnr = float(validation.psnr_db(videos[:, 1:], real[:, 1:]).mean())
     return {"signs": signs, "motion": sizes, "psnr_db": round(psnr, 2)}
+
+
+def _followed(
+    videos: np.ndarray,
+    real: np.ndarray,
+    depth_m: np.ndarray,
+    paths: np.ndarray,
+    intrinsics: Intrinsics,
+) -> dict[str, object]:
+    """`curation.following.summary` of every fourth frame of the videos that have depth."""
+    height_px, width_px = real.shape[2:4]
+    camera, some = intrinsics.scaled(width_px, height_px), slice(None, None, _GAP)
+    found = []
+    for video, truth, depth, path in zip(videos, real, depth_m, paths, strict=False):
+        small = [
+            cv2.resize(d, (width_px, height_px), interpolation=cv2.INTER_NEAREST_EXACT)
+            for d in depth[some]
+        ]
+        found.append(
+            following.follow(video[some], truth[some], np.stack(small), path[some], camera)
+        )
+    told = [path[some] for path in paths[: len(found)]]
+    return following.summary(found, told, gap=1)
 
 
 def _write_videos(folder: Path, real: np.ndarray, made: np.ndarray, fps: float) -> None:

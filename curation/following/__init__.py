@@ -10,7 +10,7 @@ that must be fitted.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +23,8 @@ from curation.following.views import View
 
 __all__ = ["Following", "View", "follow", "recover", "signs", "summary"]
 
-# Below this likeness a pose may be anywhere.
-LEAST_LIKENESS = 0.8
+# Below the first likeness a pose may be anywhere; above the second no better one is looked for.
+_LEAST_LIKENESS, _SURE_LIKENESS = 0.8, 0.9
 # Smaller motions over the frames compared are no test of a sign.
 _LEAST_M, _LEAST_DEG = 0.02, 0.5
 _SIGN_GAP = 4
@@ -114,18 +114,29 @@ def recover(
     """
     most = 0.0
     for view in views:
+        best = (0.0, view.cam_to_world)
         alignment = Alignment(made, view)
-        matched = features.find(made, view)
-        near = [*starts] if matched is None else [matched, *starts]
-        proposed = [pose for pose in map(alignment.refined, near) if pose is not None]
-        if matched is not None:
-            proposed.append(matched)
-        rated = [(alignment.likeness(pose), pose) for pose in proposed]
-        likeness, pose = max(rated, key=lambda one: one[0], default=(0.0, None))
-        most = max(most, likeness)
-        if likeness >= LEAST_LIKENESS:
-            return pose, likeness
+        for pose in _proposed(made, view, alignment, starts):
+            best = max(best, (alignment.likeness(pose), pose), key=lambda one: one[0])
+            if best[0] >= _SURE_LIKENESS:
+                break
+        most = max(most, best[0])
+        if best[0] >= _LEAST_LIKENESS:
+            return best[1], best[0]
     return None, most
+
+
+def _proposed(
+    made: np.ndarray, view: View, alignment: Alignment, starts: Sequence[np.ndarray]
+) -> Iterator[np.ndarray]:
+    """Poses, each when it is asked for."""
+    matched = features.find(made, view)
+    if matched is not None:
+        yield matched
+    for start in (*starts, *([] if matched is None else [matched])):
+        refined = alignment.refined(start)
+        if refined is not None:
+            yield refined
 
 
 def signs(found: np.ndarray, commanded: np.ndarray, gap: int = _SIGN_GAP) -> dict[str, list[int]]:
@@ -152,12 +163,15 @@ def signs(found: np.ndarray, commanded: np.ndarray, gap: int = _SIGN_GAP) -> dic
     return counts
 
 
-def summary(videos: Sequence[Following], commanded: Sequence[np.ndarray]) -> dict[str, object]:
+def summary(
+    videos: Sequence[Following], commanded: Sequence[np.ndarray], gap: int = _SIGN_GAP
+) -> dict[str, object]:
     """Numbers of several videos, first frames left out: they are given.
 
     Args:
         videos: Of `follow`.
         commanded: The poses of each, float64 [T, 4, 4].
+        gap: Of `signs`.
 
     Returns:
         "recovered" (share of the frames); of these the medians "error_deg" and "error_m", and
@@ -177,7 +191,8 @@ def summary(videos: Sequence[Following], commanded: Sequence[np.ndarray]) -> dic
             value = float(np.percentile(known, percent)) if len(known) else math.nan
             said[name + tail] = round(value, 4) if len(known) else None
     counts = [
-        signs(video.cam_to_world, poses) for video, poses in zip(videos, commanded, strict=True)
+        signs(video.cam_to_world, poses, gap)
+        for video, poses in zip(videos, commanded, strict=True)
     ]
     totals = {name: np.sum([one[name] for one in counts], axis=0) for name in NAMES[:STATIC]}
     said["signs"] = {

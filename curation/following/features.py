@@ -10,23 +10,28 @@ from curation.following.views import View, resized
 
 _FEATURES = 1500
 _RATIO = 0.8
-# SIFT needs pictures of some size; smaller ones are enlarged first.
-_WIDTH_PX = 640
+# SIFT needs pictures of some size; smaller ones are enlarged first, and the smallest have nothing.
+_WIDTH_PX, _LEAST_WIDTH_PX = 640, 160
 _REPROJECTION_PX = 2.0
 _ROUNDS = 1000
 # Fewer that agree may agree by chance.
 _LEAST_MATCHES = 12
 # Beside an edge, the depth of a feature is anybody's.
 _FLAT = 0.05
+_FAR_M = 1e9
 
 
 def find(made: np.ndarray, view: View) -> np.ndarray | None:
     """A frame's cam_to_world, float64 [4, 4]; None where too few features agree on one.
 
+    Pictures of less than 160 pixels across are not tried.
+
     Args:
         made: uint8 [H, W, 3], of the view's camera.
         view: What it is matched with; in it lie the points that PnP takes.
     """
+    if view.intrinsics.width_px < _LEAST_WIDTH_PX:
+        return None
     if view.intrinsics.width_px < _WIDTH_PX:
         view = view.at_width(_WIDTH_PX)
         made = resized(made, (view.intrinsics.width_px, view.intrinsics.height_px))
@@ -71,9 +76,9 @@ def _matches(made: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
         np.array([keys[pair[side]].pt for pair in pairs]) for side, keys in enumerate((here, there))
     )
     column, row = start.round().astype(int).T
-    around = np.ones((3, 3))
-    flat = cv2.dilate(view.depth_m, around) < (1 + _FLAT) * cv2.erode(view.depth_m, around)
-    flat &= np.isfinite(view.depth_m)
+    known = np.where(np.isfinite(view.depth_m), view.depth_m, np.float32(_FAR_M))
+    far, near = cv2.dilate(known, np.ones((3, 3))), cv2.erode(known, np.ones((3, 3)))
+    flat = (far < (1 + _FLAT) * near) & (known < _FAR_M)
     good = flat[row, column]
     k, depth = view.intrinsics, view.depth_m[row, column].astype(np.float64)
     x = (start[:, 0] + 0.5 - k.cx_px) / k.fx_px

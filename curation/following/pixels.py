@@ -23,7 +23,7 @@ _BLURS = (0.05, 0.025, 0.0125, 0.00625)
 # What is compared in the end: finer than the second, coarser than the first.
 _BAND = (0.0125, 0.05)
 _ROUNDS = 12
-_STILL = 1e-5
+_STILL = 1e-4
 _NEAREST_M = 0.05
 _LEAST_OVERLAP = 0.3
 _GAIN = (0.5, 2.0)

@@ -156,10 +156,14 @@ def test_an_evaluation_compares_with_the_truth(whole, clips):
     poses = np.stack(
         [clips.clip(i).trajectory.cam_to_world[: wanted.num_frames] for i in range(4)]
     )[None]
-    result = json.loads(evaluate.evaluate(whole, frames=frames, poses=poses).read_text())
+    depth_m = np.full(frames.shape[:-1], 3.0, np.float32)
+    written = evaluate.evaluate(whole, frames=frames, poses=poses, depth_m=depth_m)
+    result = json.loads(written.read_text())
     assert result["truth"]["psnr_db"] == 100 > result["codec"]["psnr_db"]
     assert set(result) >= {"model", "no_actions", "codec", "plane", "repeat"}
     assert set(result["model"]["signs"]) == set(evaluate.COMMANDS)
+    for kind in ("model", "codec"):
+        assert 0.0 <= result[kind]["following"]["recovered"] <= 1.0
     assert (whole / "samples" / "pan_left.mp4").stat().st_size > 0
     with pytest.raises(ValueError, match="ground truth needs"):
         evaluate.evaluate(whole, frames=frames[:, :, :3], poses=poses)
