@@ -89,7 +89,7 @@ function head(about, data) {
 /** Left and right go through the frames, unless somebody types. */
 function keys(moment) {
   addEventListener("keydown", (event) => {
-    if (event.target.closest("input, select, textarea, canvas, summary")) return;
+    if (event.target.closest?.("input, select, textarea, canvas, summary")) return;
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!by || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
