@@ -40,7 +40,7 @@ def read(path: Path) -> Clips:
 
 def _read(folder: Path) -> Posed:
     poses = _shaped(folder / "poses.npy", pixels.load_npy(folder / "poses.npy"), (4, 4))
-    notes, intrinsics = [], None
+    intrinsics = None
     if (folder / "intrinsics.npy").is_file():
         values = pixels.load_npy(folder / "intrinsics.npy")
         values = values[None] if values.ndim == 1 else values
@@ -49,10 +49,7 @@ def _read(folder: Path) -> Posed:
             intrinsics = np.repeat(intrinsics, len(poses), 0)
         intrinsics = _same_length(folder / "intrinsics.npy", intrinsics, poses)
     video = next(iter(sorted(folder.glob("*.mp4"))), None)
-    rgb, fps = (Video(source=video), pixels.video_rate(video)) if video else (None, None)
-    if rgb is not None and len(rgb) != len(poses):
-        notes.append(f"{video}: {len(rgb)} frames for {len(poses)} poses")
-        rgb = None
+    rgb, fps, notes = pixels.beside(video, len(poses))
     prompt = folder / "prompt.txt"
     return Posed(
         name=text.plain_name(folder.resolve().name),
@@ -64,7 +61,7 @@ def _read(folder: Path) -> Posed:
         intrinsics_unit="image",
         rgb=rgb,
         caption="\n".join(text.lines(prompt)) if prompt.is_file() else "",
-        notes=tuple(notes),
+        notes=notes,
     )
 
 

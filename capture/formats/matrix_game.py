@@ -24,7 +24,7 @@ import numpy as np
 
 from capture import camera, files
 from capture.formats import pixels, text
-from capture.formats.pixels import Images, Pictures, Video
+from capture.formats.pixels import Images
 from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
 
 _NAMES = ("W", "S", "A", "D", "mouse_pitch", "mouse_yaw")
@@ -56,27 +56,21 @@ def _read(folder: Path) -> Posed:
     poses = arrays["extrinsics_c2w"]
     if poses.ndim != 3 or poses.shape[1:] != (4, 4) or not len(poses):
         raise ValueError(f"{folder / 'camera.npz'}: extrinsics_c2w is {list(poses.shape)}")
-    video, first = folder / "video.mp4", folder / "input.png"
-    notes: list[str] = []
-    rgb: Pictures | None = None
-    if video.is_file():
-        rgb = Video(source=video)
-        if len(rgb) != len(poses):
-            notes.append(f"{video}: {len(rgb)} frames for {len(poses)} poses")
-            rgb = None
+    first = folder / "input.png"
+    rgb, fps, notes = pixels.beside(folder / "video.mp4", len(poses))
     prompt = folder / "prompt.txt"
     return Posed(
         name=text.plain_name(folder.resolve().name),
         format=FORMAT.name,
         declared=Declared(pose="c2w", axes="opencv", unit="m"),
         cam_to_world=poses,
-        fps=pixels.video_rate(video) if video.is_file() else None,
+        fps=fps,
         intrinsics=_intrinsics(folder / "camera.npz", arrays["intrinsics"], len(poses)),
         size_px=Images((first,)).size_px() if first.is_file() else None,
         rgb=rgb,
         actions=_actions(folder / "actions.npz", len(poses)),
         caption="\n".join(text.lines(prompt)) if prompt.is_file() else "",
-        notes=tuple(notes),
+        notes=notes,
     )
 
 

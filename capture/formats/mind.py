@@ -19,7 +19,6 @@ import numpy as np
 
 from capture import camera, files
 from capture.formats import pixels, text
-from capture.formats.pixels import Video
 from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
 
 _FILE = "action.json"
@@ -62,19 +61,15 @@ def _read(file: Path) -> Posed:
         location.append((x, y, z))
         angles.append((pitch, yaw, roll))
         keys.append([text.require_number(row[key], f"{where}.{key}") for key in _KEYS])
-    video, notes = file.with_name("video.mp4"), []
-    rgb = Video(source=video) if video.is_file() else None
-    if rgb is not None and len(rgb) != len(rows):
-        notes.append(f"{video}: {len(rgb)} frames for {len(rows)} rows")
-        rgb = None
+    rgb, fps, notes = pixels.beside(file.with_name("video.mp4"), len(rows))
     if who == "actor":
-        notes.append(f"{file}: first person, the pose is the actor's, not the camera's")
+        notes = (*notes, f"{file}: first person, the pose is the actor's, not the camera's")
     return Posed(
         name=text.plain_name(file.resolve().parent.name),
         format=FORMAT.name,
         declared=Declared(pose="c2w", axes="unreal", up="z"),
         cam_to_world=camera.from_unreal(location, angles),
-        fps=pixels.video_rate(video) if video.is_file() else None,
+        fps=fps,
         rgb=rgb,
         actions=Labels(
             names=_KEYS,
@@ -82,7 +77,7 @@ def _read(file: Path) -> Posed:
             meaning="0 nothing; 1 forward, left, up, left; 2 backward, right, down, right",
         ),
         caption=str(content.get("caption", "")),
-        notes=tuple(notes),
+        notes=notes,
     )
 
 

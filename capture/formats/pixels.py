@@ -306,6 +306,24 @@ def write_mp4(pictures: Pictures, path: Path, fps: float) -> None:
         writer.close()
 
 
+def beside(file: Path | None, num_poses: int) -> tuple[Video | None, float | None, tuple[str, ...]]:
+    """A clip's video with a frame for every pose, its rate, and a note where it has other frames.
+
+    Args:
+        file: The video; None, or one that is not there, is no video.
+        num_poses: Of the clip.
+
+    Raises:
+        ValueError: If the file is no video.
+    """
+    if file is None or not file.is_file():
+        return None, None, ()
+    found, fps = Video(source=file), video_rate(file)
+    if len(found) != num_poses:
+        return None, fps, (f"{file}: {len(found)} frames for {num_poses} poses",)
+    return found, fps, ()
+
+
 def video_rate(source: Path) -> float | None:
     """Frames per second that a video file declares; None if it cannot be read."""
     try:

@@ -23,7 +23,6 @@ import numpy as np
 from capture import files
 from capture.camera import invert
 from capture.formats import axes, pixels, text
-from capture.formats.pixels import Video
 from capture.formats.record import Clips, Declared, Format, Posed, Slot
 
 _US_PER_S = 1e6
@@ -81,15 +80,12 @@ def _read(file: Path) -> Posed:
         raise ValueError(f"{file} holds no pose; its first line names the source, rows follow")
     table = np.array(rows)
     root = file.parent.parent if file.parent.name == "pose_files" else file.parent
-    clip, caption, notes = root / "video_clips" / f"{file.stem}.mp4", "", []
+    clip, caption = root / "video_clips" / f"{file.stem}.mp4", ""
     annotation = _annotation(root, file)
     if annotation:
         clip = text.inside(root, annotation["clip_path"], f"{root / _ANNOTATIONS}: clip_path")
         caption = str(annotation.get("caption", ""))
-    video = Video(source=clip) if clip.is_file() else None
-    if video is not None and len(video) != len(table):
-        notes.append(f"{clip}: {len(video)} frames for {len(table)} poses")
-        video = None
+    video, fps, notes = pixels.beside(clip, len(table))
     numbered = _is_numbered(file)
     return Posed(
         name=text.plain_name(file.stem),
@@ -97,12 +93,12 @@ def _read(file: Path) -> Posed:
         declared=Declared(pose="w2c", axes="opencv"),
         cam_to_world=axes.invert(axes.from_rows(table[:, 7:])),
         t_s=None if numbered else table[:, 0] / _US_PER_S,
-        fps=pixels.video_rate(clip) if numbered and clip.is_file() else None,
+        fps=fps if numbered else None,
         intrinsics=table[:, 1:5],
         intrinsics_unit="image",
         rgb=video,
         caption=caption,
-        notes=tuple(notes),
+        notes=notes,
     )
 
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from capture import files, pictures
 from capture.formats import axes, pixels, text
-from capture.formats.pixels import Images, Video
+from capture.formats.pixels import Images
 from capture.formats.record import Clips, Declared, Format, Posed, Slot
 
 _FOLDER = "sanawm_export_v2"
@@ -76,11 +76,7 @@ def _read(root: Path, where: str, row: dict[str, Any]) -> Posed:
             f"{file}: expected c2w [T, 4, 4] and intrinsics [T, 3, 3], got {list(poses.shape)} "
             f"and {list(k.shape)}"
         )
-    video, notes = file.with_suffix(".mp4"), ()
-    rgb = Video(source=video) if video.is_file() else None
-    if rgb is not None and len(rgb) != len(poses):
-        notes = (f"{video}: {len(rgb)} frames for {len(poses)} poses",)
-        rgb = None
+    rgb, _, notes = pixels.beside(file.with_suffix(".mp4"), len(poses))
     first = text.inside(root, row.get("image_path", "none"), f"{where}: image_path")
     return Posed(
         name=text.plain_name(str(row["id"])),

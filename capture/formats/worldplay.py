@@ -20,7 +20,6 @@ import numpy as np
 from capture import files
 from capture.camera import invert
 from capture.formats import axes, pixels, text
-from capture.formats.pixels import Video
 from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
 
 _MOVES, _VIEWS = ("W", "S", "D", "A"), ("LR", "LL", "LU", "LD")
@@ -52,22 +51,19 @@ def _read(file: Path) -> Posed:
     k = np.array(
         [text.require_matrix(e["intrinsic"], 3, 3, f"{file}: [{i}].intrinsic") for i, e in entries]
     )
-    video, prompt = file.with_name(f"{name}.mp4"), file.with_name(f"{name}.txt")
-    rgb, notes = Video(source=video) if video.is_file() else None, []
-    if rgb is not None and len(rgb) != len(poses):
-        notes.append(f"{video}: {len(rgb)} frames for {len(poses)} poses")
-        rgb = None
+    prompt = file.with_name(f"{name}.txt")
+    rgb, fps, notes = pixels.beside(file.with_name(f"{name}.mp4"), len(poses))
     return Posed(
         name=text.plain_name(name),
         format=FORMAT.name,
         declared=Declared(pose="w2c", axes="opencv"),
         cam_to_world=axes.invert(np.array(poses)),
-        fps=pixels.video_rate(video) if video.is_file() else None,
+        fps=fps,
         intrinsics=k[:, [0, 1, 0, 1], [0, 1, 2, 2]],
         rgb=rgb,
         actions=_actions(file.with_name(f"{name}_action.json"), len(poses)),
         caption="\n".join(text.lines(prompt)) if prompt.is_file() else "",
-        notes=tuple(notes),
+        notes=notes,
     )
 
 

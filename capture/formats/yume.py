@@ -91,10 +91,7 @@ def _read(file: Path) -> Posed:
     poses = pixels.load_npy(source)
     if poses.ndim != 3 or poses.shape[1:] != (4, 4) or not len(poses):
         raise ValueError(f"{source}: expected the shape [T, 4, 4], got {list(poses.shape)}")
-    video, notes = file.with_suffix(".mp4"), ()
-    rgb = Video(source=video) if video.is_file() else None
-    if rgb is not None and len(rgb) != len(poses):
-        notes, rgb = (f"{video}: {len(rgb)} frames for {len(poses)} poses",), None
+    rgb, fps, notes = pixels.beside(file.with_suffix(".mp4"), len(poses))
     pressed = fields["Keys"].split("+")
     row = [*(k in pressed for k in _KEYS), *(arrow in fields["Mouse"] for arrow in _MOUSE)]
     return Posed(
@@ -102,7 +99,7 @@ def _read(file: Path) -> Posed:
         format=FORMAT.name,
         declared=Declared(pose="c2w", axes="opencv"),
         cam_to_world=poses,
-        fps=pixels.video_rate(video) if video.is_file() else None,
+        fps=fps,
         rgb=rgb,
         actions=Labels(
             names=(*_KEYS, *_MOUSE),

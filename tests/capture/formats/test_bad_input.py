@@ -13,7 +13,7 @@ import pytest
 from exported import BOTH_WAYS
 
 from capture import formats
-from capture.formats import text
+from capture.formats import pixels, text
 
 POSE = np.eye(4).tolist()
 ROW = "0 0.9 1.2 0.5 0.5 0 0 1 0 0 0 0 1 0 0 0 0 1 0"
@@ -180,6 +180,15 @@ def test_a_singular_pose_is_nan_not_a_crash(tmp_path):
     put(tmp_path, "a.txt", "url\n0 1 1 0.5 0.5 0 0" + " 0" * 12 + f"\n{ROW}\n")
     (record,) = formats.read(tmp_path)
     assert np.isnan(record.cam_to_world[0]).all() and np.isfinite(record.cam_to_world[1]).all()
+
+
+def test_a_video_of_another_length_is_noted(exports):
+    (file,) = (exports / "yume").rglob("*.mp4")
+    same, fps, none = pixels.beside(file, 33)
+    assert same is not None and fps == 16.0 and none == ()
+    other, _, (note,) = pixels.beside(file, 5)
+    assert other is None and note.endswith(".mp4: 33 frames for 5 poses")
+    assert pixels.beside(file.with_name("absent.mp4"), 5) == (None, None, ())
 
 
 def test_missing_pictures_are_noted(tmp_path):
