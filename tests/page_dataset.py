@@ -25,7 +25,7 @@ def page_dataset(folder: Path) -> tuple[Path, str, str]:
     rate[WHIP[0] : WHIP[1] + 1] = WHIP_DEG_S
     heading = np.cumsum(rate) / FPS
     along = np.linspace(0.0, 1.5, 97)[:, None] * [1.0, 0.0, 0.0]
-    poses = camera.pose_from_angles(along + [2.0, 2.5, 1.5], heading, 0.0)
+    poses = camera.pose_from_angles(np.array([2.0, 2.5, 1.5]) + along, heading, 0.0)
     bad = dataclasses.replace(sound, generator="whip", trajectory=Trajectory.uniform(poses, FPS))
     for plan in (sound, bad):
         write_box_episode(folder / "episodes", plan, scene)
