@@ -33,7 +33,8 @@ def check_shards(folder: Path, dataset: Path, *, deep: bool) -> Iterator[Problem
     if not tables.problems:
         for tar, shard, rows in tables.shards():
             yield from _check_tar(tar, shard, rows, tables.samples, deep)
-        yield from attempt(folder, _require_current, dataset, tables.samples)
+        weighted = tables.content["schema"] > 1  # before, shards knew of no weights
+        yield from attempt(folder, _require_current, dataset, tables.samples, weighted)
     for mark in sorted(folder.glob(f"*/{encoded.MARK}")):
         yield from check_set(mark.parent)
 
@@ -117,7 +118,7 @@ def _require_whole_sample(file: BinaryIO, sample: dict, rows: list[dict], deep: 
         require_decodable(f"sample {sample['key']}: rgb.mp4", parts["rgb.mp4"], size)
 
 
-def _require_current(dataset: Path, samples: dict[str, dict]) -> None:
+def _require_current(dataset: Path, samples: dict[str, dict], weighted: bool) -> None:
     """The shards hold the clips that clips.parquet keeps, and no scene is in both splits."""
     split_of: dict[str, str] = {}
     for row in samples.values():
@@ -125,7 +126,10 @@ def _require_current(dataset: Path, samples: dict[str, dict]) -> None:
             raise ValueError(f"scene {row['scene_id']} is in train and in val; shard again")
     if not (dataset / "clips.parquet").is_file():
         return
-    kept = {(c.clip_id, c.split, c.caption, c.weight) for c in jobs.kept_clips(dataset)}
+    kept = {
+        (clip.clip_id, clip.split, clip.caption, clip.weight if weighted else 1.0)
+        for clip in jobs.kept_clips(dataset)
+    }
     held = {(k, r["split"], r["caption"], r["weight"]) for k, r in samples.items()}
     if kept != held:
         raise ValueError(

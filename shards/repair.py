@@ -66,10 +66,12 @@ def _repair_videos(folder: Path, dataset: Path) -> list[str]:
     for tar in _tars(folder):
         if listed and tar.stem not in listed:
             continue  # of an earlier plan: readers do not see it
-        shard = listed.get(tar.stem) or _beside(tar)
+        shard = listed.get(tar.stem)
+        if shard is None or not shard.fingerprint:  # schema 1 did not list it
+            shard = _beside(tar) or shard
         if shard is None:
-            mark = tar.stem.rpartition("-")[2]
-            shard = _proved(_described(tar, mark, PARTS, _sample_of(dataset)))
+            shard = _described(tar, "", PARTS, _sample_of(dataset))
+        shard = shard if shard.fingerprint else _proved(shard)
         done += _write_beside(tar, shard)
         shards.append(shard)
     if listed:
@@ -166,7 +168,10 @@ def _described(tar: Path, mark: str, wanted: tuple[str, ...], make: _MakeSample)
 
 
 def _proved(shard: Shard) -> Shard:
-    """With the whole fingerprint, if what it was made from is known again: its name proves it."""
+    """With its fingerprint, if what it was made from is known again, as its name then proves.
+
+    Else with the digits in its name alone, and `relickit shard` writes it again.
+    """
     clips = [
         jobs.ClipRow(
             clip_id=sample.key,
@@ -180,8 +185,8 @@ def _proved(shard: Shard) -> Shard:
         for sample in shard.samples
     ]
     episodes = {sample.plan_id: sample.episode_sha256 for sample in shard.samples}
-    mark = jobs.fingerprint(clips, episodes)
-    return dataclasses.replace(shard, fingerprint=mark) if mark[:8] == shard.fingerprint else shard
+    mark, digits = jobs.fingerprint(clips, episodes), shard.name.rpartition("-")[2]
+    return dataclasses.replace(shard, fingerprint=mark if mark.startswith(digits) else digits)
 
 
 def _members(tar: Path) -> list[tuple[str, Part, bytes]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import socket
@@ -11,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shards import encoded
+from shards import encoded, manifest
 from shards.check import check
 from shards.encoded import Encoder
 from shards.repair import repair
-from shards.schema import ShardError
+from shards.schema import Shard, ShardError
 
 ENCODER = Encoder(kind="latents", config={"window": 0, "every": 0})
 
@@ -75,6 +76,21 @@ def test_damaged_files_beside_tars_are_mended_too(whole):
     (whole / "shards" / "manifest.json").write_text("[]")
     repair(whole)
     assert contents(whole) == before
+
+
+def test_shards_of_schema_1_keep_their_fingerprints(whole, monkeypatch):
+    monkeypatch.setattr("shards.repair._listed", without_fingerprints)
+    assert repair(whole) == []
+    before = contents(whole)
+    remove(whole / "shards", "train-*.json")
+    assert len(repair(whole)) == 2
+    assert contents(whole) == before
+
+
+def without_fingerprints(folder: Path) -> dict[str, Shard]:
+    shards = manifest.load_shards(folder, manifest.load(folder))
+    videos = not (folder / encoded.MARK).is_file()
+    return {s.name: dataclasses.replace(s, fingerprint="") if videos else s for s in shards}
 
 
 def test_what_is_good_is_not_touched(whole):
