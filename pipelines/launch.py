@@ -5,11 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from capture import files, pictures
 from capture.video import RgbWriter
 from pipelines.console import Bar, say
+
+if TYPE_CHECKING:
+    from training.autoencoder import Codec
+    from training.recipes import Recipe
+    from training.run import FindLatents
 
 
 def sample(run: Path, image: Path, commands: tuple[str, ...], out: Path) -> None:
@@ -94,15 +99,28 @@ def train(
             bars.update("Train", total, row["step"], f"loss {row['loss']:.4f}")
 
         more = {"held_out": held_out, "steps": steps, "log_with": log_with, "progress": show}
+        if stage != "distill":
+            more["latents"] = _finder(data, wanted)
+        if stage == "ode":
+            more["preparing"] = lambda done, count: bars.update("Paths", count, done)
         if stage == "teacher":
             teachers.train(clips, wanted, run, **more)
         else:
             assert teacher is not None
-            if stage == "ode":
-                more["preparing"] = lambda done, count: bars.update("Paths", count, done)
             train_student = ode.train if stage == "ode" else distill.train
             train_student(clips, wanted, run, teacher=teacher, student=student, **more)
     say(f"Train: {total} steps of {stage} in {run}")
+
+
+def _finder(data: Path, recipe: Recipe) -> FindLatents:
+    """What finds the dataset's latents for a run."""
+    from shards.latents import Latents
+    from training.encode import find_latents
+
+    def find(codec: Codec, name: str) -> Latents | None:
+        return Latents(data, name) if name else find_latents(data, recipe, codec)
+
+    return find
 
 
 class _Bars:

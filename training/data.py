@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import cv2
@@ -48,6 +48,10 @@ class Clips(Protocol):
 
     def __len__(self) -> int: ...
 
+    def key(self, i: int) -> str:
+        """Id of sample i."""
+        ...
+
     def num_frames(self, i: int) -> int:
         """Length of sample i."""
         ...
@@ -58,6 +62,18 @@ class Clips(Protocol):
 
     def window(self, i: int, start: int, length: int) -> Clip:
         """Frames [start, start + length) of sample i."""
+        ...
+
+
+class Stored(Protocol):
+    """Latents that were made ahead; `shards.latents.Latents` is one."""
+
+    def starts(self, key: str, num_frames: int) -> list[int]:
+        """Frames of a clip at which a window of this many frames may begin; maybe none."""
+        ...
+
+    def window(self, key: str, start: int, num_frames: int) -> np.ndarray:
+        """Latents [C, F, h, w] of such a window."""
         ...
 
 
@@ -94,17 +110,33 @@ class Batch:
         frames: uint8 [B, T, H, W, 3].
         signals: What belongs to them.
         numbers: Their places in the endless sequence of windows, from which noise is drawn.
+        stored: Latents that were made ahead, float32 [C, F, h, w] by the window's place in the
+            batch.
     """
 
     frames: torch.Tensor
     signals: Signals
     numbers: tuple[int, ...]
+    stored: Mapping[int, torch.Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> Batch:
         """The same on a device."""
         return dataclasses.replace(
-            self, frames=self.frames.to(device), signals=self.signals.to(device)
+            self,
+            frames=self.frames.to(device),
+            signals=self.signals.to(device),
+            stored={place: latents.to(device) for place, latents in self.stored.items()},
         )
+
+    def latents(self, encode: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """All windows' latents, [B, C, F, h, w]; `encode` makes those that are not stored."""
+        if not self.stored:
+            return encode(self.frames)
+        places = range(len(self.frames))
+        lacking = [place for place in places if place not in self.stored]
+        made = dict(zip(lacking, encode(self.frames[lacking]), strict=True)) if lacking else {}
+        known = {**self.stored, **made}
+        return torch.stack([known[place] for place in places])
 
 
 def group_frames(values: np.ndarray) -> np.ndarray:
@@ -251,6 +283,7 @@ class Windows:
         if sum(lengths[i] for i in used) * size <= _KEEP_BYTES:
             self._kept = {i: self._source(clips.clip(i)) for i in sorted(used)}
         self._lengths = lengths
+        self._stored: Stored | None = None
         captions = (self._read(i, 0, 1).caption for i in sorted(used))
         text.encoder(recipe.text, recipe.model).prepare(itertools.chain([""], captions))
         first = min(used)
@@ -277,37 +310,65 @@ class Windows:
     def take(self, numbers: Sequence[int], length: int) -> Batch:
         """Windows by their places in the endless sequence of those of a length."""
         windows = [self._window(k, length) for k in numbers]
-        frames = torch.from_numpy(np.stack([frames for frames, _ in windows]))
         return Batch(
-            frames=frames,
-            signals=collate([signals for _, signals in windows]),
+            frames=torch.from_numpy(np.stack([frames for frames, _, _ in windows])),
+            signals=collate([signals for _, signals, _ in windows]),
             numbers=tuple(numbers),
+            stored={
+                place: torch.from_numpy(latents.astype(np.float32))
+                for place, (_, _, latents) in enumerate(windows)
+                if latents is not None
+            },
         )
+
+    def use(self, stored: Stored) -> None:
+        """From now on read the latents of windows that are shown as they were rendered.
+
+        Such a window begins where an encoding does. The latents of mirrored, reversed and turned
+        ones are others, and are still made of their frames.
+        """
+        self._stored = stored
 
     def sample(self, count: int) -> torch.Tensor:
         """`count` windows of the last phase's length: uint8 [count, T, H, W, 3]."""
         return self.take(range(count), self._phases[-1].num_frames).frames
 
-    def _window(self, k: int, length: int) -> tuple[np.ndarray, Signals]:
-        data = self._recipe.data
+    def _window(self, k: int, length: int) -> tuple[np.ndarray, Signals, np.ndarray | None]:
+        """Frames, signals, and latents if they are stored."""
+        data, seed = self._recipe.data, self._recipe.seed
         index = self._eligible[length][self._orders[length].row(k)]
-        key = np.array([self._recipe.seed, k], dtype=np.uint64)
+        key = np.array([seed, k], dtype=np.uint64)
         bits = np.random.Philox(key=key, counter=np.array([0, 0, 0, _AUGMENT], dtype=np.uint64))
         coin, lot, pivot = (int(raw) for raw in bits.random_raw(3))
         turns = lot / 2**64 < data.palindrome
+        mirror, reverse = data.mirror and coin & 1, data.reverse and coin & 2
         half = length // 2
         shown = palindrome(length, half + pivot % half if turns else length - 1)
-        start = window_start(self._recipe.seed, k, self._lengths[index], int(shown.max()) + 1)
-        source = self._read(index, start, int(shown.max()) + 1)
+        count, latents = int(shown.max()) + 1, None
+        start = window_start(seed, k, self._lengths[index], count)
+        if self._stored is not None and not (turns or mirror or reverse):
+            start, latents = self._look_up(self._stored, k, index, length) or (start, None)
+        source = self._read(index, start, count)
         frames, poses, camera = source.frames[shown], source.cam_to_world[shown], source.intrinsics
-        if data.mirror and coin & 1:
+        if mirror:
             frames, poses = frames[:, :, ::-1], mirrored(poses)
             camera = mirrored_camera(camera)
-        if data.reverse and coin & 2:
+        if reverse:
             frames, poses = frames[::-1], poses[::-1]
         told = coin / 2**64 >= data.caption_dropout
         caption = source.caption if told else ""
-        return frames, describe(poses, camera, caption, recipe=self._recipe)
+        return frames, describe(poses, camera, caption, recipe=self._recipe), latents
+
+    def _look_up(
+        self, stored: Stored, k: int, index: int, length: int
+    ) -> tuple[int, np.ndarray] | None:
+        """Where window k of a clip begins, and its latents; nothing if the clip has none."""
+        key = self._clips.key(index)
+        starts = stored.starts(key, length)
+        if not starts:
+            return None
+        start = starts[window_start(self._recipe.seed, k, len(starts), 1)]
+        return start, stored.window(key, start, length)
 
     def _read(self, index: int, start: int, length: int) -> _Source:
         """Frames [start, start + length) of a clip."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ import torch
 
 from capture import config, files
 from capture.camera import Intrinsics
+from shards.latents import Latents
 from training import plan
 from training.autoencoder import Codec
 from training.model import lora, pretrained
@@ -22,8 +24,11 @@ from training.state import Checkpoints, load_weights
 StageName = Literal["teacher", "ode", "distill"]
 # The stages whose model is a causal student.
 CAUSAL = ("ode", "distill")
-# What changes no result, so that a run may go on with another value.
-_FREE = ("recipe.parallel.", "recipe.checkpoint_every")
+# What changes no result, so that a run may go on with another value; and what the run decides.
+_FREE = ("recipe.parallel.", "recipe.checkpoint_every", "latents")
+
+# `codec, name -> latents`: the set of this name; without a name one that fits the codec, if any.
+FindLatents = Callable[[Codec, str], Latents | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +42,7 @@ class RunConfig:
         stage: What was trained.
         teacher_sha: Fingerprint of the teacher's weights, where there is one.
         student_sha: Fingerprint of the student's first weights, where they are another run's.
+        latents: Name of the set of latents that it reads; empty if it encodes what it shows.
     """
 
     recipe: Recipe
@@ -45,6 +51,7 @@ class RunConfig:
     stage: StageName = "teacher"
     teacher_sha: str = ""
     student_sha: str = ""
+    latents: str = ""
 
     @classmethod
     def load(cls, run: Path) -> RunConfig:
@@ -83,6 +90,22 @@ def claim(run: Path, wanted: RunConfig) -> None:
             f"{run} was started with {key} = {old.get(key)!r}, now it is {new.get(key)!r}; "
             "choose another run folder, or delete this one"
         )
+
+
+def settle_latents(run: Path, codec: Codec, find: FindLatents | None) -> Latents | None:
+    """The latents that a claimed run reads: those that fit before its first step, then the same.
+
+    Raises:
+        ShardError: If the run has begun with latents that are no longer there.
+    """
+    old, begun = RunConfig.load(run), Checkpoints(run / "checkpoints").latest() > 0
+    if find is None or (begun and not old.latents):
+        return None
+    found = find(codec, old.latents if begun else "")
+    name = found.folder.name if found else ""
+    if name != old.latents:
+        config.save(run / "config.json", dataclasses.replace(old, latents=name))
+    return found
 
 
 def build(recipe: Recipe, codec: Codec, *, begin: bool = False) -> WorldModel:

@@ -78,6 +78,9 @@ class Wheels:
     def __len__(self) -> int:
         return len(self.yaw_deg)
 
+    def key(self, i: int) -> str:
+        return f"{i:06d}"
+
     def num_frames(self, i: int) -> int:
         return self.yaw_deg.shape[1]
 
@@ -90,7 +93,7 @@ class Wheels:
         colours = self.worlds[i, sectors(yaw_deg, fine=4)[0]]
         line = COLOURS[colours].reshape(length, WIDTH, 4, 3).mean(2).round().astype(np.uint8)
         return Clip(
-            key=f"{i:06d}",
+            key=self.key(i),
             frames=np.repeat(line[:, None], HEIGHT, axis=1),
             trajectory=Trajectory(t_s=np.arange(length) / FPS, cam_to_world=path),
             actions=encode(path, 1.0),
@@ -182,8 +185,8 @@ def scores(made: np.ndarray, other: np.ndarray, data: Wheels) -> dict[str, float
         data: The turns, of the same length.
 
     Returns:
-        "seen_db": PSNR of the first frame's sectors, in the trained length; "turn": median of the
-        measured turn over the true one; "undecided": `4 a (1 - a)` of a tint a in new sectors, 0
+        "seen_db": PSNR of the first frame's sectors, in the trained length; "turn": the measured
+        turn over the true one, there too; "undecided": `4 a (1 - a)` of a tint a in new sectors, 0
         for either colour, 1 for their mean, in quarters of the time; "torn": how much of a new
         sector has another colour than most of it; "coin": share of new sectors that the other seed
         colours differently, 0.5 for fair coins.
@@ -206,10 +209,10 @@ def scores(made: np.ndarray, other: np.ndarray, data: Wheels) -> dict[str, float
             one, two = ((tint(v[i : i + 1])[0][place] > 0.5).mean() for v in (made, other))
             torn.append(min(one, 1 - one))
             coin.append((one > 0.5) != (two > 0.5))
-    turns = [motion(m, 1)[0] / motion(r, 1)[0] for m, r in zip(made, real, strict=True)]
+    turn, true = (np.array([motion(v[:TRAINED], 1)[0] for v in vs]) for vs in (made, real))
     return {
         "seen_db": 10 * np.log10(255**2 / error[:, near][shown[:, near]].mean()),
-        "turn": float(np.median(turns)),
+        "turn": float(turn @ true / (true @ true)),
         "undecided": undecided,
         "torn": float(np.mean(torn)),
         "coin": float(np.mean(coin)),

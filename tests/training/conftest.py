@@ -47,6 +47,9 @@ class FakeClips:
     def __len__(self) -> int:
         return len(self._paths)
 
+    def key(self, i: int) -> str:
+        return f"clip-{i}"
+
     def num_frames(self, i: int) -> int:
         return len(self._paths[i])
 
@@ -63,7 +66,7 @@ class FakeClips:
     def clip(self, i: int) -> Clip:
         path = self._paths[i]
         return Clip(
-            key=f"clip-{i}",
+            key=self.key(i),
             frames=picture(path),
             trajectory=Trajectory.uniform(path, 16),
             actions=actions.encode(path),

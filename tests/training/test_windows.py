@@ -84,6 +84,7 @@ def test_short_clips_serve_short_phases(clips, recipe):
 
         manifest_sha = clips.manifest_sha
         weights = clips.weights
+        key = clips.key
 
         def __len__(self):
             return len(clips)

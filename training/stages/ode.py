@@ -26,7 +26,7 @@ from training.model.memory import Grid
 from training.model.wan import PATCH
 from training.noise import Draw, Purpose
 from training.recipes import Recipe
-from training.run import CAUSAL, step_flops
+from training.run import CAUSAL, FindLatents, settle_latents, step_flops
 from training.sample import Sampler
 from training.stages import pairs
 from training.stages.config import OdeConfig, Phase
@@ -46,6 +46,7 @@ def train(
     teacher: Path,
     student: Path | None = None,
     held_out: Clips | None = None,
+    latents: FindLatents | None = None,
     steps: int | None = None,
     log_with: Sequence[str] = (),
     progress: loop.Progress | None = None,
@@ -60,6 +61,7 @@ def train(
         teacher: The teacher's run; for "ode_causal" one of a causal model.
         student: The run whose weights to start from; the teacher's by default.
         held_out: For validation videos; the training clips by default.
+        latents: Finds latents that were made ahead; for "tf" and "df", which show the data.
         steps: Stop here instead of at the recipe's end; running again goes on.
         log_with: See `loop.start`.
         progress: Called after every step.
@@ -89,7 +91,10 @@ def train(
             f"the initialisation {config.init!r} needs a {kind} teacher, got the run of the stage "
             f"{origin.teacher_config.stage!r} in {teacher}"
         )
-    if config.init not in _FROM_DATA:
+    if config.init in _FROM_DATA:
+        if stored := settle_latents(run, origin.codec, latents):
+            origin.windows.use(stored)
+    else:
         shown = preparing and (lambda done: preparing(done, config.num_pairs))
         pairs.generate(origin, config, run / "pairs", accelerator, shown or None)
     stage = Ode(origin, config, run / "pairs", held_out or clips)
@@ -142,7 +147,7 @@ class Ode(Stage):
         batch, states = self._batch(turn)
         draw = noise.generators(recipe.seed, batch.numbers, Purpose.FLOW, turn.device)
         if states is None:
-            lesson = from_data(self._origin.codec.encode(batch.frames), recipe, draw)
+            lesson = from_data(batch.latents(self._origin.codec.encode), recipe, draw)
         else:
             lesson = from_paths(states, recipe, self._config, draw)
         depths_m = recipe.flow.warp_depths_m

@@ -15,7 +15,7 @@ from training.loop import MAIN, Learner, Stage, Turn
 from training.metrics import Tally
 from training.noise import Draw, Purpose
 from training.recipes import Recipe
-from training.run import RunConfig, build, claim, step_flops
+from training.run import FindLatents, RunConfig, build, claim, settle_latents, step_flops
 from training.sample import Sampler
 from training.stages.config import phase_at
 
@@ -26,6 +26,7 @@ def train(
     run: Path,
     *,
     held_out: Clips | None = None,
+    latents: FindLatents | None = None,
     steps: int | None = None,
     log_with: Sequence[str] = (),
     progress: loop.Progress | None = None,
@@ -37,6 +38,7 @@ def train(
         recipe: What to train.
         run: The run folder; see `training.state`.
         held_out: For validation videos; the training clips by default.
+        latents: Finds latents that were made ahead; without any, windows are encoded.
         steps: Stop here instead of at the recipe's end; running again goes on.
         log_with: See `loop.start`.
         progress: Called after every step.
@@ -53,6 +55,8 @@ def train(
     fit_to = None if codec_file.is_file() else windows.sample(recipe.codec.fit_windows)
     accelerator = loop.start(run, log_with)
     codec = open_codec(recipe.codec, codec_file, fit_to).to(accelerator.device)
+    if stored := settle_latents(run, codec, latents):
+        windows.use(stored)
     stage = Teacher(config, windows, codec, held_out or clips)
     loop.fit(stage, run, accelerator, steps=steps, progress=progress)
 
@@ -133,7 +137,7 @@ def batch_errors(
         Losses and noise levels of the windows, [B] each.
     """
     config = recipe.flow
-    x0 = codec.encode(batch.frames)
+    x0 = batch.latents(codec.encode)
     added = noise.normal(x0, x0.shape, draw)
     sigma = flow.shifted(noise.uniform((len(x0),), draw), config.shift)
     sigma = sigma.clamp_min(config.min_sigma)

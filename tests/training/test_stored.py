@@ -1,0 +1,119 @@
+"""Latents made ahead: used where they are the window's own, and for a whole run or never."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from toy_runs import content
+
+from training import data
+from training.autoencoder import LinearCodec
+from training.data import Windows
+from training.run import RunConfig
+from training.stages import teacher
+
+
+class Stored:
+    """Latents of windows from every second frame of all clips but the last."""
+
+    folder = Path("shards/latents-0123")
+
+    def __init__(self, clips, codec: LinearCodec, off: float = 0.0):
+        self._clips, self._codec, self._off = clips, codec, off
+        self.asked = 0
+
+    def starts(self, key: str, num_frames: int) -> list[int]:
+        index = int(key.removeprefix("clip-"))
+        if index == len(self._clips) - 1:
+            return []
+        return list(range(0, self._clips.num_frames(index) - num_frames + 1, 2))
+
+    def window(self, key: str, start: int, num_frames: int) -> np.ndarray:
+        assert start in self.starts(key, num_frames)
+        self.asked += 1
+        clip = self._clips.window(int(key.removeprefix("clip-")), start, num_frames)
+        made = self._codec.encode(torch.from_numpy(clip.frames[None].copy()))[0] + self._off
+        return made.numpy().astype(np.float16)
+
+
+@pytest.fixture
+def codec(clips, recipe) -> LinearCodec:
+    return LinearCodec.fit(Windows(clips, recipe).sample(4), recipe.codec.channels)
+
+
+def windows_of(clips, recipe, **changes) -> Windows:
+    changed = dataclasses.replace(recipe.data, **changes)
+    return Windows(clips, dataclasses.replace(recipe, data=changed))
+
+
+def test_stored_latents_are_those_of_the_frames_shown(clips, recipe, codec):
+    windows = windows_of(clips, recipe, mirror=True, reverse=True, palindrome=0.3)
+    stored = Stored(clips, codec)
+    windows.use(stored)
+    batch = windows.take(range(60), 9)
+    assert 2 < len(batch.stored) == stored.asked < 30
+    torch.testing.assert_close(
+        batch.latents(codec.encode), codec.encode(batch.frames), rtol=2e-3, atol=2e-3
+    )
+
+
+def test_only_what_is_not_stored_is_encoded(clips, recipe, codec):
+    windows = windows_of(clips, recipe, mirror=False, reverse=False)
+    windows.use(Stored(clips, codec))
+    batch, seen = windows.take(range(12), 9), []
+
+    def encode(frames: torch.Tensor) -> torch.Tensor:
+        seen.append(len(frames))
+        return codec.encode(frames)
+
+    batch.latents(encode)
+    assert seen == [12 - len(batch.stored)] == [3]
+    assert {latents.dtype for latents in batch.stored.values()} == {torch.float32}
+
+
+def test_windows_without_stored_latents_are_as_before(clips, recipe, codec):
+    """Augmented windows are the same frames whether or not others are stored."""
+    plain, using = (windows_of(clips, recipe, mirror=True, reverse=True) for _ in range(2))
+    using.use(Stored(clips, codec))
+    before, after = (w.take(range(20), 9) for w in (plain, using))
+    for place in set(range(20)) - set(after.stored):
+        assert torch.equal(before.frames[place], after.frames[place])
+
+
+def test_a_run_reads_the_latents_that_it_began_with(clips, recipe, codec, tmp_path):
+    recipe = dataclasses.replace(
+        recipe, data=dataclasses.replace(recipe.data, mirror=False, reverse=False)
+    )
+    asked = []
+
+    def find(found):
+        def inner(_: data.Stored, name: str):
+            asked.append(name)
+            return found
+
+        return inner
+
+    def train(run: Path, found, **options) -> None:
+        teacher.train(clips, recipe, run, latents=find(found), **options)
+
+    train(tmp_path / "whole", Stored(clips, codec))
+    train(tmp_path / "cut", Stored(clips, codec), steps=3)
+    train(tmp_path / "cut", Stored(clips, codec))
+    assert asked == ["", "", "latents-0123"]
+    assert RunConfig.load(tmp_path / "cut").latents == "latents-0123"
+    assert content(tmp_path / "cut") == content(tmp_path / "whole")
+    train(tmp_path / "other", Stored(clips, codec, off=1.0))
+    assert content(tmp_path / "other") != content(tmp_path / "whole")
+
+
+def test_a_run_that_began_without_latents_goes_on_without(clips, recipe, codec, tmp_path):
+    teacher.train(clips, recipe, tmp_path / "whole")
+    teacher.train(clips, recipe, tmp_path / "cut", steps=3, latents=lambda *_: None)
+    late = Stored(clips, codec)
+    teacher.train(clips, recipe, tmp_path / "cut", latents=lambda *_: late)
+    assert late.asked == 0 and RunConfig.load(tmp_path / "cut").latents == ""
+    assert content(tmp_path / "cut") == content(tmp_path / "whole")
