@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from capture.actions import NAMES
 from shards.schema import CONVENTIONS, SPLITS, Sample
 
 NAME = "README.md"
@@ -12,8 +13,13 @@ NAME = "README.md"
 _HUB_SPLIT = {"train": "train", "val": "validation"}
 _TEXT = """\
 ---
-tags: [webdataset, video, world-model, camera-control, synthetic]
+pretty_name: Rendered camera trajectories
+# Choose one before publishing: https://huggingface.co/docs/hub/repositories-licenses
+license: unknown
+language: [en]
 task_categories: [image-to-video]
+tags: [webdataset, video, world-model, camera-control, synthetic]
+size_categories: [{size_category}]
 configs:
 - config_name: default
   data_files:
@@ -25,55 +31,94 @@ configs:
 Video clips of rendered scenes. Every frame has its camera pose and the 13 camera actions of RELIC
 (arXiv 2512.04040) that lead to it. A scene is in one split only. Made with relickit.
 
+## Load it
+
+In this folder, with nothing but `webdataset` and `numpy`:
+
+```python
+import glob, io, numpy, webdataset
+for sample in webdataset.WebDataset(sorted(glob.glob("train-*.tar")), shardshuffle=False):
+    poses = numpy.load(io.BytesIO(sample["camera.npz"]))["cam_to_world"]  # float64 [T, 4, 4]
+    actions = numpy.load(io.BytesIO(sample["actions.npz"]))["values"]  # float64 [T, 13]
+    video = sample["rgb.mp4"]  # the bytes of a file with T frames
+```
+
+`manifest.json` and the Parquet tables that it names list every part of every sample with its
+offset, size and crc32; relickit's `shards.reader.ShardDataset` reads single windows through them.
+
+## What is inside
+
 | split | scenes | clips | frames | minutes | shards | MB |
 |---|---|---|---|---|---|---|
 {splits}
 
-Clips by path generator: {generators}.
+| clips by | |
+|---|---|
+| path generator | {generators} |
+| frames | {lengths} |
+| size in pixels | {sizes} |
+| frames a second | {rates} |
+
+{captions} different captions of {fewest} to {most} words; they say what is seen, not how the
+camera moves.
 
 | part of a sample | content |
 |---|---|
 | `rgb.mp4` | T frames: {color} |
 | `camera.npz` | `cam_to_world` float64 [T, 4, 4], `t_s` float64 [T], `intrinsics` float64 [6]: \
-fx, fy, cx, cy, width, height |
+fx, fy, cx, cy, width, height in pixels |
 | `actions.npz` | `values` float64 [T, 13], `step_m`: metres of one unit of translation |
 | `meta.json` | ids, first and last frame, fps, caption, conventions |
 
+The 13 actions are, in this order: {names}. Translations are in units of the clip's mean step \
+`step_m`, rotations in degrees per frame; all are at least 0.
+
+## Conventions
+
 - World: {world}.
 - Camera: {camera}.
+- Pose: {pose}.
 - Actions: {actions}.
 
-```python
-import glob, io, numpy, webdataset
+## Licence
 
-tars = sorted(glob.glob("train-*.tar"))
-for sample in webdataset.WebDataset(tars, shardshuffle=False):
-    actions = numpy.load(io.BytesIO(sample["actions.npz"]))["values"]  # float64 [T, 13]
-```
-
-`manifest.json` and the Parquet tables that it names list every part of every sample with its
-offset, size and crc32; relickit's `shards.reader.ShardDataset` reads single windows through them.
+To be filled in by who publishes: it follows from the licences of the scenes that were rendered.
 """
+# The Hub's names for numbers of samples.
+_SIZES = ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
-def card(manifest: dict, samples: Iterable[Sample]) -> str:
+def card(manifest: dict, samples: Sequence[Sample]) -> str:
     """The text of README.md: a header that the Hub reads, then what is inside and how to read it.
 
     Args:
         manifest: Its content.
-        samples: All samples, for the count of each generator.
+        samples: All samples.
     """
     splits = manifest["splits"]
     present = [split for split in SPLITS if splits[split]["samples"]]
-    generators = Counter(sample.generator for sample in samples)
+    words = [len(sample.caption.split()) for sample in samples]
     return _TEXT.format(
+        size_category=next((name for most, name in _SIZES if len(samples) < most), "n>1M"),
         data_files="\n".join(
             f"  - split: {_HUB_SPLIT[split]}\n    path: {split}-*.tar" for split in present
         ),
         splits="\n".join(_row(split, splits[split]) for split in present),
-        generators=", ".join(f"{name} {count}" for name, count in sorted(generators.items())),
+        generators=_counts(sample.generator for sample in samples),
+        lengths=_counts(sample.num_frames for sample in samples),
+        sizes=_counts(f"{sample.width_px}x{sample.height_px}" for sample in samples),
+        rates=_counts(f"{sample.fps:g}" for sample in samples),
+        captions=len({sample.caption for sample in samples}),
+        fewest=min(words),
+        most=max(words),
+        names=", ".join(f"`{name}`" for name in NAMES),
         **CONVENTIONS,
     )
+
+
+def _counts(values: Iterable[object]) -> str:
+    found = sorted(Counter(values).items(), key=lambda item: str(item[0]))
+    return ", ".join(f"{value} {count}" for value, count in found)
 
 
 def _row(split: str, totals: dict) -> str:

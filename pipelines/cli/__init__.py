@@ -24,6 +24,7 @@ from pipelines.cli.data import (
     import_,
     plan,
     shard,
+    stats,
 )
 from pipelines.cli.engines import doctor, scenes, serve
 from pipelines.cli.options import Engine
@@ -54,7 +55,7 @@ _STAGES = (
 )  # fmt: skip
 _VERBS = (
     demo, serve, doctor, scenes, plan, capture, curate, caption, audit, shard, encode, build,
-    export, import_, check, trajectory, train, sample, evaluate,
+    export, import_, check, stats, trajectory, train, sample, evaluate,
 )  # fmt: skip
 
 

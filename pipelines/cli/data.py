@@ -113,10 +113,11 @@ def curate(
         address: Of a Ray cluster.
     """
     from pipelines import dataset as stages
+    from shards.stats import kept_clips
 
     Dataset(dataset).recipe()
     written = stages.curate(Dataset(dataset), length=num_frames, address=address)
-    say(f"Curate: {written}")
+    say(f"Curate: {written}: {kept_clips(dataset)}")
 
 
 def caption(
@@ -161,10 +162,12 @@ def shard(dataset: Positional[Path], /, *, address: Address = None) -> None:
     """
     from pipelines import dataset as stages
     from pipelines.runner import cluster
+    from shards.stats import packed_clips
 
     Dataset(dataset).recipe()
     with cluster(address):
-        say(f"Shards: {stages.shard(Dataset(dataset))}")
+        written = stages.shard(Dataset(dataset))
+    say(f"Shards: {written}: {packed_clips(dataset)}")
 
 
 def encode(
@@ -290,6 +293,20 @@ def import_(
         split=split,
         given=Given(fps=fps, fov_deg=fov, up=up, scale=scale),
     )
+
+
+def stats(dataset: Positional[Path], /, *, as_json: bool = False) -> None:
+    """Say what a dataset holds: episodes, verdicts, actions, splits, lengths, captions, sets.
+
+    Args:
+        dataset: The dataset's folder, or its shards folder alone.
+        as_json: All numbers as one JSON object.
+    """
+    from shards.stats import lines, statistics
+
+    found = statistics(dataset)
+    for line in [json.dumps(found, indent=1)] if as_json else lines(found):
+        say(line)
 
 
 def check(folder: Positional[Path], /, *, deep: bool = False, repair: bool = False) -> None:

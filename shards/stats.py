@@ -1,0 +1,168 @@
+"""What a dataset holds, in numbers: episodes, clips and their verdicts, shards, parallel sets."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from capture.actions import NAMES
+from shards import encoded, manifest
+from shards.schema import SPLITS
+
+_LIST = 12  # names in a line
+
+
+def statistics(dataset: Path) -> dict:
+    """All numbers, for JSON; what is not there yet is left out.
+
+    Args:
+        dataset: The dataset's folder, or its shards folder alone.
+
+    Raises:
+        ValueError: If the folder holds neither plans, episodes, clips nor shards.
+    """
+    shards = encoded.shards_folder(dataset)
+    found: dict = {}
+    if (dataset / "plans.parquet").is_file():
+        found["plans"] = pq.read_metadata(dataset / "plans.parquet").num_rows
+    if (dataset / "episodes").is_dir():
+        found["episodes"] = _episodes(dataset / "episodes")
+    if (dataset / "clips.parquet").is_file():
+        found["clips"] = _clips(dataset)
+    if (shards / manifest.NAME).is_file():
+        found["shards"] = _shards(shards)
+        found["sets"] = dict(one for kind in encoded.KINDS for one in _sets(shards, kind))
+    if not found:
+        raise ValueError(
+            f"{dataset} holds nothing to count: expected plans, episodes, clips or shards"
+        )
+    return found
+
+
+def lines(found: dict) -> Iterator[str]:
+    """The same for people."""
+    planned = f" of {found['plans']:,} planned" if "plans" in found else ""
+    if "episodes" in found:
+        e = found["episodes"]
+        yield f"Episodes: {e['count']:,}{planned}, {e['frames']:,} frames, {_time(e['seconds'])}"
+    elif planned:
+        yield f"Plans: {found['plans']:,}"
+    if "clips" in found:
+        yield f"Clips: {_kept(found['clips'])}"
+        if "action_shares" in found["clips"]:
+            shares = found["clips"]["action_shares"]
+            told = ", ".join(f"{name} {shares[name]:.1%}" for name in NAMES)
+            yield f"Actions, share of frames: {told}"
+    if "shards" in found:
+        for split, totals in found["shards"]["splits"].items():
+            yield f"Shards, {split}: {_totals(totals)}"
+        known = found["shards"]
+        yield f"Frames a clip (clips): {_counts(known['num_frames'])}"
+        yield f"Pixels: {_counts(known['sizes_px'])}; fps: {_counts(known['fps'])}"
+        yield f"Paths: {_counts(known['generators'])}"
+        words = known["caption_words"]
+        yield (
+            f"Captions: {known['captions']:,} different, {words[0]} to {words[1]} words; weights "
+            f"{known['weights'][0]:.3g} to {known['weights'][1]:.3g}, worth "
+            f"{known['effective_clips']:.0f} even clips"
+        )
+    for name, told in found.get("sets", {}).items():
+        config = ", ".join(f"{key} {value}" for key, value in told["config"].items())
+        yield f"Set {name}: {told['clips']:,} clips, {told['bytes'] / 1e6:.1f} MB; {config}"
+
+
+def kept_clips(dataset: Path) -> str:
+    """How many clips of a dataset were kept, and why others were not."""
+    return _kept(_clips(dataset))
+
+
+def packed_clips(dataset: Path) -> str:
+    """Clips, frames and bytes of each split of a dataset's shards."""
+    splits = _shards(encoded.shards_folder(dataset))["splits"]
+    return "; ".join(f"{name}: {_totals(totals)}" for name, totals in splits.items())
+
+
+def _episodes(folder: Path) -> dict:
+    marks = [json.loads(path.read_text()) for path in folder.glob("*/episode.json")]
+    return {
+        "count": len(marks),
+        "frames": sum(mark["num_frames"] for mark in marks),
+        "seconds": round(sum(mark["num_frames"] / mark["fps"] for mark in marks), 3),
+    }
+
+
+def _clips(dataset: Path) -> dict:
+    table = pq.read_table(dataset / "clips.parquet")
+    rows = table.select(["clip_id", "keep", "reject_reasons"]).to_pylist()
+    rejected = [row["reject_reasons"] for row in rows if not row["keep"]]
+    # "too fast: 9 m/s, more than 4 m/s" counts as "too fast"; a clip may have several reasons.
+    reasons = Counter(reason.partition(":")[0] for each in rejected for reason in each)
+    kept = {row["clip_id"] for row in rows if row["keep"]}
+    found = {"count": len(rows), "kept": len(kept), "rejected": _sorted(reasons)}
+    measured = dataset / "metrics" / "clips.parquet"
+    if kept and measured.is_file():
+        metrics = pq.read_table(measured, columns=["clip_id", "action_shares"]).to_pylist()
+        shares = [row["action_shares"] for row in metrics if row["clip_id"] in kept]
+        if shares:
+            found["action_shares"] = dict(zip(NAMES, np.mean(shares, axis=0).tolist(), strict=True))
+    return found
+
+
+def _shards(folder: Path) -> dict:
+    content = manifest.load(folder)
+    samples = manifest.load_table(folder, content, "samples")
+    columns = {name: samples[name].to_pylist() for name in ("caption", "num_frames", "generator")}
+    sizes = zip(samples["width_px"].to_pylist(), samples["height_px"].to_pylist(), strict=True)
+    words = [len(caption.split()) for caption in columns["caption"]]
+    weights = samples["weight"].to_numpy()
+    return {
+        "splits": {split: content["splits"][split] for split in SPLITS},
+        "num_frames": _sorted(Counter(columns["num_frames"])),
+        "sizes_px": _sorted(Counter(f"{width}x{height}" for width, height in sizes)),
+        "fps": _sorted(Counter(samples["fps"].to_pylist())),
+        "generators": _sorted(Counter(columns["generator"])),
+        "captions": len(set(columns["caption"])),
+        "caption_words": [min(words), max(words)],
+        "weights": [float(weights.min()), float(weights.max())],
+        "effective_clips": float(weights.sum() ** 2 / (weights**2).sum()),
+    }
+
+
+def _sets(shards: Path, kind: encoded.Kind) -> Iterator[tuple[str, dict]]:
+    for name, config in encoded.found(shards, kind):
+        splits = manifest.load(shards / name)["splits"].values()
+        clips, size = (sum(split[field] for split in splits) for field in ("samples", "bytes"))
+        yield name, {"clips": clips, "bytes": size, "config": config}
+
+
+def _sorted(counts: Counter) -> dict[str, int]:
+    """The most frequent first, then by name."""
+    return {str(k): n for k, n in sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))}
+
+
+def _counts(counts: dict[str, int]) -> str:
+    told = [f"{name} ({count:,})" for name, count in counts.items()]
+    more = [f"and {len(told) - _LIST} more"] if len(told) > _LIST else []
+    return ", ".join([*told[:_LIST], *more])
+
+
+def _kept(clips: dict) -> str:
+    reasons = _counts(clips["rejected"]) if clips["rejected"] else "none"
+    return f"{clips['kept']:,} of {clips['count']:,} kept; rejected for: {reasons}"
+
+
+def _totals(totals: dict) -> str:
+    return (
+        f"{totals['samples']:,} clips of {len(totals['scenes'])} scenes, {totals['frames']:,} "
+        f"frames, {_time(totals['seconds'])}, {totals['shards']:,} shards, "
+        f"{totals['bytes'] / 1e6:.1f} MB"
+    )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f} h" if seconds >= 7200 else f"{seconds / 60:.1f} min"
