@@ -203,13 +203,9 @@ def _duplicates(cut: pa.Table, frames: pa.Table) -> pa.Array:
         begin.setdefault(plan_id, row)
     columns = [frames[name].to_numpy().astype(np.float64) for name in _POSE]
     x, y, z, heading, tilt, roll = columns
-    rows = [
-        begin[clip["plan_id"]] + clip["start"] + duplicates.sample(clip["stop"] - clip["start"])
-        for clip in cut.select(["plan_id", "start", "stop"]).to_pylist()
-    ]
-    index = np.array(rows, dtype=int).reshape(-1, duplicates.SAMPLES)
-    position_m = np.stack([x, y, z], -1)[index]
-    paths = camera.pose_from_angles(position_m, heading[index], tilt[index], roll[index])
+    poses = camera.pose_from_angles(np.stack([x, y, z], -1), heading, tilt, roll)
+    spans = cut.select(["plan_id", "start", "stop"]).to_pylist()
+    paths = [poses[(first := begin[s["plan_id"]]) + s["start"] : first + s["stop"]] for s in spans]
     ids = cut["clip_id"].to_pylist()
-    found = duplicates.find(cut["scene_id"].to_pylist(), paths)
+    found = duplicates.find(cut["scene_id"].to_pylist(), np.array(paths))
     return pa.array(["" if n is None else ids[n] for n in found], pa.string())

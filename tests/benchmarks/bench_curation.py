@@ -116,7 +116,9 @@ def _on_the_whole(episode: Episode) -> Iterator[tuple[str, float, Callable[[], o
     depths = [geometry.shrink(episode.depth_m(n, n + 1)[0]) for n in keys]
     poses, t_s = path.cam_to_world[keys], path.t_s[keys]
     moves = actions.encode(path.cam_to_world)
-    twins = np.stack([path.cam_to_world[duplicates.sample(count)]] * 64)
+    # None repeats another, and all are near each other: the most that there can be to do.
+    turned = camera.pose_from_angles(np.zeros((64, 3)), 30.0 * np.arange(64), 0.0)
+    clips_of = turned[:, None] @ path.cam_to_world
     yield "covisible_gap_s", count, lambda: coverage.covisible_gap_s(depths, k, t_s, poses)
     yield "new_m2", count, lambda: coverage.new_m2(depths, k, poses)
     yield "revisit_gap_s", count, lambda: coverage.revisit_gap_s(path)
@@ -134,7 +136,7 @@ def _on_the_whole(episode: Episode) -> Iterator[tuple[str, float, Callable[[], o
     yield (
         "duplicates, 64 clips of one scene",
         64 * count,
-        lambda: duplicates.find(["s"] * 64, twins),
+        lambda: duplicates.find(["s"] * 64, clips_of),
     )
 
 

@@ -216,5 +216,18 @@ def test_entropy_of_even_and_of_single_actions():
 def test_the_same_path_is_found_again_in_the_same_scene_only():
     a, b = path((lambda t: t, 0.0, 0.0)), path((lambda t: -t, 0.0, 0.0))
     near = path((lambda t: t + 0.05, 0.0, 0.0), heading=2.0)
-    samples = np.stack([p.cam_to_world[duplicates.sample(97)] for p in (a, b, near, a)])
-    assert duplicates.find(["s", "s", "s", "other"], samples) == [None, None, 0, None]
+    paths = np.stack([p.cam_to_world for p in (a, b, near, a)])
+    assert duplicates.find(["s", "s", "s", "other"], paths) == [None, None, 0, None]
+
+
+@pytest.mark.parametrize(("shift", "twin"), [(-24, 0), (-7, 0), (1, 0), (18, 0), (40, None)])
+def test_the_same_path_is_found_when_it_begins_earlier_or_later(shift, twin):
+    def bend(t):
+        return t + 0.4 * np.sin(2.0 * t)
+
+    whole = path((bend, lambda t: 0.3 * t, 0.0)).cam_to_world
+    late = path((lambda t: bend(t + shift / 16.0), lambda t: 0.3 * (t + shift / 16.0), 0.0))
+    paths = np.stack([whole, late.cam_to_world])
+    assert duplicates.find(["s", "s"], paths) == [None, twin]
+    turned = paths @ camera.pose_from_angles(np.zeros((1, 3)), np.array([10.0]), 0.0)[0]
+    assert duplicates.find(["s"] * 2, np.stack([whole, turned[1]])) == [None, None]
