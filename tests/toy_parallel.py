@@ -177,6 +177,8 @@ def shared_rollout(accelerator: Accelerator) -> Found:
         found[f"{name} latents"], found[f"{name} bytes"] = made.latents, last.num_bytes()
         replay.truncated(student, made, world.scaled(video_gradient(made.latents)))
         found[f"{name} gradients"] = gradients(model)
+        replay.through_cache(student, made, world.scaled(video_gradient(made.latents)))
+        found[f"{name} gradients through"] = gradients(model)
     return found
 
 

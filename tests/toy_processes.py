@@ -45,36 +45,39 @@ def _start(rank: int, work: Callable[[int, str], None], folder: str) -> None:
         distributed.destroy_process_group()
 
 
+def streams() -> list[torch.Generator]:
+    """Noise of the two videos, whoever makes them."""
+    return [torch.Generator().manual_seed(seed) for seed in (3, 4)]
+
+
+def one_of(student: Student, row: int) -> Student:
+    """The same at work on one of its videos."""
+    one, signals = slice(row, row + 1), student.signals
+    fields = {name: getattr(signals, name)[one] for name in signals.__slots__}
+    return dataclasses.replace(
+        student, first=student.first[one], signals=dataclasses.replace(signals, **fields)
+    )
+
+
 def replay_one_video(rank: int, folder: str) -> None:
     """Write the gradients that this process ends with, having seen video `rank` alone."""
-    student = make_student()
-    made = rollout(student, torch.Generator().manual_seed(3))
-    one = slice(rank, rank + 1)
-    signals = student.signals
-    model, silent = DistributedDataParallel(student.model), 0
+    found: dict[str, torch.Tensor] = {}
+    for way in (replay.truncated, replay.through_cache):
+        student = one_of(make_student(), rank)
+        whole, silent = student.model, 0
+        model = DistributedDataParallel(whole)
 
-    @contextlib.contextmanager
-    def no_sync():
-        nonlocal silent
-        silent += 1
-        with model.no_sync():
-            yield
+        @contextlib.contextmanager
+        def no_sync(model: DistributedDataParallel = model):
+            nonlocal silent
+            silent += 1
+            with model.no_sync():
+                yield
 
-    alone = dataclasses.replace(
-        student,
-        model=model,
-        first=student.first[one],
-        signals=type(signals)(**{n: getattr(signals, n)[one] for n in signals.__slots__}),
-    )
-    records = tuple(
-        dataclasses.replace(r, x=r.x[one], x0=r.x0[one], memory=None) for r in made.records
-    )
-    replay.truncated(
-        alone,
-        dataclasses.replace(made, records=records),
-        video_gradient(made.latents)[one],
-        no_sync=no_sync,
-    )
-    assert silent == len(records) - 1
-    grads = [p.grad.flatten() for p in student.model.parameters() if p.grad is not None]
-    torch.save(torch.cat(grads), f"{folder}/{rank}.pt")
+        student = dataclasses.replace(student, model=model)
+        made = rollout(student, streams()[rank : rank + 1])
+        way(student, made, video_gradient(made.latents), no_sync=no_sync)
+        assert silent == len(made.records) - 1
+        grads = [p.grad.flatten() for p in whole.parameters() if p.grad is not None]
+        found[way.__name__] = torch.cat(grads)
+    torch.save(found, f"{folder}/{rank}.pt")

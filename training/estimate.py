@@ -94,20 +94,16 @@ class Saved:
     """Bytes that one pass keeps for its backward pass, weights not counted.
 
     Attributes:
-        around: Outside the blocks, what all of them are given included.
+        around: Outside the blocks, and what they are given: all that checkpointing keeps.
         block: Inside one block.
-        block_input: What checkpointing keeps of a block instead.
     """
 
     around: int
     block: int
-    block_input: int
 
     def total(self, layers: int, *, checkpointing: bool) -> int:
         """All of it; with checkpointing at the moment when one block has run again."""
-        if checkpointing:
-            return self.around + layers * self.block_input + self.block
-        return self.around + layers * self.block
+        return self.around + (1 if checkpointing else layers) * self.block
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +158,6 @@ class Network:
         return Saved(
             around=lean.saved,
             block=(plain.saved - lean.saved) // self.config.layers,
-            block_input=work.batch * work.tokens * self.dim * self.dtype.itemsize,
         )
 
     def _run(self, work: Pass, *, checkpointing: bool) -> _Measured:

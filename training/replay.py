@@ -101,9 +101,12 @@ def _run(
     written = {key: carried.pop(key) for key in sorted(carried) if key[0] >= record.start}
     noisy = student.config.noisy_context and bool(written)
     x0, pieces = student.denoise(record.x, sigma, record.start, read, write=noisy)
-    if written and not noisy:
-        _, pieces = student.denoise(x0, 0.0, record.start, read, write=True)
     roots, gradients = [x0], []
+    if written and not noisy:
+        clean, pieces = student.denoise(x0, 0.0, record.start, read, write=True)
+        # Nobody reads it. But sharded weights are gathered when the gradient of an output arrives,
+        # and keys and values are none.
+        roots, gradients = [x0, clean], [torch.zeros_like(clean)]
     for piece in pieces:
         if (piece.latent, piece.factor) in written:
             roots += _tensors(piece)

@@ -58,19 +58,40 @@ def test_operations_are_those_that_torch_counts(name, checkpointing):
     assert counter.get_total_flops() - forward == expected.backward + again
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_saved_bytes_are_those_that_autograd_keeps(name):
-    net = network(CONFIGS[name])
-    model, inputs = model_and_inputs(net)
+def saved_by(model: WorldModel, inputs) -> list[torch.Tensor]:
+    """What autograd keeps of a forward pass beside the weights, every storage once."""
     kept = {}
     with saved_tensors_hooks(lambda t: kept.setdefault(id(t), t), lambda t: t):
         model(*inputs)
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    storages = {t.untyped_storage().data_ptr(): t.untyped_storage() for t in kept.values()}
-    found = sum(s.nbytes() for place, s in storages.items() if place not in weights)
+    storages = {t.untyped_storage().data_ptr(): t for t in kept.values()}
+    return [t for place, t in storages.items() if place not in weights]
+
+
+def num_bytes(tensors: list[torch.Tensor]) -> int:
+    return sum(t.untyped_storage().nbytes() for t in tensors)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_saved_bytes_are_those_that_autograd_keeps(name):
+    net = network(CONFIGS[name])
+    model, inputs = model_and_inputs(net)
+    found = num_bytes(saved_by(model, inputs))
     expected = net.saved(estimate.whole(LATENTS, GRID, BATCH))
     assert expected.total(LAYERS, checkpointing=False) == found
-    assert expected.total(LAYERS, checkpointing=True) < 0.6 * found
+    model.checkpoint_activations()
+    assert expected.around == num_bytes(saved_by(model, inputs))
+    assert expected.total(LAYERS, checkpointing=True) - expected.around == expected.block
+
+
+def test_what_noise_levels_say_is_kept_once_a_latent():
+    """diffusers would keep six vectors of a token's width for every token, in every block."""
+    net = network(CONFIGS["relic"])
+    kept = saved_by(*model_and_inputs(net))
+    latents, tokens = BATCH * LATENTS, BATCH * LATENTS * GRID[0] * GRID[1]
+    assert max(t.untyped_storage().nbytes() for t in kept) < 6 * 4 * tokens * net.dim
+    told = [t for t in kept if t.shape[1:] == (1, net.dim)]
+    assert len(told) >= 2 * LAYERS and {t.shape[0] for t in told} == {latents}
 
 
 def test_parameters_are_those_of_the_model():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -68,25 +69,27 @@ def test_without_conditioning_it_is_diffusers_model(plain, signals):
 def test_actions_are_added_between_self_and_cross_attention(plain, signals):
     """The hooks equal the block written out with the action in its place."""
     model = make(dataclasses.replace(plain, camera="none"))
-    block = model.transformer.blocks[0]
+    block: Any = model.transformer.blocks[0]
     draw = torch.Generator().manual_seed(2)
     dim = plain.heads * plain.head_dim
-    h, action = (torch.randn(2, 18, dim, generator=draw) for _ in range(2))
+    h, action, temb = (torch.randn(2, n, dim, generator=draw) for n in (18, 3, 3 * 6))
     text = torch.randn(2, 5, dim, generator=draw)
-    temb = torch.randn(2, 18, 6, dim, generator=draw)
+    temb = temb.unflatten(1, (3, 6))
     tables = model.transformer.rope(latents())
-    with model._conditions.told(Conditions(actions=[action, action])):
-        out = block(h, text, temb, tables)
-    shift, scale, gate, shift2, scale2, gate2 = (block.scale_shift_table.unsqueeze(0) + temb).chunk(
-        6, dim=2
-    )
-    h = h + block.attn1(
-        block.norm1(h) * (1 + scale.squeeze(2)) + shift.squeeze(2), None, None, tables
-    ) * gate.squeeze(2)
-    h = h + action
-    h = h + block.attn2(block.norm2(h), text, None, None)
-    ffn = block.ffn(block.norm3(h) * (1 + scale2.squeeze(2)) + shift2.squeeze(2))
-    torch.testing.assert_close(out, h + ffn * gate2.squeeze(2), atol=1e-5, rtol=1e-5)
+    told = Conditions(videos=2, tokens_per_latent=6, actions=[action, action])
+    with model._conditions.told(told):
+        out = block(h, text, told.runs(temb), tables)
+    with model._conditions.told(Conditions(videos=2)):
+        temb, action = (t.repeat_interleave(6, dim=1) for t in (temb, action))
+        table = block.scale_shift_table.unsqueeze(0)
+        shift, scale, gate, shift2, scale2, gate2 = (table + temb).unbind(2)
+        normed = block.norm1(h) * (1 + scale) + shift
+        h = h + block.attn1(normed, None, None, tables) * gate
+        h = h + action
+        h = h + block.attn2(block.norm2(h), text, None, None)
+        h = h + block.ffn(block.norm3(h) * (1 + scale2) + shift2) * gate2
+    assert out.shape == (6, 6, dim)
+    torch.testing.assert_close(told.whole(out), h, atol=1e-5, rtol=1e-5)
 
 
 def test_values_do_not_see_the_pose(plain):
@@ -94,7 +97,7 @@ def test_values_do_not_see_the_pose(plain):
     model = make(plain)
     attention = model.transformer.blocks[0].attn1
     x = torch.randn(2, 1, plain.heads * plain.head_dim)
-    conditions = Conditions()
+    conditions = Conditions(videos=2)
     processor = CameraAttention(conditions, 0)
     before = processor(attention, x)
     conditions.camera = Added([torch.randn_like(x) * 10], [torch.randn_like(x) * 10])
@@ -104,7 +107,7 @@ def test_values_do_not_see_the_pose(plain):
 def test_the_pose_moves_attention(plain):
     attention = make(plain).transformer.blocks[0].attn1
     x = torch.randn(2, 7, plain.heads * plain.head_dim)
-    conditions = Conditions()
+    conditions = Conditions(videos=2)
     processor = CameraAttention(conditions, 0)
     before = processor(attention, x)
     conditions.camera = Added([torch.randn_like(x)], [torch.randn_like(x)])

@@ -129,14 +129,18 @@ def test_a_shared_rollout_and_its_replay_are_those_of_one_process(found, name):
     student = toy_parallel.with_policy(make_student(), toy_parallel.POLICIES[name])
     made = rollout(student, torch.Generator().manual_seed(3))
     memory = made.records[-1].memory
+    assert memory is not None
     replay.truncated(student, made, video_gradient(made.latents))
     expected = toy_parallel.gradients(student.model)
+    replay.through_cache(student, made, video_gradient(made.latents))
+    through = toy_parallel.gradients(student.model)
     for mine in found:
         latents = mine[f"shared_rollout/{name} latents"]
         assert float((latents - made.latents).norm() / made.latents.norm()) < TOLERANCE
         # Every process keeps its own heads.
         assert mine[f"shared_rollout/{name} bytes"] * 2 == memory.num_bytes()
         assert_close(mine[f"shared_rollout/{name} gradients"], expected)
+        assert_close(mine[f"shared_rollout/{name} gradients through"], through)
 
 
 def test_two_processes_train_as_one(found, alone):

@@ -32,11 +32,20 @@ def _double(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
 
 
+WAYS = [replay.truncated, replay.through_cache]
+CAMERAS = ["token", "raype", "prope", "plucker_adaln"]
+
+
 def make_student(
-    policy: Policy, num_latents: int = LATENTS, levels: tuple[float, ...] = (1.0, 0.5), **changes
+    policy: Policy,
+    num_latents: int = LATENTS,
+    levels: tuple[float, ...] = (1.0, 0.5),
+    *,
+    camera: str = "relic",
+    **changes,
 ) -> Student:
     return Student(
-        model=make_model(),
+        model=make_model(camera=camera, head_dim=16 if camera == "prope" else 12),
         signals=make_signals(num_latents),
         first=normal(2, CHANNELS, 1, *SIZE, seed=7),
         config=RolloutConfig(levels=levels, policy=policy, **changes),
@@ -118,6 +127,17 @@ def test_replay_through_the_cache_equals_back_propagation_through_time(name, noi
     assert difference(gradients(student), expected) < TOLERANCE
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("camera", CAMERAS)
+def test_replay_equals_the_full_graph_with_every_camera(camera, way):
+    """What a camera appends to keys and values is read, written and differentiated likewise."""
+    student = make_student(POLICIES["compressed"], camera=camera)
+    made = rollout(student, draw())
+    expected = direct(student, made, through=way is replay.through_cache)
+    way(student, made, video_gradient(made.latents))
+    assert difference(gradients(student), expected) < TOLERANCE
+
+
 def test_the_two_gradients_differ_and_ours_is_not_the_leaked_one():
     student = make_student(POLICIES["compressed"])
     made = rollout(student, draw())
@@ -143,7 +163,7 @@ def test_memories_made_again_give_the_same_bits(name, noisy_context):
     assert torch.equal(*found)
 
 
-@pytest.mark.parametrize("way", [replay.truncated, replay.through_cache])
+@pytest.mark.parametrize("way", WAYS)
 def test_activation_checkpointing_changes_no_gradient(way):
     found, saved = [], []
     for checkpointing in (False, True):
@@ -159,25 +179,17 @@ def test_activation_checkpointing_changes_no_gradient(way):
     assert saved[1] < saved[0] / 2
 
 
-def test_micro_batches_add_up():
+@pytest.mark.parametrize("way", WAYS)
+def test_micro_batches_add_up(way):
     """Accumulation: the gradient of two videos is the sum of theirs."""
-    student = make_student(POLICIES["compressed"])
-    made = rollout(student, draw())
-    g = video_gradient(made.latents)
-    replay.truncated(student, made, g)
+    student, streams = make_student(POLICIES["compressed"]), [draw(), draw()]
+    made = rollout(student, streams)
+    way(student, made, video_gradient(made.latents))
     expected = gradients(student)
-    signals = student.signals
     for row in (0, 1):
-        one = slice(row, row + 1)
-        single = dataclasses.replace(
-            student,
-            first=student.first[one],
-            signals=type(signals)(**{n: getattr(signals, n)[one] for n in signals.__slots__}),
-        )
-        records = tuple(
-            dataclasses.replace(r, x=r.x[one], x0=r.x0[one], memory=None) for r in made.records
-        )
-        replay.truncated(single, dataclasses.replace(made, records=records), g[one])
+        alone = toy_processes.one_of(student, row)
+        made = rollout(alone, [draw()])
+        way(alone, made, video_gradient(made.latents))
     assert difference(gradients(student), expected) < TOLERANCE
 
 
@@ -185,14 +197,16 @@ def test_micro_batches_add_up():
 def test_two_processes_equal_one(tmp_path):
     """Each replays one of two videos under DDP, and gradients are exchanged in the last block."""
     toy_processes.launch(toy_processes.replay_one_video, tmp_path)
-    student = toy_processes.make_student()
-    made = rollout(student, draw())
-    replay.truncated(student, made, video_gradient(made.latents))
-    expected = gradients(student)
     both = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
-    assert torch.equal(*both)
-    # DDP takes the mean over processes.
-    assert difference(both[0] * 2, expected) < TOLERANCE
+    for way in WAYS:
+        student = toy_processes.make_student()
+        made = rollout(student, toy_processes.streams())
+        way(student, made, video_gradient(made.latents))
+        expected = gradients(student)
+        one, other = (found[way.__name__] for found in both)
+        assert torch.equal(one, other)
+        # DDP takes the mean over processes.
+        assert difference(one * 2, expected) < TOLERANCE
 
 
 def test_what_has_no_gradient_through_the_cache_is_refused():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from diffusers.models.transformers.transformer_wan import WanAttnProcessor
 
 from training.model import backends, memory, rope
 from training.model.backends import Mask
@@ -23,7 +25,11 @@ from training.model.spread import Spread
 class Conditions:
     """What the blocks of one forward pass are told; `WorldModel` fills it for the pass.
 
+    Between the first block and the output the tokens of a process are cut into *runs*, each of one
+    latent: [B * runs, run, dim]. So what a latent is told is told once a run, not once a token.
+
     Attributes:
+        videos: B.
         tokens_per_latent: Tokens of one latent.
         actions: Per block, added after self-attention, [B, F, dim]; empty for none.
         levels: Added to the embedding of the noise levels, [B, F, dim].
@@ -32,6 +38,7 @@ class Conditions:
         spread: How the pass is shared with other processes; None for a process of its own.
     """
 
+    videos: int = 1
     tokens_per_latent: int = 1
     actions: list[torch.Tensor] = field(default_factory=list)
     levels: torch.Tensor | None = None
@@ -42,6 +49,24 @@ class Conditions:
     def own(self, x: torch.Tensor) -> torch.Tensor:
         """What belongs to this process' tokens, of [B, F or N, ...]; a `Pick`."""
         return x if self.spread is None else self.spread.own(x)
+
+    @property
+    def run(self) -> int:
+        """Tokens of a run: the most that divide a latent's and this process' range of tokens."""
+        if self.spread is None:
+            return self.tokens_per_latent
+        return math.gcd(self.tokens_per_latent, *self.spread.range)
+
+    def runs(self, x: torch.Tensor) -> torch.Tensor:
+        """What is known of latents, [B, F, ...], for the runs: [B * runs, 1, ...]."""
+        if self.spread is not None:
+            places = torch.arange(*self.spread.range, self.run, device=x.device)
+            x = x.index_select(1, places // self.tokens_per_latent)
+        return x.flatten(0, 1)[:, None]
+
+    def whole(self, x: torch.Tensor) -> torch.Tensor:
+        """Runs of tokens, [B * runs, run, d], as [B, n, d]."""
+        return x.reshape(self.videos, -1, x.shape[-1])
 
     @contextmanager
     def told(self, other: Conditions) -> Iterator[None]:
@@ -129,14 +154,14 @@ class CameraAttention:
 
         Args:
             attn: The `WanAttention` that holds the weights.
-            hidden_states: [B, n, dim].
+            hidden_states: [B * runs, run, dim].
             encoder_hidden_states: None: this is self-attention.
             attention_mask: Where a query sees a key.
             rotary_emb: Cosines and sines.
         """
         camera, block = self._conditions.camera, self._block
         spread, pick = self._conditions.spread, self._conditions.own
-        x = camera.inputs(block, hidden_states, pick)
+        x = camera.inputs(block, self._conditions.whole(hidden_states), pick)
         query = camera.query(block, attn.norm_q(attn.to_q(x)), pick)
         key, value = camera.kept(block, attn.norm_k(attn.to_k(x)), attn.to_v(x), pick)
         own = query.shape[-1]
@@ -158,7 +183,8 @@ class CameraAttention:
         )
         out = attend(query, key[..., :own], value[..., :own]).type_as(hidden_states)
         out = attn.to_out[1](attn.to_out[0](out))
-        return camera.output(block, out, query, (key[..., own:], value[..., own:]), attend, pick)
+        extra = (key[..., own:], value[..., own:])
+        return camera.output(block, out, query, extra, attend, pick).view_as(hidden_states)
 
     def _pooled(
         self,
@@ -191,6 +217,35 @@ class CameraAttention:
             return spread.own_heads(keys), spread.own_heads(values)
 
         return small
+
+
+class TextAttention:
+    """diffusers' cross-attention, which reads a video's caption once, not once a run.
+
+    Args:
+        conditions: Shared with the model that fills it.
+    """
+
+    def __init__(self, conditions: Conditions):
+        self._conditions, self._plain = conditions, WanAttnProcessor()
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor,
+        *others: None,
+    ) -> torch.Tensor:
+        """Attend; arguments as diffusers passes them.
+
+        Args:
+            attn: The `WanAttention` that holds the weights.
+            hidden_states: [B * runs, run, dim].
+            encoder_hidden_states: [B, words, dim].
+            others: No mask, no rotary embedding.
+        """
+        whole = self._conditions.whole(hidden_states)
+        return self._plain(attn, whole, encoder_hidden_states, *others).view_as(hidden_states)
 
 
 def _rotate(x: torch.Tensor, tables: Tables | None, first: int) -> torch.Tensor:

@@ -12,9 +12,8 @@ from torch.distributed import ProcessGroup
 from torch.utils.checkpoint import checkpoint
 
 from training.data import Signals
-from training.model.attention import CameraAttention, Conditions
+from training.model.attention import CameraAttention, Conditions, TextAttention
 from training.model.backends import Machine, choose
-from training.model.cameras.told import add
 from training.model.conditioning import Conditioning
 from training.model.config import ModelConfig
 from training.model.context import Context
@@ -55,14 +54,16 @@ class WorldModel(nn.Module):
             num_layers=config.layers,
         )
         self.stretch(config.yarn_factor)
-        self.transformer.condition_embedder.register_forward_hook(self._levels_to_tokens)
+        self.transformer.condition_embedder.register_forward_hook(self._levels_to_runs)
         self.transformer.condition_embedder.time_embedder.register_forward_hook(self._add_actions)
         self.conditioning = Conditioning(config)
         self._conditions = Conditions()
         self._group: ProcessGroup | None = None
         blocks: Any = self.transformer.blocks
+        blocks[0].register_forward_pre_hook(self._to_runs)
         for index, block in enumerate(blocks):
             block.attn1.set_processor(CameraAttention(self._conditions, index, config.attention))
+            block.attn2.set_processor(TextAttention(self._conditions))
             _add_after_self_attention(block, self._conditions, index)
         if flow.prediction in ("residual", "warp"):
             nn.init.zeros_(self.transformer.proj_out.weight)
@@ -91,6 +92,7 @@ class WorldModel(nn.Module):
         grid = (height // PATCH[1], width // PATCH[2])
         actions, added_levels = self.conditioning.embed_actions(signals)
         told = Conditions(
+            videos=len(x),
             tokens_per_latent=grid[0] * grid[1],
             actions=actions,
             levels=added_levels,
@@ -144,15 +146,10 @@ class WorldModel(nn.Module):
         self._group = group
         conditions = self._conditions
 
-        def enter(_block: nn.Module, inputs: tuple[Any, ...]):
-            return conditions.own(inputs[0]), *inputs[1:]
-
         def leave(_layer: nn.Module, _inputs: object, output: torch.Tensor):
             assert conditions.spread is not None
-            return conditions.spread.collect(output)
+            return conditions.spread.collect(conditions.whole(output))
 
-        blocks: Any = self.transformer.blocks
-        blocks[0].register_forward_pre_hook(enter)
         self.transformer.proj_out.register_forward_hook(leave)
 
     def _spread(self, tokens: int) -> Spread | None:
@@ -185,16 +182,21 @@ class WorldModel(nn.Module):
 
         self.transformer.enable_gradient_checkpointing(checkpointed)
 
-    def _levels_to_tokens(self, _module: nn.Module, _inputs: object, output: tuple[Any, ...]):
-        """Repeat what the embedder made of the noise levels of latents for their tokens.
+    def _levels_to_runs(self, _module: nn.Module, _inputs: object, output: tuple[Any, ...]):
+        """Repeat what the embedder made of the noise levels of latents for their runs of tokens.
 
-        diffusers takes a level per token; all tokens of a latent have the same one.
+        diffusers takes a level per token, and would make six vectors of width dim of it for every
+        token in every block; all tokens of a latent have the same ones. See `Conditions.runs`.
         """
         level, modulation, *rest = output
-        if self._conditions.spread is not None:
-            return (*(self._conditions.own(t) for t in (level, modulation)), *rest)
-        count = self._conditions.tokens_per_latent
-        return (*(t.repeat_interleave(count, dim=1) for t in (level, modulation)), *rest)
+        runs = self._conditions.runs
+        return runs(level)[:, 0], runs(modulation), *rest
+
+    def _to_runs(self, _block: nn.Module, inputs: tuple[Any, ...]):
+        """This process' tokens by runs, from here to the output."""
+        conditions = self._conditions
+        own = conditions.own(inputs[0])
+        return own.unflatten(1, (-1, conditions.run)).flatten(0, 1), *inputs[1:]
 
     def _add_actions(self, _module: nn.Module, _inputs: object, output: torch.Tensor):
         """Add actions to the embedding of the noise levels, [B, F, dim]."""
@@ -212,12 +214,12 @@ def _add_after_self_attention(block: Any, conditions: Conditions, index: int) ->
     def before_norm(_module: nn.Module, inputs: tuple[torch.Tensor, ...]):
         if not conditions.actions:
             return None
-        return (add(inputs[0], conditions.own(conditions.actions[index])),)
+        return (inputs[0] + conditions.runs(conditions.actions[index]),)
 
     def after_attention(_module: nn.Module, _inputs: object, output: torch.Tensor):
         if not conditions.actions:
             return None
-        return add(output, conditions.own(conditions.actions[index]))
+        return output + conditions.runs(conditions.actions[index])
 
     block.norm2.register_forward_pre_hook(before_norm)
     block.attn2.register_forward_hook(after_attention)
