@@ -1,12 +1,13 @@
 """Does memory work? Rendered turns that come back to what they have shown, with and without memory.
 
-    python tests/benchmarks/bench_memory.py FOLDER [--only NAME ...] [--seeds N] [--steps N]
+    python tests/benchmarks/bench_memory.py FOLDER [--only NAME ...] [--seeds N ...] [--no-training]
 
 A causal model of half a million weights learns, by teacher forcing, turns of 25 frames (7 latents)
 in six apartments. Two apartments that it never saw test it: it is given the way out and makes the
 way back, latent by latent. Every pixel of the way back was shown before, so what it gets right is
-what it remembers. FOLDER keeps the rendered frames, and a result per run: the same command again
-goes on, `--only` and `--seeds` add runs, and the table at the end is made of all that are there.
+what it remembers. FOLDER keeps the rendered frames, the weights, and the numbers of every run: the
+same command again goes on, `--only` and `--seeds` add runs, and the table at the end is made of all
+that are there. Scoring is a step of its own: without `*.scores.json` it is done again.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import memory_scores
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from capture.actions import encode
 from capture.camera import Intrinsics, pose_from_angles
@@ -40,13 +42,20 @@ from training.recipes import CodecConfig, DataConfig, Recipe
 from training.rollout import Student
 from training.stages import ode
 from training.stages.config import FlowConfig, OdeConfig, OptimConfig, RolloutConfig
-from training.validation import psnr_db
 
 FRAMES, HEIGHT, WIDTH, FPS = 25, 48, 80, 16.0
 GIVEN = {"back": 4, "loop": 6}  # latents of the way out, and all but the last of a round
 TRAIN_SEEDS, TEST_SEEDS = range(2, 8), range(2)
 TRAIN_PLACES, TEST_PLACES = 40, 12
 CAMERA = Intrinsics.from_fov(WIDTH, HEIGHT, 90.0)
+THROUGH = " through the codec"
+COLUMNS = {
+    "dB": lambda said: said["psnr_db"],
+    "SSIM": lambda said: said["ssim"],
+    "last frame, dB": lambda said: said["drift_db"][-1],
+    "poses found": lambda said: said["following"]["recovered"],
+    "off by, deg": lambda said: said["following"]["error_deg"],
+}
 NO_MEMORY = Policy(window=1, budget=0)
 RELIC = Policy(window=1)
 
@@ -85,6 +94,19 @@ VARIANTS = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Run:
+    """A variant with a seed."""
+
+    name: str
+    seed: int
+    steps: int
+
+    def path(self, folder: Path, kind: str) -> Path:
+        """One of its files."""
+        return folder / f"{self.name}-{self.seed}-{self.steps}.{kind}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Turns:
     """Rendered clips in memory: frames uint8 [N, T, H, W, 3] and poses float64 [N, T, 4, 4]."""
 
@@ -98,6 +120,9 @@ class Turns:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def key(self, i: int) -> str:
+        return f"{i:06d}"
 
     def num_frames(self, i: int) -> int:
         return self.frames.shape[1]
@@ -165,6 +190,21 @@ def turns(folder: Path, split: str, kind: str) -> Turns:
         return Turns(frames=stored["frames"], poses=stored["poses"])
 
 
+def depths(folder: Path, kind: str) -> np.ndarray:
+    """Of the test's turns, rendered once: float32 [N, T, H, W]."""
+    path = folder / f"test-{kind}-depth.npz"
+    if not path.is_file():
+        poses, made = turns(folder, "test", kind).poses, []
+        for n, seed in enumerate(TEST_SEEDS):
+            renderer = raster.Renderer(scenes.build("apartment", seed), 1)
+            for way in poses[n * TEST_PLACES : (n + 1) * TEST_PLACES]:
+                frames = [renderer.render(pose, CAMERA, outputs=("depth",)) for pose in way]
+                made.append([frame.depth_m for frame in frames])
+        np.savez(path, depth_m=np.array(made))
+    with np.load(path) as stored:
+        return stored["depth_m"]
+
+
 def recipe(variant: Variant, seed: int, steps: int) -> Recipe:
     """What trains a variant: everything but the variant's own fields is the same for all."""
     return Recipe(
@@ -205,7 +245,7 @@ def recipe(variant: Variant, seed: int, steps: int) -> Recipe:
     )
 
 
-def train(wanted: Recipe, data: Turns) -> tuple[WorldModel, Codec, float]:
+def train(wanted: Recipe, data: Turns) -> tuple[WorldModel, LinearCodec, float]:
     """Teacher forcing, as `relickit train ode` with the init "tf"; the model, codec, last loss."""
     windows = Windows(data, wanted)
     codec = LinearCodec.fit(windows.sample(200), wanted.codec.channels)
@@ -254,52 +294,48 @@ def continued(
     return codec.decode(torch.cat(made, dim=2)).numpy()
 
 
-def ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Structural similarity of luma, [N, T]: Gaussian window of sigma 1.5 (Wang et al. 2004)."""
-
-    def one(x: np.ndarray, y: np.ndarray) -> float:
-        x, y = (cv2.cvtColor(i, cv2.COLOR_RGB2GRAY).astype(np.float64) for i in (x, y))
-        blur = [cv2.GaussianBlur(i, (11, 11), 1.5) for i in (x, y, x * x, y * y, x * y)]
-        mx, my, sx, sy, sxy = blur[0], blur[1], *(blur[2:])
-        c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-        top = (2 * mx * my + c1) * (2 * (sxy - mx * my) + c2)
-        return float((top / ((mx**2 + my**2 + c1) * (sx - mx**2 + sy - my**2 + c2))).mean())
-
-    return np.array(
-        [[one(x, y) for x, y in zip(p, q, strict=True)] for p, q in zip(a, b, strict=True)]
-    )
-
-
-def scores(made: np.ndarray, data: Turns, given: int) -> dict[str, float]:
-    """Means over the frames that the model made."""
-    new = slice(4 * given - 3, None)
-    a, b = made[:, new], data.frames[:, new]
-    return {"psnr_db": float(psnr_db(a, b).mean()), "ssim": float(ssim(a, b).mean())}
-
-
-def measure(folder: Path, name: str, seed: int, steps: int) -> dict[str, dict[str, float]]:
-    """Train a variant and test it on ways back and rounds."""
-    variant, start = VARIANTS[name], time.perf_counter()
+def training_data(folder: Path, variant: Variant) -> Turns:
+    """All turns that a variant learns from."""
     kinds = ("way", *GIVEN) if variant.revisits else ("way",)
     parts = [turns(folder, "train", kind) for kind in kinds]
-    data = Turns(
+    return Turns(
         frames=np.concatenate([p.frames for p in parts]),
         poses=np.concatenate([p.poses for p in parts]),
     )
-    wanted = recipe(variant, seed, steps)
-    model, codec, loss = train(wanted, data)
-    save_file(model.state_dict(), folder / f"{name}-{seed}-{steps}.safetensors")
-    result = {"run": {"loss": loss, "seconds": round(time.perf_counter() - start)}}
+
+
+def learn(folder: Path, run: Run) -> None:
+    """Train a run and keep its model and codec."""
+    start, variant = time.perf_counter(), VARIANTS[run.name]
+    wanted = recipe(variant, run.seed, run.steps)
+    model, codec, loss = train(wanted, training_data(folder, variant))
+    codec.save(run.path(folder, "codec.safetensors"))
+    save_file(model.state_dict(), run.path(folder, "safetensors"))
+    print(run, f"loss {loss:.4f}, {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def score(folder: Path, run: Run) -> None:
+    """Let a trained run make the ways back and the ends of the rounds; keep the numbers."""
+    wanted = recipe(VARIANTS[run.name], run.seed, run.steps)
+    codec = LinearCodec.load(run.path(folder, "codec.safetensors"))
+    model = WorldModel(wanted.model, codec.channels, wanted.flow)
+    model.load_state_dict(load_file(run.path(folder, "safetensors")))
+    result = {}
     for kind, given in GIVEN.items():
-        test = turns(folder, "test", kind)
-        result[kind] = scores(continued(model, codec, wanted, test, given), test, given)
-        reference = codec.decode(codec.encode(torch.from_numpy(test.frames))).numpy()
-        result[f"{kind} through the codec"] = scores(reference, test, given)
-    return result
+        test, depth_m = turns(folder, "test", kind), depths(folder, kind)
+        videos = {
+            kind: continued(model.eval(), codec, wanted, test, given),
+            kind + THROUGH: codec.decode(codec.encode(torch.from_numpy(test.frames))).numpy(),
+        }
+        for name, made in videos.items():
+            result[name] = memory_scores.scores(
+                made, test.frames, depth_m, test.poses, CAMERA, 4 * given - 3
+            )
+    run.path(folder, "scores.json").write_text(json.dumps(result))
 
 
 def main() -> None:
-    """Run what is missing and print the table."""
+    """Train what is missing, score what is trained, print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -307,34 +343,45 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--no-training", action="store_true", help="score what has been trained")
     options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
+    folder: Path = options.folder
+    folder.mkdir(parents=True, exist_ok=True)
     for seed in options.seeds:
         for name in options.only:
-            path = options.folder / f"{name}-{seed}-{options.steps}.json"
-            if not path.is_file():
-                path.write_text(json.dumps(measure(options.folder, name, seed, options.steps)))
-            print(name, seed, path.read_text(), flush=True)
-    print(table(options.folder, options.steps))
+            run = Run(name=name, seed=seed, steps=options.steps)
+            if not (run.path(folder, "safetensors").is_file() or options.no_training):
+                learn(folder, run)
+            trained = run.path(folder, "safetensors").is_file()
+            if trained and not run.path(folder, "scores.json").is_file():
+                score(folder, run)
+    print(table(folder, options.steps))
 
 
 def table(folder: Path, steps: int) -> str:
-    """Mean and spread over the seeds of every variant, in Markdown."""
-    lines = [
-        "| | seeds | back, dB | back, SSIM | round, dB | round, SSIM |",
-        "|---|---|---|---|---|---|",
-    ]
+    """Mean and half the spread over the seeds of every variant, in Markdown."""
+    columns = [f"{kind}: {name}" for kind in GIVEN for name in COLUMNS]
+    lines = [f"| | seeds | {' | '.join(columns)} |", f"|{'---|' * (len(columns) + 2)}"]
+    through = []
     for name, variant in VARIANTS.items():
-        files = sorted(folder.glob(f"{name}-[0-9]*-{steps}.json"))
+        files = sorted(folder.glob(f"{name}-[0-9]*-{steps}.scores.json"))
         runs = [json.loads(path.read_text()) for path in files]
+        through += runs
         if runs:
-            cells = [
-                f"{np.mean(v):.2f} ± {np.ptp(v) / 2:.2f}"
-                for kind in GIVEN
-                for v in ([run[kind][score] for run in runs] for score in ("psnr_db", "ssim"))
-            ]
-            lines.append(f"| {variant.about} | {len(runs)} | {' | '.join(cells)} |")
+            lines.append(f"| {variant.about} | {len(runs)} | {_cells(runs, '')} |")
+    if through:
+        lines.append(f"| truth through the codec | | {_cells(through, THROUGH)} |")
     return "\n".join(lines)
+
+
+def _cells(runs: list[dict], what: str) -> str:
+    cells = []
+    for kind in GIVEN:
+        for read in COLUMNS.values():
+            values = [value for run in runs if (value := read(run[kind + what])) is not None]
+            spread = f" ± {np.ptp(values) / 2:.2f}" if len(values) > 1 else ""
+            cells.append(f"{np.mean(values):.2f}{spread}" if values else "-")
+    return " | ".join(cells)
 
 
 if __name__ == "__main__":
