@@ -137,7 +137,7 @@ class ShardDataset:
             return self._replacement(i, start, length, error)
 
     def _read(self, i: int, start: int, length: int) -> Clip:
-        return codec.decode(self._parts(i, 0, len(PARTS)), start, start + length)
+        return codec.decode(self.parts(i), start, start + length)
 
     def _replacement(self, i: int, start: int, length: int, error: DamagedError) -> Clip:
         """The window of the first intact sample in a line that depends on i alone."""
@@ -153,6 +153,10 @@ class ShardDataset:
             except DamagedError as another:
                 self._tally.add(other, another)
         raise error
+
+    def parts(self, i: int) -> dict[str, bytes]:
+        """The bytes of all parts of sample i by name, checked; see `part`."""
+        return self._parts(i, 0, len(PARTS))
 
     def part(self, i: int, name: str) -> bytes:
         """The bytes of one part of sample i, checked.
