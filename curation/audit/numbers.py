@@ -44,7 +44,7 @@ def of(report: Report) -> dict:
                 "frames": route.num_frames,
                 "duration_s": route.duration_s,
                 "length_m": route.length_m,
-                "clearance_m": route.clearance_m,
+                "clearance_m": _finite(route.clearance_m),
                 "clips": {clip["clip_id"]: clip["reject_reasons"] for clip in route.clips},
             }
             for route in report.routes
