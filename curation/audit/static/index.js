@@ -39,7 +39,7 @@
   function controls(columns, filters, clips) {
     const search = element("input", { type: "search", placeholder: "Search", "aria-label": "Search",
       oninput: () => filters.update(() => { filters.text = search.value; }) });
-    const selects = columns.all.filter((one) => one.choices?.length > 1)
+    const selects = columns.all.filter((one) => one.choices?.length > (one.kind === "choice" ? 1 : 0))
       .map((column) => choice(column, filters));
     const decided = element("input", { type: "checkbox",
       onchange: () => filters.update(() => { filters.decided = decided.checked; }) });

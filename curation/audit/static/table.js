@@ -52,10 +52,11 @@ class ClipTable {
     this.#draw();
   }
 
-  /** The columns in sight, after the clip's name. */
+  /** The columns in sight, after the clip's name: the verdict, what was added, all else. */
   #shown() {
-    const names = [...this.#columns.shown, ...this.#filters.extra];
-    return [...new Set(names)].map((name) => this.#columns.byName.get(name));
+    const [first, ...others] = this.#columns.shown;
+    const names = new Set([first, ...this.#filters.extra, ...others]);
+    return [...names].map((name) => this.#columns.byName.get(name));
   }
 
   #heading() {
