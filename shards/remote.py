@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import urllib.parse
 from collections import OrderedDict
 from typing import Any, Protocol
@@ -13,6 +14,9 @@ from shards.schema import ShardError
 _MAX_OPEN = 64
 _ATTEMPTS = 4
 _CONNECT_S, _ANSWER_S = 10.0, 60.0
+# Before attempt n it waits n times as long.
+_PAUSE_S = 0.5
+_BUSY = (429, 500, 502, 503, 504)
 _S3_OPTIONS = ("region", "endpoint_override", "scheme", "anonymous")
 _DENIED = ("ACCESS_DENIED", "INVALID_ACCESS_KEY", "SIGNATURE_DOES_NOT_MATCH", "HTTP status 403")
 
@@ -90,37 +94,32 @@ class WebServer(_PerProcess):
 
     def _connect(self) -> Any:
         import requests
-        from requests.adapters import HTTPAdapter
-        from urllib3.util import Retry
 
-        retry = Retry(
-            total=_ATTEMPTS - 1,
-            backoff_factor=0.5,
-            status_forcelist=(429, 500, 502, 503, 504),
-            raise_on_status=False,
-        )
         session = requests.Session()
         # Ranges are of the bytes that are stored, not of what is sent compressed.
         session.headers["Accept-Encoding"] = "identity"
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=retry))
         return session
 
     def _get(self, name: str, headers: dict[str, str]) -> bytes | None:
-        import requests
+        from requests import RequestException
 
-        url = f"{self.location}/{urllib.parse.quote(name)}"
-        try:
-            with self.client().get(
-                url,
-                params=self.query or None,
-                headers=headers,
-                stream=True,
-                timeout=(_CONNECT_S, _ANSWER_S),
-            ) as answer:
-                return _content(answer, url, bool(headers))
-        except requests.RequestException as error:
-            raise _no_answer(url, error) from error
+        url, why = f"{self.location}/{urllib.parse.quote(name)}", ""
+        for attempt in range(_ATTEMPTS):
+            time.sleep(_PAUSE_S * attempt)
+            try:
+                with self.client().get(
+                    url,
+                    params=self.query or None,
+                    headers=headers,
+                    stream=True,
+                    timeout=(_CONNECT_S, _ANSWER_S),
+                ) as answer:
+                    if answer.status_code not in _BUSY:
+                        return _content(answer, url, bool(headers))
+                    why = f"status {answer.status_code}"
+            except RequestException as error:  # also where the body ends too early
+                why = str(error)
+        raise _no_answer(url, why)
 
 
 def _content(answer: Any, url: str, is_range: bool) -> bytes | None:
@@ -229,7 +228,7 @@ def _s3(address: str) -> tuple[Any, str]:
 
 def _explained(path: str, error: OSError) -> ShardError:
     text = str(error)
-    return _denied(path, text) if any(d in text for d in _DENIED) else _no_answer(path, error)
+    return _denied(path, text) if any(d in text for d in _DENIED) else _no_answer(path, text)
 
 
 def _denied(path: str, why: str) -> ShardError:
@@ -239,8 +238,8 @@ def _denied(path: str, why: str) -> ShardError:
     )
 
 
-def _no_answer(path: str, error: Exception) -> ShardError:
+def _no_answer(path: str, why: str) -> ShardError:
     return ShardError(
-        f"{path} could not be read in {_ATTEMPTS} attempts ({error}); check the address and the "
+        f"{path} could not be read in {_ATTEMPTS} attempts ({why}); check the address and the "
         "network, and run again"
     )

@@ -22,6 +22,7 @@ class Behaviour:
         status: An error that every request gets.
         busy: Requests that get status 503 before the others are answered.
         damage: Requests of ranges whose answer has a wrong byte.
+        cut: Answers that end in the middle, with the connection.
         delay_s: Before every answer.
         sent: (path, bytes) of every body.
     """
@@ -31,6 +32,7 @@ class Behaviour:
     status: int = 0
     busy: int = 0
     damage: int = 0
+    cut: int = 0
     delay_s: float = 0.0
     sent: list[tuple[str, int]] = field(default_factory=list)
 
@@ -92,6 +94,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Last-Modified", "Mon, 01 Jan 2024 00:00:00 GMT")
         self.send_header("ETag", '"1"')
         self.end_headers()
+        if with_body and body and self.wanted.cut:
+            self.wanted.cut -= 1
+            body, self.close_connection = body[: len(body) // 2], True
         if with_body:
             self.wanted.sent.append((path.name, len(body)))
             with contextlib.suppress(BrokenPipeError):  # the client had enough

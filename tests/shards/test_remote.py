@@ -88,6 +88,18 @@ def test_a_busy_server_is_asked_again(sharded, server, kind, monkeypatch):
     assert behaviour.busy == 0
 
 
+def test_a_connection_that_breaks_is_made_again(sharded, server, monkeypatch):
+    host, behaviour = server
+    monkeypatch.setattr(remote, "_PAUSE_S", 0.01)
+    dataset = ShardDataset(address("http", host, sharded), "train")
+    behaviour.cut = 2
+    assert dataset.part(0, "rgb.mp4") == ShardDataset(sharded, "train").part(0, "rgb.mp4")
+    assert behaviour.cut == 0
+    behaviour.cut = 99
+    with pytest.raises(ShardError, match="could not be read in 4 attempts"):
+        dataset.part(0, "rgb.mp4")
+
+
 @pytest.mark.parametrize("kind", ["http", "s3"])
 def test_damage_on_the_way_is_fetched_once_more(sharded, server, kind):
     host, behaviour = server
