@@ -9,6 +9,7 @@ docs/other-formats.md for what is taken where a format leaves something open.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from capture.formats import Clips, Posed, text
 from capture.formats.adopt import Given, adopt
 from capture.scene import Plan, Scene, save_plans
 from curation.exposure import FrameObserver
+from pipelines import runner
 from pipelines.console import bar, say, sentence
 from pipelines.recipes import DatasetRecipe, SceneGroup
 from pipelines.workspace import Dataset
@@ -31,8 +33,29 @@ RECIPE = "import"
 GENERATOR = "imported"
 # A scene of others' has no walls that we know of: this far around the paths.
 _MARGIN_M = 1.0
+# Fewer clips than this are quicker without Ray.
+_FEW = 4
+_NOTES_SAID = 3
 # Checks that cannot be made without depth, and would reject every clip.
 _NEED_DEPTH = ("holes", "pose and depth disagree")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Source:
+    """Where the clips come from; small, so that it can be sent to a worker."""
+
+    path: Path
+    format: str | None
+    given: Given
+
+    def clips(self) -> Clips:
+        """The clips, looked for once in a process."""
+        return _clips(self.path, self.format)
+
+
+@functools.lru_cache(maxsize=4)
+def _clips(path: Path, format: str | None) -> Clips:
+    return formats.read(path, format)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +68,7 @@ class _Item:
         plan: What it would have been planned as.
         caption: Of the source.
         has_depth: Whether the source knows how far things are.
+        notes: What was not taken of it, a sentence each.
     """
 
     index: int
@@ -52,6 +76,7 @@ class _Item:
     plan: Plan
     caption: str
     has_depth: bool
+    notes: tuple[str, ...]
 
 
 def import_clips(
@@ -63,6 +88,7 @@ def import_clips(
     scene_per_clip: bool = False,
     split: Literal["train", "val"] = "train",
     given: Given | None = None,
+    address: str | None = None,
 ) -> int:
     """Turn every clip at a path into an episode of a dataset.
 
@@ -74,6 +100,7 @@ def import_clips(
         scene_per_clip: Every clip shows a scene of its own, named as the clip.
         split: Of these scenes.
         given: What to take where the format leaves something open.
+        address: Of a Ray cluster; a few clips need none.
 
     Returns:
         How many of the source's clips are episodes now.
@@ -89,15 +116,16 @@ def import_clips(
             f"--scene {scene!r}: a scene's name has letters, digits, dashes and underscores alone, "
             f"such as {_plain(scene)!r}"
         )
-    clips, given = formats.read(source, format), given or Given()
-    dataset = Dataset(out)
+    origin = _Source(path=source.resolve(), format=format, given=given or Given())
+    clips, dataset = formats.read(source, format), Dataset(out)
     recipe = _started(dataset)
     one = None if scene_per_clip else scene or _plain(out.resolve().name)
-    items, failed = _survey(clips, given, one)
+    items, failed = _survey(clips, origin.given, one)
     if items:
         cards = _scenes(dataset, items)
         _publish(dataset, recipe, items, cards, split)
-        failed += _write(dataset, clips, given, items, cards)
+        failed += _write(dataset, origin, items, cards, address)
+        _tell_notes(items)
     for line in failed:
         say(line)
     if failed:
@@ -157,7 +185,17 @@ def _item(index: int, record: Posed, scene: str | None) -> _Item:
         plan=plan,
         caption=record.caption.strip(),
         has_depth=record.depth is not None,
+        notes=record.notes,
     )
+
+
+def _tell_notes(items: Sequence[_Item]) -> None:
+    """What was left out, a few sentences of it; all of them are in the episodes."""
+    notes = [note for item in items for note in item.notes]
+    for note in notes[:_NOTES_SAID]:
+        say(f"Note: {note}")
+    if len(notes) > _NOTES_SAID:
+        say(f"... and {len(notes) - _NOTES_SAID} more; see `notes` in each episode.json")
 
 
 def _said(index: int, error: ValueError) -> str:
@@ -224,28 +262,47 @@ def _publish(
 
 
 def _write(
-    dataset: Dataset, clips: Clips, given: Given, items: Sequence[_Item], cards: dict[str, Scene]
+    dataset: Dataset,
+    source: _Source,
+    items: Sequence[_Item],
+    cards: dict[str, Scene],
+    address: str | None,
 ) -> list[str]:
     """The episodes that are not there yet; a sentence for each that cannot be written."""
-    failed = []
-    with bar("Import", len(items), "clips") as progress:
-        for done, item in enumerate(items, start=1):
-            if not dataset.is_captured(item.plan):
-                try:
-                    record = adopt(clips[item.index], given)
-                    _write_episode(dataset, item.plan, cards[item.plan.scene_id], record)
-                except ValueError as error:
-                    failed.append(_said(item.index, error))
-            progress.update(done)
-    return failed
+    todo = [item for item in items if not dataset.is_captured(item.plan)]
+    write = functools.partial(_write_item, dataset=dataset, source=source, cards=cards)
+    if len(todo) > _FEW or address is not None:
+        with runner.cluster(address):
+            said = runner.over(write, todo, title="Import", unit="clips")
+    else:
+        said = []
+        with bar("Import", len(todo), "clips") as progress:
+            for done, item in enumerate(todo, start=1):
+                said.append(write(item))
+                progress.update(done)
+    return [sentence for sentence in said if sentence]
+
+
+def _write_item(
+    item: _Item, *, dataset: Dataset, source: _Source, cards: dict[str, Scene]
+) -> str | None:
+    """One episode, or the sentence why not."""
+    try:
+        record = adopt(source.clips()[item.index], source.given)
+        _write_episode(dataset, item.plan, cards[item.plan.scene_id], record)
+    except ValueError as error:
+        return _said(item.index, error)
+    return None
 
 
 def _write_episode(dataset: Dataset, plan: Plan, scene: Scene, record: Posed) -> None:
     """One episode, frame by frame; measured before our codec, as a rendered one is."""
     size = (plan.intrinsics.height_px, plan.intrinsics.width_px)
-    engine = {"name": "import", "format": record.format, "clip": record.name}
+    engine: dict[str, object] = {"name": "import", "format": record.format, "clip": record.name}
     if record.depth is None:
         engine["depth"] = "unknown"
+    if record.notes:
+        engine["notes"] = list(record.notes)
     observe = FrameObserver()
     location, rotation = camera.to_unreal(record.cam_to_world)
     with EpisodeWriter(

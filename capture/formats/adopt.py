@@ -69,8 +69,8 @@ def adopt(record: Posed, given: Given) -> Posed:
         given: What to take where it leaves something open.
 
     Raises:
-        ValueError: If it has no pictures, neither rate nor times, no intrinsics, a camera that
-            zooms, or poses that are no rigid motions; says what would help.
+        ValueError: If it has no pictures or odd ones, neither rate nor times, no intrinsics, or a
+            camera that zooms; says what would help. `trajectory()` tells what the poses are.
     """
     poses = axes.nearest_rigid(record.cam_to_world)
     poses = axes.turned(poses, given.up or record.declared.up or "z", "z")
@@ -118,6 +118,11 @@ def _times(record: Posed, given: Given) -> np.ndarray:
 def _camera(record: Posed, pictures: Pictures, given: Given) -> Intrinsics:
     """The clip's camera, in pixels of the pictures that are there."""
     width, height = pictures.size_px()
+    if width % 2 or height % 2:
+        raise ValueError(
+            f"{record.name}: pictures of {width}x{height}; 4:2:0 video needs an even width and "
+            "height, so scale or crop them first"
+        )
     if record.intrinsics is None:
         if given.fov_deg is None:
             raise ValueError(

@@ -264,6 +264,7 @@ def import_(
     fov: float | None = None,
     up: Literal["z", "y", "-y"] | None = None,
     scale: float = 1.0,
+    address: Address = None,
 ) -> None:
     """Turn clips of any format that we read into episodes; the same command again continues.
 
@@ -280,6 +281,7 @@ def import_(
         fov: Horizontal field of view in degrees, of a source without intrinsics.
         up: The source's axis that points up; by default as its format says, else z.
         scale: Metres of one unit of the source's positions.
+        address: Of a Ray cluster.
     """
     from capture.formats.adopt import Given
     from pipelines.importing import import_clips
@@ -292,6 +294,7 @@ def import_(
         scene_per_clip=scene_per_clip,
         split=split,
         given=Given(fps=fps, fov_deg=fov, up=up, scale=scale),
+        address=address,
     )
 
 

@@ -168,6 +168,27 @@ def test_stopped_in_the_middle_it_goes_on(exported, tmp_path, monkeypatch):
     assert len(frames) == 2 * NUM_FRAMES + 5
 
 
+def test_what_is_left_out_is_said(exported, tmp_path, capsys):
+    source, folder = exported("nerfstudio"), tmp_path / "data"
+    for name in ("pan.4", "out_and_back.4"):
+        file = source / name / "transforms.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "k1": 0.1, "k2": 0.2}))
+    import_clips(source, folder)
+    assert (said := capsys.readouterr().out).count("Note: ") == 2 and "k1" in said
+    episode = Episode.load(next((folder / "episodes").iterdir()))
+    assert "k1" in episode.info["engine"]["notes"][0]
+
+
+def test_on_a_cluster(exported, tmp_path, cluster, monkeypatch):
+    monkeypatch.setattr("pipelines.importing._FEW", 1)
+    source = exported("lingbot")
+    (source / "out_and_back.4" / "video.mp4").write_bytes(b"noise")
+    with pytest.raises(ValueError, match="1 of 2 clips failed"):
+        import_clips(source, tmp_path / "data")
+    assert import_clips(exported("vipe"), tmp_path / "both") == 2
+    assert len(poses_of(tmp_path / "both")) == 2
+
+
 def test_scenes_and_splits(exported, tmp_path):
     folder = tmp_path / "data"
     import_clips(exported("lingbot"), folder, scene="kitchen")

@@ -118,6 +118,15 @@ def test_what_is_missing_is_asked_for():
         Given(scale=float("inf"))
 
 
+def test_odd_pictures_are_refused_before_anything_is_written():
+    class Odd(Grey):
+        def size_px(self):
+            return 7, 4
+
+    with pytest.raises(ValueError, match=r"pictures of 7x4; .* scale or crop them first"):
+        adopt(clip(rgb=Odd()), Given())
+
+
 def test_depth_that_is_not_ours_is_left_out_and_said():
     record = clip(declared=Declared(pose="c2w", axes="opencv", depth="ray"), depth=Metres())
     made = adopt(record, Given())
