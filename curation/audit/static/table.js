@@ -4,6 +4,10 @@
 class ClipTable {
   static HEIGHT = 36; // of a row, px; style.css has the same
   static SPARE = 8; // rows above and below those in sight
+  // Of columns, px, by name or kind: a table of known widths is laid out without looking at its cells.
+  static WIDTHS = { clip: 276, decide: 228, verdict: 96, split: 76, choice: 112, labels: 170,
+    text: 330, number: 104 };
+  static NARROW = 150; // the clip's column on a small screen
 
   #columns;
   #filters;
@@ -17,7 +21,8 @@ class ClipTable {
   #body = relickit.element("tbody");
   #above = relickit.element("tr", { class: "gap" });
   #below = relickit.element("tr", { class: "gap" });
-  #table = relickit.element("table", { class: "clips" }, this.#head,
+  #widths = relickit.element("colgroup");
+  #table = relickit.element("table", { class: "clips" }, this.#widths, this.#head,
     relickit.element("tbody", {}, this.#above), this.#body,
     relickit.element("tbody", {}, this.#below));
 
@@ -75,11 +80,22 @@ class ClipTable {
         "aria-sort": down === null ? null : down ? "descending" : "ascending" },
       element("button", { type: "button", onclick: turn }, label + mark));
     };
+    const shown = this.#shown();
     this.#head.replaceChildren(element("tr", {},
       head("clip", "Clip", "text", ""),
       element("th", { scope: "col", class: "col-decide" }, "Your decision"),
-      this.#shown().map((column) => head(column.name, this.#columns.heading(column), column.kind,
+      shown.map((column) => head(column.name, this.#columns.heading(column), column.kind,
         column.about))));
+    this.#measure(shown);
+  }
+
+  #measure(shown) {
+    const { WIDTHS, NARROW } = ClipTable;
+    const widths = [innerWidth > 820 ? WIDTHS.clip : NARROW, WIDTHS.decide,
+      ...shown.map((column) => WIDTHS[column.name] ?? WIDTHS[column.kind])];
+    this.#widths.replaceChildren(...widths.map((width) =>
+      relickit.element("col", { style: `width: ${width}px` })));
+    this.#table.style.width = `${widths.reduce((sum, width) => sum + width)}px`;
   }
 
   #draw() {
