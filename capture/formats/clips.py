@@ -78,9 +78,9 @@ def _read(tar: Path, key: str) -> Posed:
         raise ValueError(f"{where}: intrinsics are six numbers, got {list(camera.shape)}")
     meta = _meta(members[key + ".meta.json"], where)
     video = Video(source=members[key + ".rgb.mp4"])
-    notes = ()
+    lacks = ()
     if len(video) != len(poses):
-        notes = (f"{where}: {len(video)} frames for {len(poses)} poses",)
+        lacks = (f"{where}: {len(video)} frames for {len(poses)} poses",)
     return Posed(
         name=text.plain_name(key),
         format=FORMAT.name,
@@ -90,10 +90,10 @@ def _read(tar: Path, key: str) -> Posed:
         fps=text.require_number(meta["fps"], f"{where}: fps"),
         intrinsics=np.tile(camera[:4], (len(poses), 1)),
         size_px=(int(camera[4]), int(camera[5])),
-        rgb=None if notes else video,
+        rgb=None if lacks else video,
         actions=_actions(members.get(key + ".actions.npz"), where),
         caption=str(meta.get("caption", "")),
-        notes=notes,
+        lacks=lacks,
     )
 
 

@@ -113,7 +113,7 @@ def _read(project: Path, model: Path) -> Posed:
     there = all(picture.is_file() for picture in pictures)
     poses = np.array([image.pose for image in images])
     sizes = {(camera.width_px, camera.height_px) for camera in used}
-    notes = [] if there else [f"{project}/images lacks pictures that the model names"]
+    notes = []
     if bent := sorted({camera.model for camera in used if camera.is_bent()}):
         notes.append(f"{model}: the lens distortion of {', '.join(bent)} is not applied")
     if len(sizes) > 1:
@@ -127,6 +127,7 @@ def _read(project: Path, model: Path) -> Posed:
         size_px=sizes.pop() if len(sizes) == 1 else None,
         rgb=Images(pictures) if there else None,
         notes=tuple(notes),
+        lacks=() if there else (f"{project}/images lacks pictures that the model names",),
     )
 
 

@@ -51,7 +51,7 @@ def _read(file: Path) -> Posed:
     angles = [_three(e["rotation"], f"{file}: [{i}].rotation") for i, e in entries]
     frames = tuple(root / "frames" / name / f"{index:04d}.png" for index, _ in entries)
     missing = [frame for frame in frames if not frame.is_file()]
-    notes = (f"{missing[0]} is not there ({len(missing)} such pictures)",) if missing else ()
+    lacks = (f"{missing[0]} is not there ({len(missing)} such pictures)",) if missing else ()
     return Posed(
         name=text.plain_name(name),
         format=FORMAT.name,
@@ -60,7 +60,7 @@ def _read(file: Path) -> Posed:
         cam_to_world=camera.from_unreal(position, np.roll(angles, -1, axis=1)),
         rgb=None if missing else Images(frames),
         caption=_caption(root / _CAPTIONS, name),
-        notes=notes,
+        lacks=lacks,
     )
 
 

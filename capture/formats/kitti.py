@@ -39,8 +39,10 @@ def read(path: Path) -> Clips:
 
 
 def _found(path: Path) -> list[Path]:
+    """All pose files, if one of them is KITTI's: the others then are KITTI's too, and damaged."""
     candidates = [path] if path.is_file() else sorted((path / "poses").glob("*.txt"))
-    return [file for file in candidates if file.suffix == ".txt" and _is_kitti(file)]
+    known = any(file.suffix == ".txt" and _is_kitti(file) for file in candidates)
+    return candidates if known else []
 
 
 def _is_kitti(path: Path) -> bool:
@@ -60,15 +62,15 @@ def _read(file: Path) -> Posed:
         raise ValueError(f"{file} holds no pose")
     poses = axes.from_rows(np.array(rows))
     sequence = file.parent.parent / "sequences" / file.stem
-    notes = []
+    lacks = []
     images, projection = _pictures(sequence)
     if images and len(images) != len(poses):
-        notes.append(f"{sequence}: {len(images)} pictures for {len(poses)} poses")
+        lacks.append(f"{sequence}: {len(images)} pictures for {len(poses)} poses")
         images = ()
     poses, intrinsics = _of_camera(poses, _calibration(sequence / "calib.txt").get(projection))
     times = _times(sequence / "times.txt")
     if times is not None and len(times) != len(poses):
-        notes.append(f"{sequence}/times.txt has {len(times)} times for {len(poses)} poses")
+        lacks.append(f"{sequence}/times.txt has {len(times)} times for {len(poses)} poses")
         times = None
     return Posed(
         name=text.plain_name(file.stem),
@@ -78,7 +80,7 @@ def _read(file: Path) -> Posed:
         t_s=times,
         intrinsics=intrinsics,
         rgb=Images(images) if images else None,
-        notes=tuple(notes),
+        lacks=tuple(lacks),
     )
 
 

@@ -49,7 +49,7 @@ def _read(folder: Path) -> Posed:
             intrinsics = np.repeat(intrinsics, len(poses), 0)
         intrinsics = _same_length(folder / "intrinsics.npy", intrinsics, poses)
     video = next(iter(sorted(folder.glob("*.mp4"))), None)
-    rgb, fps, notes = pixels.beside(video, len(poses))
+    rgb, fps, lacks = pixels.beside(video, len(poses))
     prompt = folder / "prompt.txt"
     return Posed(
         name=text.plain_name(folder.resolve().name),
@@ -61,7 +61,7 @@ def _read(folder: Path) -> Posed:
         intrinsics_unit="image",
         rgb=rgb,
         caption="\n".join(text.lines(prompt)) if prompt.is_file() else "",
-        notes=notes,
+        lacks=lacks,
     )
 
 

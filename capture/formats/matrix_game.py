@@ -35,7 +35,8 @@ _KEY_ABOVE = 0.25
 
 def _found(path: Path) -> list[Path]:
     here = [path] if (path / "camera.npz").is_file() else sorted(path.glob("*/"))
-    return [folder for folder in here if _is_camera(folder / "camera.npz")]
+    found = [folder for folder in here if (folder / "camera.npz").is_file()]
+    return found if any(_is_camera(folder / "camera.npz") for folder in found) else []
 
 
 def _is_camera(file: Path) -> bool:
@@ -57,7 +58,7 @@ def _read(folder: Path) -> Posed:
     if poses.ndim != 3 or poses.shape[1:] != (4, 4) or not len(poses):
         raise ValueError(f"{folder / 'camera.npz'}: extrinsics_c2w is {list(poses.shape)}")
     first = folder / "input.png"
-    rgb, fps, notes = pixels.beside(folder / "video.mp4", len(poses))
+    rgb, fps, lacks = pixels.beside(folder / "video.mp4", len(poses))
     prompt = folder / "prompt.txt"
     return Posed(
         name=text.plain_name(folder.resolve().name),
@@ -70,7 +71,7 @@ def _read(folder: Path) -> Posed:
         rgb=rgb,
         actions=_actions(folder / "actions.npz", len(poses)),
         caption="\n".join(text.lines(prompt)) if prompt.is_file() else "",
-        notes=notes,
+        lacks=lacks,
     )
 
 

@@ -29,7 +29,7 @@ _MOVED_ABOVE_M, _TURNED_ABOVE_DEG = 1e-3, 1e-2
 def _found(path: Path) -> list[Path]:
     """Itself, a folder of such, or any level of MIND-Data/1st_data/test/mem_test/data-1."""
     found = [file for level in range(5) for file in sorted(path.glob("*/" * level + _FILE))]
-    return [file for file in found if _is_mind(file)]
+    return found if any(_is_mind(file) for file in found) else []
 
 
 def _is_mind(file: Path) -> bool:
@@ -61,9 +61,10 @@ def _read(file: Path) -> Posed:
         location.append((x, y, z))
         angles.append((pitch, yaw, roll))
         keys.append([text.require_number(row[key], f"{where}.{key}") for key in _KEYS])
-    rgb, fps, notes = pixels.beside(file.with_name("video.mp4"), len(rows))
+    rgb, fps, lacks = pixels.beside(file.with_name("video.mp4"), len(rows))
+    notes = ()
     if who == "actor":
-        notes = (*notes, f"{file}: first person, the pose is the actor's, not the camera's")
+        notes = (f"{file}: first person, the pose is the actor's, not the camera's",)
     return Posed(
         name=text.plain_name(file.resolve().parent.name),
         format=FORMAT.name,
@@ -78,6 +79,7 @@ def _read(file: Path) -> Posed:
         ),
         caption=str(content.get("caption", "")),
         notes=notes,
+        lacks=lacks,
     )
 
 

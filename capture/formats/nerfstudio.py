@@ -62,7 +62,6 @@ def _read(file: Path) -> Posed:
     depths = _depths(file, [frames[i] for i in order])
     there = all(images[i].is_file() for i in order)
     size, intrinsics = _cameras(file, content, [frames[i] for i in order])
-    notes = [] if there else [f"{file}: some of its images are not there"]
     return Posed(
         name=text.plain_name(file.resolve().parent.name),
         format=FORMAT.name,
@@ -79,7 +78,8 @@ def _read(file: Path) -> Posed:
         size_px=size,
         rgb=Images(tuple(images[i] for i in order)) if there else None,
         depth=DepthImages(files=depths, m_per_unit=1 / pixels.MM_PER_M) if depths else None,
-        notes=(*notes, *_unread(file, content, frames)),
+        notes=tuple(_unread(file, content, frames)),
+        lacks=() if there else (f"{file}: some of its images are not there",),
     )
 
 

@@ -307,7 +307,7 @@ def write_mp4(pictures: Pictures, path: Path, fps: float) -> None:
 
 
 def beside(file: Path | None, num_poses: int) -> tuple[Video | None, float | None, tuple[str, ...]]:
-    """A clip's video with a frame for every pose, its rate, and a note where it has other frames.
+    """A clip's video with a frame for every pose, its rate, and what it lacks, in words.
 
     Args:
         file: The video; None, or one that is not there, is no video.

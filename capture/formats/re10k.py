@@ -50,10 +50,10 @@ def read(path: Path) -> Clips:
 def _found(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if path.suffix == ".txt" and _is_re10k(path) else []
-    for folder in (path / "pose_files", path):
-        if files_here := [file for file in sorted(folder.glob("*.txt")) if _is_re10k(file)]:
-            return files_here
-    return []
+    named = sorted((path / "pose_files").glob("*.txt"))
+    if any(_is_re10k(file) for file in named):
+        return named  # damaged ones too
+    return [file for file in sorted(path.glob("*.txt")) if _is_re10k(file)]
 
 
 def _is_re10k(path: Path) -> bool:
@@ -85,7 +85,7 @@ def _read(file: Path) -> Posed:
     if annotation:
         clip = text.inside(root, annotation["clip_path"], f"{root / _ANNOTATIONS}: clip_path")
         caption = str(annotation.get("caption", ""))
-    video, fps, notes = pixels.beside(clip, len(table))
+    video, fps, lacks = pixels.beside(clip, len(table))
     numbered = _is_numbered(file)
     return Posed(
         name=text.plain_name(file.stem),
@@ -98,7 +98,7 @@ def _read(file: Path) -> Posed:
         intrinsics_unit="image",
         rgb=video,
         caption=caption,
-        notes=notes,
+        lacks=lacks,
     )
 
 

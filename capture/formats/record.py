@@ -90,6 +90,7 @@ class Posed:
         actions: In the source's own words.
         caption: What is seen.
         notes: What the reader could not take, one sentence each.
+        lacks: What belongs to the record and is not there, or does not fit it, one sentence each.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Posed:
     actions: Labels | None = None
     caption: str = ""
     notes: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
     def __post_init__(self):
         poses = np.array(self.cam_to_world, dtype=np.float64)

@@ -76,7 +76,7 @@ def _read(root: Path, where: str, row: dict[str, Any]) -> Posed:
             f"{file}: expected c2w [T, 4, 4] and intrinsics [T, 3, 3], got {list(poses.shape)} "
             f"and {list(k.shape)}"
         )
-    rgb, _, notes = pixels.beside(file.with_suffix(".mp4"), len(poses))
+    rgb, _, lacks = pixels.beside(file.with_suffix(".mp4"), len(poses))
     first = text.inside(root, row.get("image_path", "none"), f"{where}: image_path")
     return Posed(
         name=text.plain_name(str(row["id"])),
@@ -88,7 +88,7 @@ def _read(root: Path, where: str, row: dict[str, Any]) -> Posed:
         size_px=Images((first,)).size_px() if first.is_file() else None,
         rgb=rgb,
         caption=str(row.get("prompt", "")),
-        notes=notes,
+        lacks=lacks,
     )
 
 

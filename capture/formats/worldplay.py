@@ -52,7 +52,7 @@ def _read(file: Path) -> Posed:
         [text.require_matrix(e["intrinsic"], 3, 3, f"{file}: [{i}].intrinsic") for i, e in entries]
     )
     prompt = file.with_name(f"{name}.txt")
-    rgb, fps, notes = pixels.beside(file.with_name(f"{name}.mp4"), len(poses))
+    rgb, fps, lacks = pixels.beside(file.with_name(f"{name}.mp4"), len(poses))
     return Posed(
         name=text.plain_name(name),
         format=FORMAT.name,
@@ -63,7 +63,7 @@ def _read(file: Path) -> Posed:
         rgb=rgb,
         actions=_actions(file.with_name(f"{name}_action.json"), len(poses)),
         caption="\n".join(text.lines(prompt)) if prompt.is_file() else "",
-        notes=notes,
+        lacks=lacks,
     )
 
 

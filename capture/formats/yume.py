@@ -91,7 +91,7 @@ def _read(file: Path) -> Posed:
     poses = pixels.load_npy(source)
     if poses.ndim != 3 or poses.shape[1:] != (4, 4) or not len(poses):
         raise ValueError(f"{source}: expected the shape [T, 4, 4], got {list(poses.shape)}")
-    rgb, fps, notes = pixels.beside(file.with_suffix(".mp4"), len(poses))
+    rgb, fps, lacks = pixels.beside(file.with_suffix(".mp4"), len(poses))
     pressed = fields["Keys"].split("+")
     row = [*(k in pressed for k in _KEYS), *(arrow in fields["Mouse"] for arrow in _MOUSE)]
     return Posed(
@@ -106,7 +106,7 @@ def _read(file: Path) -> Posed:
             values=np.tile(np.array(row, dtype=np.float64), (len(poses), 1)),
             meaning="the same throughout the clip",
         ),
-        notes=notes,
+        lacks=lacks,
     )
 
 

@@ -59,7 +59,7 @@ class Problem:
 def check(clip: Posed) -> list[Problem]:
     """Everything that is wrong with a clip, apart from its convention."""
     checks: tuple[Callable[[Posed], Iterator[Problem]], ...] = (
-        _poses, _motion, _times, _camera, _pictures, _depth, _sides,
+        _poses, _motion, _times, _camera, _lacks, _pictures, _depth, _sides,
     )  # fmt: skip
     return list(itertools.chain.from_iterable(one(clip) for one in checks))
 
@@ -243,6 +243,10 @@ def _sizes(source: object) -> set[tuple[int, int]]:
         except (OSError, UnidentifiedImageError) as error:
             raise ValueError(f"image {file}: it cannot be decoded or is not there") from error
     return sizes
+
+
+def _lacks(clip: Posed) -> Iterator[Problem]:
+    return (Problem("missing", sentence) for sentence in clip.lacks)
 
 
 def _depth(clip: Posed) -> Iterator[Problem]:

@@ -194,9 +194,19 @@ def test_a_video_of_another_length_is_noted(exports):
 def test_missing_pictures_are_noted(tmp_path):
     put(tmp_path, "transforms.json", {**frames(), "k1": 0.1, "camera_model": "OPENCV_FISHEYE"})
     (record,) = formats.read(tmp_path)
-    assert record.rgb is None and len(record.notes) == 3
+    assert record.rgb is None and len(record.notes) == 2
+    assert record.lacks == (f"{tmp_path / 'transforms.json'}: some of its images are not there",)
     with pytest.raises(ValueError, match="has no pictures"):
         record.pictures()
+
+
+def test_a_damaged_file_among_sound_ones_is_not_skipped(tmp_path):
+    put(tmp_path, "poses/00.txt", "1 0 0 0 0 1 0 0 0 0 1 0\n")
+    put(tmp_path, "poses/01.txt", "")
+    found = formats.read(tmp_path)
+    assert len(found) == 2
+    with pytest.raises(ValueError, match=r"01\.txt holds no pose"):
+        found[1]
 
 
 def test_frames_in_the_order_of_their_names(tmp_path):

@@ -97,7 +97,7 @@ def test_context_as_memory_by_hand(item, tmp_path):
 def test_context_as_memory_says_what_is_wrong(item, tmp_path):
     root = written(item, tmp_path, "context-as-memory")
     (root / "frames" / "loop_6" / "0003.png").unlink()
-    assert "0003.png is not there (1 such" in formats.read(root)[0].notes[0]
+    assert "0003.png is not there (1 such" in formats.read(root)[0].lacks[0]
     file = root / "jsons" / "loop_6.json"
     for content, said in (
         ({"CineCameraActor": {"first": {}}}, "frame numbers as keys, got 'first'"),
