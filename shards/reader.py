@@ -174,7 +174,7 @@ class ShardDataset:
         begin, end = where[0][0], where[-1][0] + where[-1][1]
 
         def pieces(content: bytes) -> list[bytes]:
-            return [content[offset - begin :][:size] for offset, size, _ in where]
+            return [content[offset - begin : offset - begin + size] for offset, size, _ in where]
 
         def intact(content: bytes) -> bool:
             crc32s = [zlib.crc32(piece) for piece in pieces(content)]
