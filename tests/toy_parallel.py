@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import distributed, multiprocessing, nn
+from torch import distributed, nn
+from torch.multiprocessing.spawn import spawn
 from torch.utils._python_dispatch import TorchDispatchMode
 from toy_processes import make_student
 from toy_world import (
@@ -29,14 +30,15 @@ from toy_world import (
 )
 
 from training import replay
-from training.model import masks
+from training.model import deferred, masks
 from training.model.context import Context
 from training.model.memory import Policy
 from training.parallel import shard
 from training.parallel.config import ParallelConfig
 from training.parallel.world import World
+from training.recipes import FlowConfig
 from training.rollout import Rollout, Student, rollout
-from training.state import Checkpoints, Ema, Parts
+from training.state import Checkpoints, Ema, Parts, load_weights, save_weights
 
 PROCESSES, LATENTS = 2, 5
 Found = dict[str, Any]
@@ -47,7 +49,7 @@ def launch(folder: Path) -> list[Found]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    multiprocessing.spawn(_start, args=(port, str(folder)), nprocs=PROCESSES)
+    spawn(_start, args=(port, str(folder)), nprocs=PROCESSES)
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(PROCESSES)]
 
 
@@ -60,9 +62,11 @@ def _start(rank: int, port: int, folder: str) -> None:
     torch.Tensor.float = torch.Tensor.double  # pyright: ignore[reportAttributeAccessIssue]
     accelerator = Accelerator(cpu=True)
     found: Found = {}
-    for work in (sharded_gradients, sharded_replay, shared_gradients, shared_rollout, resharded):
-        options = {"folder": Path(folder)} if work is resharded else {}
-        made = work(accelerator, **options)
+    for work in (sharded_gradients, sharded_replay, shared_gradients, shared_rollout):
+        made = work(accelerator)
+        found |= {f"{work.__name__}/{key}": value for key, value in made.items()}
+    for work in (resharded, filled_later):
+        made = work(accelerator, Path(folder))
         found |= {f"{work.__name__}/{key}": value for key, value in made.items()}
     torch.save(found, f"{folder}/{rank}.pt")
     distributed.destroy_process_group()
@@ -95,6 +99,12 @@ def gradients(model: nn.Module) -> dict[str, torch.Tensor]:
     return found
 
 
+def share(model: nn.Module) -> float:
+    """Of a split model's weights, what this process has."""
+    weights: list[Any] = list(model.parameters())
+    return sum(p.to_local().numel() for p in weights) / sum(p.numel() for p in weights)
+
+
 def sharded_gradients(accelerator: Accelerator) -> Found:
     """A video each under FSDP2, once with checkpointing; then clipping."""
     found: Found = {}
@@ -108,10 +118,22 @@ def sharded_gradients(accelerator: Accelerator) -> Found:
             found["norm"] = world.clip(model, 1e-3)
             found["clipped"] = gradients(model)
         else:
-            local = sum(p.to_local().numel() for p in model.parameters())
-            found["share"] = local / sum(p.numel() for p in model.parameters())
+            found["share"] = share(model)
             found["gradients"] = gradients(model)
     return found
+
+
+def filled_later(accelerator: Accelerator, folder: Path) -> Found:
+    """A video each with a model that had no memory before it was split."""
+    world, whole = World.join(ParallelConfig(shard=0), accelerator), make_model()
+    file = folder / f"weights-{world.data_rank}.safetensors"
+    save_weights(dict(whole.named_parameters()), file)
+    model = deferred.skeleton(whole.config, CHANNELS, FlowConfig()).double()
+    load_weights(model, file)
+    empty = deferred.is_empty(model)
+    world.prepare(model)
+    world.backward(loss(model, slice(world.data_rank, world.data_rank + 1)))
+    return {"empty": empty, "share": share(model), "gradients": gradients(model)}
 
 
 def one_video(student: Student, made: Rollout, row: int) -> tuple[Student, Rollout]:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed
+from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 from toy_world import CHANNELS, SHORT, SIZE, make_model, make_signals, normal, video_gradient
 
@@ -30,7 +31,7 @@ def make_student() -> Student:
 
 
 def launch(work: Callable[[int, str], None], folder: Path) -> None:
-    multiprocessing.spawn(_start, args=(work, str(folder)), nprocs=PROCESSES)
+    spawn(_start, args=(work, str(folder)), nprocs=PROCESSES)
 
 
 def _start(rank: int, work: Callable[[int, str], None], folder: str) -> None:

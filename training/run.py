@@ -16,7 +16,7 @@ from capture.camera import Intrinsics
 from shards.latents import Latents
 from training import plan
 from training.autoencoder import Codec
-from training.model import lora, pretrained
+from training.model import deferred, lora, pretrained
 from training.model.wan import WorldModel
 from training.recipes import Recipe
 from training.state import Checkpoints, load_weights
@@ -108,20 +108,24 @@ def settle_latents(run: Path, codec: Codec, find: FindLatents | None) -> Latents
     return found
 
 
-def build(recipe: Recipe, codec: Codec, *, begin: bool = False) -> WorldModel:
+def build(recipe: Recipe, codec: Codec, *, begin: bool = False, later: bool = False) -> WorldModel:
     """The recipe's model with random weights, the same every time.
 
     Args:
         recipe: See `Recipe`.
         codec: Gives the channels of a latent.
         begin: Load `model.pretrained`, where there is one: training begins with it.
+        later: Weights will be loaded, so the model need not have memory before `World.prepare`; see
+            `training.model.deferred`. With adapters it has.
 
     Raises:
         ValueError: If the pretrained model is missing or of another architecture.
     """
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
-        model = WorldModel(recipe.model, codec.channels, recipe.flow)
+        empty = later and recipe.lora is None and bool(recipe.model.pretrained)
+        make = deferred.skeleton if empty else WorldModel
+        model = make(recipe.model, codec.channels, recipe.flow)
         if begin and recipe.model.pretrained:
             pretrained.load(model, recipe.model.pretrained)
         if recipe.lora is not None:
@@ -141,9 +145,9 @@ def averaged_weights(run: Path) -> Path:
     return Checkpoints(run / "checkpoints").ema_file()
 
 
-def restored(recipe: Recipe, codec: Codec, weights: Path) -> WorldModel:
-    """The recipe's model with the weights of a file, frozen."""
-    model = build(recipe, codec)
+def restored(recipe: Recipe, codec: Codec, weights: Path, *, later: bool = False) -> WorldModel:
+    """The recipe's model with the weights of a file, frozen; for `later` see `build`."""
+    model = build(recipe, codec, later=later)
     load_weights(model, weights)
     return model.eval().requires_grad_(False)
 

@@ -11,6 +11,7 @@ checkpoints/<step>/          model.safetensors, ema.safetensors, optimizer.pt; s
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -26,6 +27,8 @@ from torch import distributed, nn
 from torch.distributed.tensor import DTensor
 
 from capture import files
+from training.model import deferred
+from training.model.wan import WorldModel
 from training.parallel import shard, storage
 
 
@@ -192,10 +195,15 @@ class Checkpoints:
 def load_weights(model: nn.Module, file: Path) -> None:
     """Copy the tensors of a safetensors file into the model's parameters, all of them.
 
+    A model without memory is filled later; see `training.model.deferred`.
+
     Raises:
         ValueError: If names or shapes differ.
     """
-    copy_weights(file, dict(model.named_parameters()))
+    if isinstance(model, WorldModel):
+        deferred.fill(model, functools.partial(copy_weights, file))
+    else:
+        copy_weights(file, dict(model.named_parameters()))
 
 
 def copy_weights(file: Path, targets: Mapping[str, torch.Tensor]) -> None:

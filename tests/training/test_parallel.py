@@ -77,6 +77,13 @@ def test_a_sharded_gradient_is_clipped_by_its_whole_norm(found, expected):
         assert_close(mine["sharded_gradients/clipped"], clipped)
 
 
+def test_a_model_filled_after_it_was_split_is_the_same(found, expected):
+    for mine in found:
+        assert mine["filled_later/empty"]
+        assert mine["filled_later/share"] == pytest.approx(0.5, abs=0.05)
+        assert_close(mine["filled_later/gradients"], expected)
+
+
 @pytest.mark.parametrize("way", ["kept", "split"])
 def test_sharded_replay_is_that_of_one_process(found, way):
     student = make_student()

@@ -11,8 +11,9 @@ Wan's own folders have no `conditioning`; `WanTransformer3DModel.from_pretrained
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from capture import config, files
-from training.model import lora
+from training.model import deferred, lora
 from training.model.wan import WorldModel
+from training.parallel import shard
 
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
 _PARTS = ("transformer", "conditioning")
@@ -55,9 +57,7 @@ def load(model: WorldModel, source: str) -> None:
         _same_conditioning(model, conditioning / "config.json")
     else:
         _starts_as_wan(model, source)
-    _copy(transformer, _weight_files(folder / "transformer"))
-    if conditioning.is_dir():
-        _copy(model.conditioning, [conditioning / "model.safetensors"])
+    deferred.fill(model, functools.partial(_copy_all, folder))
 
 
 def export(model: WorldModel, folder: Path, *, max_shard_size: str = "5GB") -> None:
@@ -177,10 +177,21 @@ def _weight_files(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
+def _copy_all(folder: Path, targets: Mapping[str, torch.Tensor]) -> None:
+    """Fill the parameters of a model, by name."""
+    _copy(_below("transformer", targets), _weight_files(folder / "transformer"))
+    if (folder / "conditioning").is_dir():
+        _copy(_below("conditioning", targets), [folder / "conditioning" / "model.safetensors"])
+
+
+def _below(part: str, targets: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    names = [name for name in targets if name.startswith(f"{part}.")]
+    return {name.removeprefix(f"{part}."): targets[name] for name in names}
+
+
 @torch.no_grad()
-def _copy(module: nn.Module, weights: list[Path]) -> None:
-    """Fill all parameters of a module from files, one tensor at a time."""
-    missing = dict(module.named_parameters())
+def _copy(missing: dict[str, torch.Tensor], weights: list[Path]) -> None:
+    """Fill parameters, split or not, from files, one tensor at a time."""
     for file, name, value in _tensors(weights):
         if name not in missing:
             raise ValueError(f"{file} holds {name!r}, which the recipe's model does not have")
@@ -190,7 +201,7 @@ def _copy(module: nn.Module, weights: list[Path]) -> None:
                 f"{file}: {name} has the shape {list(value.shape)}, the recipe's model has "
                 f"{list(parameter.shape)}"
             )
-        parameter.copy_(value)
+        shard.assign(parameter, value)
     if missing:
         raise ValueError(f"{weights[0].parent} lacks {min(missing)!r} ({len(missing)} tensors)")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -42,6 +43,8 @@ class WorldModel(nn.Module):
         super().__init__()
         self.config = config
         self.flow = flow
+        # Of a model without memory: see `training.model.deferred`.
+        self.source: Callable[[Mapping[str, torch.Tensor]], None] | None = None
         self.transformer = WanTransformer3DModel(
             patch_size=PATCH,
             num_attention_heads=config.heads,

@@ -27,7 +27,7 @@ def wrap(model: WorldModel, mesh: DeviceMesh, dtype: Literal["fp32", "bf16"]) ->
 
     Args:
         model: With all of its weights, the same in every process, on any device: block by block
-            its part goes to the mesh's.
+            its part goes to the mesh's. Without memory it stays so.
         mesh: [shards], or [copies, shards].
         dtype: Of matrix products.
     """

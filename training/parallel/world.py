@@ -16,6 +16,7 @@ from torch import nn
 from torch.distributed import ProcessGroup
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
+from training.model import deferred
 from training.model.wan import WorldModel
 from training.parallel import shard
 from training.parallel.config import ParallelConfig
@@ -74,25 +75,27 @@ class World:
         """Put a model on all processes.
 
         Args:
-            model: With the same weights in every process; it is changed in place. Other models than
-                a `WorldModel` are copied only.
+            model: With the same weights in every process, or without memory, to be filled here; it
+                is changed in place. Other models than a `WorldModel` are copied only.
             trained: Whether it learns; a frozen one needs no wrapper that exchanges gradients.
 
         Raises:
             ValueError: If the processes that share a video do not divide the model's heads.
         """
+        device = self.accelerator.device
         if isinstance(model, WorldModel):
             if self.config.checkpointing and trained:
                 model.checkpoint_activations()
             if self.group is not None:
                 model.share_tokens(self.group)
             if self.config.dtype == "bf16":
-                _compute_in_bf16(model, self.accelerator.device.type)
+                _compute_in_bf16(model, device.type)
             if self.mesh is not None:
-                return shard.wrap(model, self.mesh, self.config.dtype)
-        if trained:
-            return self.accelerator.prepare(model)
-        return model.to(self.accelerator.device)
+                shard.wrap(model, self.mesh, self.config.dtype)
+            deferred.materialise(model, device)
+            if self.mesh is not None:
+                return model
+        return self.accelerator.prepare(model) if trained else model.to(device)
 
     def scaled(self, x: torch.Tensor) -> torch.Tensor:
         """A loss of this process' part of the batch, or its gradient, ready for a backward pass.

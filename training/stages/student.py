@@ -69,7 +69,7 @@ class Origin:
         return path if path.is_file() else averaged_weights(self.teacher)
 
     def _learner(self, weights: Path) -> WorldModel:
-        model = build(self.config.recipe, self.codec)
+        model = build(self.config.recipe, self.codec, later=True)
         load_weights(model, weights)
         return model
 

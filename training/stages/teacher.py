@@ -74,7 +74,7 @@ class Teacher(Stage):
     def __init__(self, config: RunConfig, windows: Windows, codec: Codec, held_out: Clips):
         recipe = config.recipe
         self._config, self._windows, self._codec, self._held_out = config, windows, codec, held_out
-        self._model = build(recipe, codec, begin=True)
+        self._model = build(recipe, codec, begin=True, later=True)
         self.learners = {MAIN: Learner(model=self._model, optim=recipe.optim)}
         self.steps, self.accumulation = recipe.steps, recipe.accumulation
         self.parallel = recipe.parallel
