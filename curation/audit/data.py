@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 
 from capture import actions, camera
@@ -103,18 +102,15 @@ def gather(dataset: Path) -> Report:
     """
     clips = _clips(dataset)
     problems = _given_up(dataset)
-    frames = pq.read_table(
-        dataset / "metrics" / "frames.parquet", columns=["plan_id", "t_s", "speed_m_s", *_POSE]
-    ).to_pandas()
     routes, cards = [], {}
-    for plan_id, rows in frames.groupby("plan_id", sort=True):
+    for plan_id, frames in _frames(dataset):
         try:
-            episode = Episode.load(dataset / "episodes" / str(plan_id))
+            episode = Episode.load(dataset / "episodes" / plan_id)
         except ValueError as error:
-            problems[str(plan_id)] = str(error).replace(f"{dataset}/", "")
+            problems[plan_id] = str(error).replace(f"{dataset}/", "")
             continue
         cards.setdefault(episode.scene.id, _card(dataset, episode))
-        routes.append(_route(episode, rows, clips.get(episode.id, [])))
+        routes.append(_route(episode, frames, clips.get(episode.id, [])))
     routes.sort(key=lambda route: (route.scene_id, route.generator, route.id))
     known = {route.id for route in routes}
     return Report(
@@ -157,10 +153,23 @@ def _clips(dataset: Path) -> dict[str, list[dict]]:
     return clips
 
 
-def _route(episode: Episode, rows: pd.DataFrame, clips: list[dict]) -> Route:
-    place = rows[_POSE].to_numpy(dtype=np.float64)
+def _frames(dataset: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Plan id and float64 [T, 8] of each episode: `_POSE`, t_s, speed_m_s; they lie together."""
+    names = [*_POSE, "t_s", "speed_m_s"]
+    table = pq.read_table(
+        dataset / "metrics" / "frames.parquet", columns=["plan_id", *names]
+    ).combine_chunks()
+    plans = table["plan_id"].combine_chunks().dictionary_encode()
+    values = np.stack([table[name].to_numpy().astype(np.float64) for name in names], axis=1)
+    codes = plans.indices.to_numpy()
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    for start, rows in zip(starts, np.split(values, starts[1:]), strict=True):
+        yield plans.dictionary[codes[start]].as_py(), rows
+
+
+def _route(episode: Episode, frames: np.ndarray, clips: list[dict]) -> Route:
+    place, t_s, speed_m_s = frames[:, :6], frames[:, 6], frames[:, 7]
     steps = np.diff(place[:, :3], axis=0)
-    t_s = rows["t_s"].to_numpy()
     size = episode.intrinsics
     return Route(
         id=episode.id,
@@ -168,13 +177,13 @@ def _route(episode: Episode, rows: pd.DataFrame, clips: list[dict]) -> Route:
         generator=episode.generator,
         fps=episode.fps,
         size_px=(size.width_px, size.height_px),
-        num_frames=len(rows),
+        num_frames=len(frames),
         duration_s=float(t_s[-1] - t_s[0]),
         length_m=float(np.linalg.norm(steps, axis=1).sum()),
         clearance_m=float(episode.info["clearance_m"]),
         path_m=place[:: max(1, len(place) // _SHOWN_POINTS), :2],
         clips=clips,
-        balance=_balance(place, rows["speed_m_s"].to_numpy(), clips),
+        balance=_balance(place, speed_m_s, clips),
     )
 
 
