@@ -75,6 +75,8 @@ def adopt(record: Posed, given: Given) -> Posed:
     poses = axes.nearest_rigid(record.cam_to_world)
     poses = axes.turned(poses, given.up or record.declared.up or "z", "z")
     poses[:, :3, 3] *= given.scale
+    if record.rgb is None and record.lacks:
+        raise ValueError(record.lacks[0])
     pictures = record.pictures()
     camera = _camera(record, pictures, given)
     depth, notes = _depth(record, given)
@@ -94,7 +96,8 @@ def adopt(record: Posed, given: Given) -> Posed:
         t_s=_times(record, given),
         rgb=pictures,
         depth=depth,
-        notes=(*record.notes, *notes),
+        notes=(*record.notes, *record.lacks, *notes),
+        lacks=(),
     )
 
 

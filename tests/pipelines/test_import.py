@@ -85,7 +85,8 @@ def test_every_format_that_we_write_comes_back(shot, tmp_path, name):
     for path, back in zip(mine, poses_of(tmp_path / "data"), strict=True):
         if name == "kitti":  # begins at the identity, camera axes, -y up
             path, back = (np.linalg.inv(p[0]) @ p for p in (path, back))
-        np.testing.assert_allclose(back, path, atol=1e-6)
+        # SolarWM's poses are float32.
+        np.testing.assert_allclose(back, path, atol=1e-6 if name == "solarwm" else 1e-9)
     for folder in (tmp_path / "data" / "episodes").iterdir():
         episode = Episode.load(folder)
         assert episode.fps == 16.0 and episode.intrinsics.fov_deg == pytest.approx(80.0)

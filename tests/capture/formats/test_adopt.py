@@ -109,6 +109,8 @@ def test_what_is_missing_is_asked_for():
     assert adopt(clip(intrinsics=None), Given(fov_deg=90.0)).camera().fx_px == pytest.approx(4.0)
     with pytest.raises(ValueError, match="has no pictures"):
         adopt(clip(rgb=None), Given())
+    with pytest.raises(ValueError, match=r"^v.mp4: 3 frames for 4 poses$"):
+        adopt(clip(rgb=None, lacks=("v.mp4: 3 frames for 4 poses",)), Given())
     zoom = np.tile([5.0, 5.0, 4.0, 2.0], (4, 1)) * [[1], [1], [1.1], [1]]
     with pytest.raises(ValueError, match="the camera zooms"):
         adopt(clip(intrinsics=zoom), Given())
