@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.order import GlobalOrder
@@ -48,6 +48,7 @@ def test_any_world_sees_the_same_global_batch(step, world, accumulation):
     assert [window.k for window in found] == list(range(8 * step, 8 * step + 8))
 
 
+@settings(max_examples=40)
 @given(step=st.integers(0, 30), world=st.sampled_from([1, 2, 4]))
 def test_any_step_resumes_on_another_world(step, world):
     state = json.loads(json.dumps(order().state(step)))
