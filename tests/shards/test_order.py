@@ -4,12 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shards.order import GlobalOrder, stand_in, window_start
 
 
+@settings(max_examples=60, deadline=None)
 @given(n=st.integers(1, 60), seed=st.integers(0, 2**64 - 1), epoch=st.integers(0, 2**40))
 def test_every_epoch_holds_every_sample_once(n, seed, epoch):
     order = GlobalOrder(n, seed)
@@ -17,6 +18,7 @@ def test_every_epoch_holds_every_sample_once(n, seed, epoch):
     assert sorted(rows) == list(range(n))
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     n=st.integers(1, 40),
     step=st.integers(0, 50),
@@ -33,6 +35,7 @@ def test_any_number_of_processes_sees_the_same_global_batch(n, step, shares):
     assert {len(part) for part in split} == {8 // world}
 
 
+@settings(max_examples=60, deadline=None)
 @given(step=st.integers(0, 30))
 def test_resuming_continues_the_sequence(step):
     whole = itertools.islice(GlobalOrder(11, 5).batches(0, global_batch=4), step, step + 9)
@@ -56,6 +59,7 @@ def test_the_order_is_the_same_for_ever():
     assert [stand_in(1234, attempt, 100) for attempt in range(4)] == STAND_INS_1234
 
 
+@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**64 - 1), k=st.integers(0, 2**60), spare=st.integers(0, 50))
 def test_windows_fit(seed, k, spare):
     start = window_start(seed, k, 33 + spare, 33)
@@ -71,6 +75,7 @@ def test_windows_are_uniform():
 WEIGHTS = st.lists(st.floats(0, 4), min_size=1, max_size=40).filter(any)
 
 
+@settings(max_examples=60, deadline=None)
 @given(weights=WEIGHTS, seed=st.integers(0, 2**64 - 1), epoch=st.integers(0, 2**40))
 def test_an_epoch_holds_every_sample_by_its_weight_to_one(weights, seed, epoch):
     n = len(weights)
@@ -92,6 +97,7 @@ def test_weights_hold_on_average_and_for_pairs():
     assert 0.03 < both < 0.45
 
 
+@settings(max_examples=60, deadline=None)
 @given(n=st.integers(1, 50), seed=st.integers(0, 2**64 - 1), weight=st.floats(1e-9, 1e9))
 def test_equal_weights_are_no_weights(n, seed, weight):
     weighted = GlobalOrder(n, seed, np.full(n, weight))
@@ -119,6 +125,7 @@ def test_impossible_weights_are_refused(weights, message):
         GlobalOrder(3, 0, np.array(weights))
 
 
+@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**40), n=st.integers(1, 50))
 def test_stand_ins_try_other_samples(seed, n):
     tried = [stand_in(seed, attempt, n) for attempt in range(20)]

@@ -28,6 +28,7 @@ def order(**changes) -> WindowOrder:
     return WindowOrder(LENGTHS, **{**settings, **changes})
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     step=st.integers(0, 40),
     world=st.sampled_from([1, 2, 4, 8]),
@@ -48,7 +49,7 @@ def test_any_world_sees_the_same_global_batch(step, world, accumulation):
     assert [window.k for window in found] == list(range(8 * step, 8 * step + 8))
 
 
-@settings(max_examples=40)
+@settings(max_examples=60, deadline=None)
 @given(step=st.integers(0, 30), world=st.sampled_from([1, 2, 4]))
 def test_any_step_resumes_on_another_world(step, world):
     state = json.loads(json.dumps(order().state(step)))
@@ -59,6 +60,7 @@ def test_any_step_resumes_on_another_world(step, world):
     assert resumed == whole
 
 
+@settings(max_examples=60, deadline=None)
 @given(step=st.integers(0, 30))
 def test_windows_fit_and_short_samples_are_left_out(step):
     length = 81 if step < 5 else 161 if step < 9 else 321
