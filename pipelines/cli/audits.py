@@ -23,6 +23,7 @@ def audit(
     fail_on: tuple[str, ...] = (),
     compare: Path | None = None,
     rejects: Path | None = None,
+    rerun: bool = False,
     address: Address = None,
 ) -> None:
     """Audit any camera dataset: what its poses really mean, and what is wrong with which clip.
@@ -38,13 +39,21 @@ def audit(
             reject-rate>0.1; see docs/audit.md.
         compare: The report of another version, to show what changed.
         rejects: Where to write which clips have problems, one a line.
+        rerun: Also write a recording of every clip for the Rerun viewer, into `rrd` in the report's
+            folder; needs rerun-sdk.
         address: Of a Ray cluster.
     """
+    if rerun:
+        from curation.audit.trajectory import recording
+
+        recording.rerun()  # say so now if it is not installed
     plain = not (format or fail_on or compare or rejects)
     if out is None and plain and (path / "clips.parquet").is_file():
         from pipelines import dataset as stages
 
         say(f"Audit: {stages.audit(Dataset(path))}")
+        if rerun:
+            _record(path, path / "audit", None, address)
         return
     from pipelines import auditing
 
@@ -58,8 +67,16 @@ def audit(
         address=address,
     )
     say(f"Report: {page}")
+    if rerun:
+        _record(path, page.parent, format, address)
     if failed:
         raise ValueError(f"--fail-on {'; '.join(failed)}")
+
+
+def _record(path: Path, out: Path, format: str | None, address: str | None) -> None:
+    from pipelines import rrd
+
+    say(f"Rerun: {rrd.write(path, out, format, address)}")
 
 
 def trajectory(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from capture.formats import Clips, Declared, Labels, Posed
 from curation.audit import folder, table
 from curation.audit.checks import check
 from curation.audit.item import audit_item
-from curation.audit.trajectory import write_item
+from curation.audit.trajectory import recording, write_item
 
 T = 48
 
@@ -153,3 +154,19 @@ def test_pictures_that_cannot_be_read_leave_the_path(tmp_path):
     data = page(posed(rgb=Broken()), tmp_path)
     assert data["pictures"]["note"] == "The pictures cannot be read: frame 3 is no picture"
     assert data["path"] is not None and data["curves"]
+
+
+def test_without_rerun_a_sentence_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rerun", None)
+    with pytest.raises(ValueError, match="needs rerun-sdk"):
+        recording.write_rrd(posed(), tmp_path / "clip.rrd")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_recording_for_rerun(tmp_path):
+    pytest.importorskip("rerun")
+    poses = walk()
+    poses[3, 0, 3] = np.nan
+    recording.write_rrd(posed(cam_to_world=poses), tmp_path / "clip.rrd")
+    content = (tmp_path / "clip.rrd").read_bytes()
+    assert content[:4] == b"RRF2" and len(content) > 10_000

@@ -21,7 +21,7 @@ from curation.audit import folder
 from curation.audit.trajectory import curves, looks, page, pairs, spans
 from curation.audit.trajectory.looks import Pair
 from curation.audit.trajectory.spans import Span
-from curation.catalogue import ABOUT
+from curation.catalogue import ABOUT, FRAME_METRICS
 from curation.rules import Rule
 
 _MOST_WORST = 8
@@ -123,12 +123,9 @@ def _columns(dataset: Path, plan_id: str) -> dict[str, np.ndarray]:
     part = dataset / "metrics" / "parts" / f"{plan_id}.frames.parquet"
     if not part.is_file():
         raise ValueError(f"{part} does not exist: run `relickit curate` first")
-    table = pq.read_table(part)
-    return {
-        name: table[name].to_numpy().astype(np.float64)
-        for name in table.column_names
-        if name in ABOUT
-    }
+    names = [metric.name for metric in FRAME_METRICS]
+    table = pq.read_table(part, columns=names)
+    return {name: table[name].to_numpy().astype(np.float64) for name in names}
 
 
 def _clips(dataset: Path, plan_id: str) -> list[dict]:

@@ -75,8 +75,7 @@ _NO_PICTURES: dict = {"sheet": None, "pairs": [], "note": "The clip cannot be re
 
 def _described(clip: Posed) -> tuple[dict, list[int], list[looks.Pair]]:
     """Path, curves, actions and spans of a clip; the frames and the pairs worth looking at."""
-    poses, unit = _orthonormal(clip.cam_to_world), "m" if clip.declared.unit else "units"
-    at, per = _times(clip)
+    poses, at, per, drawn = over_time(clip)
     pieces = _pieces(poses, at)
     shown = curves.thin(len(clip))
     found = _spans(poses)
@@ -87,8 +86,11 @@ def _described(clip: Posed) -> tuple[dict, list[int], list[looks.Pair]]:
             "frames": shown.tolist(),
             "at": np.round(at[shown] - at[0], 4).tolist(),
         },
-        "path": {**page.path_json(poses, clip.declared.up, shown, unit), "ground": None},
-        "curves": [curves.to_json(one, shown) for one in _curves(len(clip), pieces, unit, per)],
+        "path": {
+            **page.path_json(poses, clip.declared.up, shown, _unit(clip)),
+            "ground": None,
+        },
+        "curves": [curves.to_json(one, shown) for one in drawn],
         "actions": _actions(clip, shown),
         "spans": [dataclasses.asdict(span) for span in found],
     }
@@ -96,6 +98,22 @@ def _described(clip: Posed) -> tuple[dict, list[int], list[looks.Pair]]:
     whole = len(pieces) == 1 and len(pieces[0][1]) == len(clip)
     again = pairs.of_path(pieces[0][1]) if whole and clip.rgb is not None else []
     return described, looks.sheet_frames(len(clip), worst), again
+
+
+def over_time(clip: Posed) -> tuple[np.ndarray, np.ndarray, str, list[Curve]]:
+    """What is known of a clip's poses over time, as far as they are good.
+
+    Returns:
+        Poses [N, 4, 4] with rounded rotations put right, times [N], "s" or "frame" for their unit,
+        and the curves.
+    """
+    poses = _orthonormal(clip.cam_to_world)
+    at, per = _times(clip)
+    return poses, at, per, _curves(len(clip), _pieces(poses, at), _unit(clip), per)
+
+
+def _unit(clip: Posed) -> str:
+    return "m" if clip.declared.unit else "units"
 
 
 def _times(clip: Posed) -> tuple[np.ndarray, str]:
