@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,13 @@ import pytest
 from box_room import box_plan
 
 from capture.scene import save_plans
+from shards import encoded
+from shards.latents import part_of, starts
 from shards.reader import ShardDataset
+from shards.schema import Sample
 
 PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
-SECTIONS = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
 
 
 def missing(section: str, names: list[str]) -> list[str]:
@@ -48,12 +52,42 @@ def test_every_field_of_the_shards_is_documented(sharded):
     assert missing("shards/", names) == []
 
 
-def test_examples_run(sharded, tmp_path, monkeypatch):
+@pytest.fixture
+def encoded_too(sharded, tmp_path) -> Path:
+    """A folder with data/demo: shards, latents and text."""
+    demo = Path(shutil.copytree(sharded, tmp_path / "data" / "demo", symlinks=True))
+    latents = encoded.Encoder(kind="latents", config={"window": 13, "every": 16})
+    text = encoded.Encoder(kind="text", config={"encoder": "none"})
+
+    def toy(sample: Sample) -> dict[str, np.ndarray]:
+        begins = starts(sample.num_frames, 13, 16)
+        lengths = {start: 13 if start else sample.num_frames for start in begins}
+        return {part_of(s): np.zeros((n // 4 + 1, 2, 1, 1), np.float16) for s, n in lengths.items()}
+
+    none = {"words": np.zeros((1, 1), np.float16), "empty": np.zeros((0, 1), np.float16)}
+    for encoder, make in ((latents, toy), (text, lambda _: none)):
+        mine = encoded.start(demo / "shards", encoder)
+        planned = encoded.plan(demo / "shards", encoder)
+        for job in planned:
+            encoded.write(job, mine, make)
+        encoded.publish(demo / "shards", encoder, planned)
+    return tmp_path
+
+
+def test_every_field_of_the_sets_is_documented(encoded_too):
+    section = SECTIONS["Latents and text"]
+    for folder in (encoded_too / "data" / "demo" / "shards").glob("*-*/"):
+        says = json.loads((folder / "manifest.json").read_text())
+        assert json.loads((folder / "encoder.json").read_text()) == says["encoder"]
+        for name in [*says["encoder"], *says["encoder"]["config"], "parent", "encoder"]:
+            assert f"`{name}`" in section, name
+        assert all("weight" not in pq.read_schema(p).names for p in folder.glob("*.parquet"))
+
+
+def test_examples_run(encoded_too, monkeypatch):
     pytest.importorskip("webdataset")
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "demo").symlink_to(sharded)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(encoded_too)
     examples = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         exec(example, {})
