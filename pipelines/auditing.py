@@ -73,7 +73,7 @@ def audit(
     page = outside.write(report, out, changes=changes, failed=failed, decided=decided)
     if rejects is not None:
         with files.replacing(rejects) as temporary:
-            temporary.write_text("".join(f"{place}\n" for place in report["rejects"]), "utf-8")
+            outside.write_rejects(report["rejects"], temporary)
     _tell(report)
     return page, failed
 

@@ -55,7 +55,7 @@ def write(
     with files.replacing(out / "worst.csv") as temporary:
         _write_worst(report["items"], temporary)
     with files.replacing(out / "rejects.txt") as temporary:
-        temporary.write_text("".join(f"{place}\n" for place in report["rejects"]), "utf-8")
+        write_rejects(report["rejects"], temporary)
     folder.forget_pages(out, map(table.item_key, report["items"]))
     counts = report["counts"]
     return page.publish(
@@ -134,9 +134,15 @@ def _measurements(items: Sequence[Mapping]) -> str:
     return render("measurements.html", panels=panels) if panels else ""
 
 
+def write_rejects(places: Sequence[str], path: Path) -> None:
+    """One a line; a name that is no UTF-8 is written as it is on the disk."""
+    text = "".join(f"{place}\n" for place in places)
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
 def _write_worst(items: Sequence[Mapping], path: Path) -> None:
     """Every clip, those with most problems first."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(_COLUMNS)
         for item in findings.worst(items):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 from big_report import HOSTILE, big_report
 from browser import Browser, Page
 
+from capture.formats import Clips
 from curation import audit
-from curation.audit import folder, numbers
+from curation.audit import findings, folder, numbers, outside, table
 from curation.audit.data import Report
+from curation.audit.item import audit_item
 from curation.decide import Decision, load_decisions
 
 CLIPS = 300
@@ -224,6 +227,30 @@ def test_it_fits_narrow_screens_and_dark_rooms(page: Page, index: Path, width: i
         for name in ("color", "backgroundColor")
     )
     assert (ink > paper) is dark and abs(ink - paper) > 450
+
+
+def test_hostile_names_of_other_datasets_can_be_seen_and_decided(chromium: Browser, tmp_path: Path):
+    def load(entry: str):
+        raise ValueError(f"{entry}: {HOSTILE}")
+
+    names = [HOSTILE, "no\udcffUTF-8", "=cmd()", "__proto__", ""]
+    clips = Clips(tuple(names), load)
+    items = [audit_item(clips, n, tmp_path) for n in range(len(names))]
+    out = tmp_path / "out"
+    for item in items:
+        folder.write_data(out, folder.page_name(table.item_key(item)), {})
+    said = findings.summarise(items, name=HOSTILE, format="test", title=HOSTILE)
+    page = chromium.page()
+    page.open(outside.write(said, out), ready=READY)
+    assert clips_seen(page) == [item["place"] for item in items]
+    for n in range(1, len(items) + 1):
+        page.click(f".clips tbody:nth-of-type(2) tr:nth-child({n}) .reject")
+    target = tmp_path / "decisions.jsonl"
+    target.write_text(str(page.run("localStorage[localStorage.key(0)]")))
+    decided = {clip: said["keep"] for clip, said in json.loads(target.read_text())}
+    assert decided == {item["place"]: False for item in items} and page.errors() == []
+    assert b"no\xffUTF-8" in (out / "rejects.txt").read_bytes()
+    page.run("localStorage.clear()")
 
 
 def test_a_folder_that_is_not_whole_says_so(chromium: Browser, index: Path, tmp_path: Path):

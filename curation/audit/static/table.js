@@ -178,7 +178,9 @@ class ClipLine {
 
   /** Address of the page about a clip. */
   static address(columns, row) {
-    return `clip.html#${columns.pages[row]}/${encodeURIComponent(columns.clips[row])}`;
+    // A name that is no text (bytes that are no UTF-8) cannot be part of an address.
+    const clip = columns.clips[row].isWellFormed?.() === false ? "" : columns.clips[row];
+    return `clip.html#${columns.pages[row]}/${encodeURIComponent(clip)}`;
   }
 
   show(row, place, chosen) {
