@@ -6,7 +6,7 @@ class ClipTable {
   static SPARE = 8; // rows above and below those in sight
   // Of columns, px, by name or kind: a table of known widths is laid out without looking at its cells.
   static WIDTHS = { clip: 276, decide: 228, verdict: 96, split: 76, choice: 112, labels: 170,
-    text: 330, number: 104 };
+    text: 330, number: 124 };
   static NARROW = 150; // the clip's column on a small screen
 
   #columns;
@@ -69,7 +69,7 @@ class ClipTable {
     const { sort } = this.#filters;
     const head = (name, label, kind, about) => {
       const down = sort?.name === name ? sort.down : null;
-      const mark = down === null ? "" : down ? " ▼" : " ▲";
+      const mark = down === null ? "" : down ? "▼ " : "▲ ";
       const turn = () => this.#filters.update((filters) => {
         // Numbers and labels begin with the most.
         const first = kind === "number" || kind === "labels";
@@ -78,7 +78,7 @@ class ClipTable {
       });
       return element("th", { scope: "col", class: `col-${kind} col-${name}`, title: about || null,
         "aria-sort": down === null ? null : down ? "descending" : "ascending" },
-      element("button", { type: "button", onclick: turn }, label + mark));
+      element("button", { type: "button", onclick: turn }, mark + label));
     };
     const shown = this.#shown();
     this.#head.replaceChildren(element("tr", {},
