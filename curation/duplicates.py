@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from scipy.spatial import KDTree
 
 MAX_DISTANCE_M = 0.1
 MAX_ANGLE_DEG = 5.0
 # Two clips may be shifted in time by this share of their length.
 MAX_SHIFT = 0.25
-# A clip whose middle is farther than this from all of another clip's is not compared further.
-_NEAR_M = 1.0
+# Clips are compared no further where the middle of one is farther than this from all of the other.
+_NEAR_M, _NEAR_DEG = 1.0, 30.0
 _NEAR_STEP = 4
 
 
@@ -26,35 +27,45 @@ def find(scene_ids: Sequence[str], paths: np.ndarray) -> list[int | None]:
         scene_ids: The scene of each clip, [N].
         paths: `cam_to_world` of each clip's frames, float [N, T, 4, 4].
     """
-    kept: dict[str, list[int]] = {}
-    found: list[int | None] = []
+    found: list[int | None] = [None] * len(scene_ids)
+    scenes: dict[str, list[int]] = {}
     for n, scene in enumerate(scene_ids):
-        others = kept.setdefault(scene, [])
-        near = (k for k in _near(paths, n, others) if _same(paths[n], paths[k]))
-        found.append(next(near, None))
-        if found[-1] is None:
-            others.append(n)
+        scenes.setdefault(scene, []).append(n)
+    for members in scenes.values():
+        for n, near in zip(members, _near(paths, members), strict=True):
+            kept = (k for k in near if found[k] is None)
+            found[n] = next((k for k in kept if _same(paths[n], paths[k])), None)
     return found
 
 
-def _near(paths: np.ndarray, n: int, others: Sequence[int]) -> list[int]:
-    """Those of `others` that come near the middle of clip `n`."""
-    if not others:
-        return []
-    middle = paths[n, paths.shape[1] // 2, :3, 3]
-    apart_m = np.linalg.norm(paths[others, ::_NEAR_STEP, :3, 3] - middle, axis=-1)
-    return [others[place] for place in np.flatnonzero(apart_m.min(axis=1) < _NEAR_M).tolist()]
+def _near(paths: np.ndarray, members: Sequence[int]) -> Iterator[list[int]]:
+    """For each clip of a scene the earlier ones that come near its middle, in order."""
+    places_m = paths[members, ::_NEAR_STEP, :3, 3]
+    tree = KDTree(places_m.reshape(-1, 3))
+    for rank, n in enumerate(members):
+        around = tree.query_ball_point(paths[n, paths.shape[1] // 2, :3, 3], _NEAR_M)
+        ranks = np.unique(np.array(around, dtype=int) // places_m.shape[1])
+        yield [members[other] for other in ranks[ranks < rank].tolist()]
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether path `a` [T, 4, 4] repeats `b`, at any shift."""
-    apart_m = np.linalg.norm(a[:, None, :3, 3] - b[None, :, :3, 3], axis=-1)
-    turns_a, turns_b = (path[:, :3, :3].reshape(len(path), 9) for path in (a, b))
-    cosine = np.clip((turns_a @ turns_b.T - 1.0) / 2.0, -1.0, 1.0)
-    apart_deg = np.degrees(np.arccos(cosine))
+    middle = len(a) // 2
+    here_m, here_deg = _apart(a[middle : middle + 1], b)
+    if not ((here_m < _NEAR_M) & (here_deg < _NEAR_DEG)).any():
+        return False
+    apart_m, apart_deg = _apart(a, b)
     most = int(len(a) * MAX_SHIFT)
     return any(
         np.diagonal(apart_m, shift).mean() < MAX_DISTANCE_M
         and np.diagonal(apart_deg, shift).mean() < MAX_ANGLE_DEG
         for shift in sorted(range(-most, most + 1), key=abs)
     )
+
+
+def _apart(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Metres and degrees between all poses of two paths [A, 4, 4] and [B, 4, 4]: [A, B] each."""
+    apart_m = np.linalg.norm(a[:, None, :3, 3] - b[None, :, :3, 3], axis=-1)
+    turns_a, turns_b = (path[:, :3, :3].reshape(len(path), 9) for path in (a, b))
+    cosine = np.clip((turns_a @ turns_b.T - 1.0) / 2.0, -1.0, 1.0)
+    return apart_m, np.degrees(np.arccos(cosine))
