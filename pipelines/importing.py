@@ -129,8 +129,9 @@ def import_clips(
     for line in failed:
         say(line)
     if failed:
+        others = f"; the others are in {out}" if len(failed) < len(clips) else ""
         raise ValueError(
-            f"Import: {len(failed)} of {len(clips)} clips failed (above); the others are in {out}. "
+            f"Import: {len(failed)} of {len(clips)} clips failed, see above{others}. "
             "Put them right and run the same command again"
         )
     say(f"Import: {len(items)} clips are episodes in {out}; next: relickit curate {out}")
