@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -150,6 +151,22 @@ def test_encoding_stops_and_goes_on(folder):
     encode(folder, LATENTS, dying)
     assert len(done) < 12, "the first shard was kept"
     Latents(folder, LATENTS.name)
+
+
+def test_writers_of_one_set_agree(folder, tmp_path):
+    alone = Path(shutil.copytree(folder, tmp_path / "alone", symlinks=True))
+    encode(alone, LATENTS, toy_latents)
+    children = []
+    for _ in range(3):
+        children.append(os.fork())
+        if not children[-1]:
+            try:
+                encode(folder, LATENTS, toy_latents)
+            except BaseException:
+                os._exit(1)
+            os._exit(0)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 3
+    assert contents(folder / "shards") == contents(alone / "shards")
 
 
 def test_one_flipped_byte_is_found_in_its_array(folder):

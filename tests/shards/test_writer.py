@@ -58,6 +58,23 @@ def test_a_finished_shard_is_not_written_again(sharded, sharding, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in (folder / "shards").iterdir()} == before
 
 
+def test_a_shard_that_ends_at_any_byte_is_no_shard(sharded, sharding, tmp_path):
+    """Whatever a file system leaves under the final name after a loss of power."""
+    folder = sharding.shard(sharding.dataset(tmp_path / "box"))
+    job = jobs.plan(folder, clips_per_shard=4)[0]
+    for suffix in (".json", ".tar"):
+        path = folder / "shards" / f"{job.name}{suffix}"
+        size = path.stat().st_size
+        for length in sorted({0, 1, 511, 512, size - 1024, size - 2, *range(0, size, size // 60)}):
+            os.truncate(path, length)
+            assert writer.finished(job, folder / "shards") is None, (path, length)
+            path.write_bytes((sharded / "shards" / path.name).read_bytes())
+        os.truncate(path, size // 2)
+    assert writer.finished(job, folder / "shards") is None
+    sharding.shard(folder)
+    assert contents(folder / "shards") == contents(sharded / "shards")
+
+
 @pytest.mark.parametrize("suffix", [".tar", ".json"])
 def test_a_lost_file_is_written_again(sharded, sharding, tmp_path, suffix):
     folder = sharding.shard(sharding.dataset(tmp_path / "box"))
