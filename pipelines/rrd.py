@@ -9,6 +9,9 @@ from capture import files, formats
 from curation.audit.trajectory import recording
 from pipelines import runner
 
+# Fewer clips than this are quicker without Ray.
+_FEW = 4
+
 
 def write(path: Path, out: Path, format: str | None = None, address: str | None = None) -> Path:
     """Write out/rrd/<clip>.rrd for every clip that can be read; those that are there stay.
@@ -30,8 +33,12 @@ def write(path: Path, out: Path, format: str | None = None, address: str | None 
     folder = out / "rrd"
     files.sweep(folder)
     record = functools.partial(_write, path=path, format=format, folder=folder)
-    with runner.cluster(address):
-        runner.over(record, range(len(clips)), title="Rerun", unit="clips")
+    if len(clips) <= _FEW and address is None:
+        for index in range(len(clips)):
+            record(index)
+    else:
+        with runner.cluster(address):
+            runner.over(record, range(len(clips)), title="Rerun", unit="clips")
     return folder
 
 

@@ -129,7 +129,7 @@ def test_curves_say_little_where_there_is_little():
     assert said([2.0, 2.0, 2.0, 2.0])["values"] == [2]
     sparse = said([1.0, np.nan, np.nan, np.nan, 3.0])
     assert (sparse["at"], sparse["values"]) == ([0, 4], [1, 3])
-    assert said([1.0, np.nan, 1.23456])["values"] == [1, None, 1.23]
+    assert said([1.0, np.nan, 1.23456])["values"] == [1, None, 1.235]
 
 
 def test_jerk_and_bounds_stand_where_they_belong():

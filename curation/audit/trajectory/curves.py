@@ -16,8 +16,6 @@ from curation.rules import Rule
 # A plot has no more columns; of longer trajectories, the worst value of every few frames is shown.
 MOST_POINTS = 400
 _DIGITS = 4
-# Of the values of a curve: more cannot be seen.
-_SEEN_DIGITS = 3
 # What is nearer to zero comes from rounding.
 _NOISE = 1e-9
 # Curves of the frame table: name, group, label, frames that a value speaks of.
@@ -198,7 +196,7 @@ def to_json(curve: Curve, shown: np.ndarray) -> dict:
         filled = np.where(np.isnan(padded), empty, padded).reshape(-1, step)
         values = filled.min(axis=1) if low else filled.max(axis=1)
         values = np.where(np.isfinite(values), values, np.nan)
-    numbers, reach = [digits(v, _SEEN_DIGITS) for v in values.tolist()], curve.reach
+    numbers, reach = [digits(value) for value in values.tolist()], curve.reach
     known = [n for n, value in enumerate(numbers) if value is not None]
     if len(set(numbers)) == 1:
         numbers, at, known, reach = numbers[:1], np.zeros(1, int), [0], len(curve.values)
