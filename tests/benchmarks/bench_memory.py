@@ -53,8 +53,8 @@ COLUMNS = {
     "dB": lambda said: said["psnr_db"],
     "SSIM": lambda said: said["ssim"],
     "last frame, dB": lambda said: said["drift_db"][-1],
+    "in place": lambda said: said["in_place"],
     "poses found": lambda said: said["following"]["recovered"],
-    "off by, deg": lambda said: said["following"]["error_deg"],
 }
 NO_MEMORY = Policy(window=1, budget=0)
 RELIC = Policy(window=1)

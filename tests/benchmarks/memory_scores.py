@@ -8,7 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from capture.camera import Intrinsics, invert
+from capture.camera import Intrinsics, invert, rotation_angle_deg
 from capture.projection import project
 from curation import following
 
@@ -39,7 +39,8 @@ def scores(
 
     Returns:
         "covisible", the share of pixels that a given frame shows; on these "psnr_db" and "ssim",
-        means over the frames; "drift_db", the PSNR of each frame [T - given]; and "following".
+        means over the frames; "drift_db", the PSNR of each frame [T - given]; "in_place", how many
+        frames look most like the truth of their own pose, of all the clip's; and "following".
     """
     seen = np.stack([covisible(d, p, camera, given) for d, p in zip(depth_m, poses, strict=True)])
     a, b = made[:, given:], truth[:, given:]
@@ -51,11 +52,13 @@ def scores(
         for p, q, masks in zip(a, b, seen, strict=True)
         for x, y, mask in zip(p, q, masks, strict=True)
     ]
+    found = [in_place(m, t, p, given) for m, t, p in zip(made, truth, poses, strict=True)]
     return {
         "covisible": round(float(seen.mean()), 4),
         "psnr_db": round(float(psnr_db.mean()), 3),
         "ssim": round(float(np.mean(likeness)), 4),
         "drift_db": [round(float(value), 2) for value in psnr_db.mean(0)],
+        "in_place": round(float(np.mean(found)), 4),
         "following": _followed(made, truth, depth_m, poses, camera, given),
     }
 
@@ -78,6 +81,29 @@ def covisible(depth_m: np.ndarray, poses: np.ndarray, camera: Intrinsics, given:
             u, v = (np.where(inside, place, 0).round().astype(int) for place in (u, v))
             mask |= inside & (np.abs(earlier[v, u] - z) < _SAME * z)
     return seen
+
+
+def in_place(made: np.ndarray, truth: np.ndarray, poses: np.ndarray, given: int) -> float:
+    """Share of the later frames that look most like a true frame of their own pose.
+
+    Coarser than a recovered pose, and possible where pictures are too poor for one: the correlation
+    of brightness without its mean, with every true frame of the clip.
+
+    Args:
+        made: uint8 [T, H, W, 3].
+        truth: The same shape.
+        poses: cam_to_world, float64 [T, 4, 4].
+        given: Frames that were given.
+    """
+    a, b = (
+        np.stack([cv2.cvtColor(f, cv2.COLOR_RGB2GRAY).ravel() for f in x]).astype(np.float64)
+        for x in (made[given:], truth)
+    )
+    a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))
+    a, b = (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9) for x in (a, b))
+    nearest = (a @ b.T).argmax(axis=1)
+    apart_deg = rotation_angle_deg(poses[nearest, :3, :3], poses[given:, :3, :3])
+    return float((apart_deg < 1.0).mean())
 
 
 def ssim_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
