@@ -18,6 +18,7 @@ import resource
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -47,7 +48,8 @@ from shards.windows import Window, WindowOrder
 NUM_FRAMES = 81
 LENGTH = 33
 FPS = 16.0
-TURNS = 4
+# Of the loaders, which are too slow to take turns window by window.
+TURNS = 2
 
 Reader = Callable[[Window], object]
 
@@ -178,6 +180,7 @@ def measure_latents(dataset: ShardDataset, folder: Path, windows: list[Window]) 
     stored, keys = Latents(folder, encoder.name), dataset.keys
     readers: dict[str, Reader] = {
         "raw files": lambda w: np.fromfile(folder / f"{keys[w.index]}.raw", np.float16),
+        "with crc32": lambda w: zlib.crc32((folder / f"{keys[w.index]}.raw").read_bytes()),
         "relickit": lambda w: stored.window(keys[w.index], 0, LENGTH),
     }
     table(f"latents, {values.nbytes / 1e6:.1f} MB a clip", take_turns(readers, windows * 4))
@@ -325,7 +328,7 @@ def cpu_s() -> float:
 
 def table(what: str, rates: dict[str, float]) -> None:
     """Print rates, and each as a share of the first."""
-    print(f"\n{what}, per CPU second")
+    print(f"\n{what}, per CPU second", flush=True)
     first = next(iter(rates.values()))
     for name, rate in rates.items():
         print(f"  {name:12} {rate:9.1f}   {rate / first:6.1%}")
