@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from curation.audit import folder
 from curation.audit.checks import RULES as OUTSIDE_RULES
@@ -33,7 +33,7 @@ class Column:
     name: str
     label: str
     kind: Literal["text", "number", "choice", "labels"]
-    values: Sequence[object]
+    values: Sequence[Any]
     unit: str = ""
     about: str = ""
     bounds: tuple[float | None, float | None] | None = None
@@ -174,11 +174,11 @@ def _written(column: Column) -> tuple[dict, list]:
     if column.kind == "text":
         return head, list(column.values)
     many = column.kind == "labels"
-    used = {name for value in column.values for name in (value if many else [value])}  # pyright: ignore[reportGeneralTypeIssues]
+    used = {name for value in column.values for name in (value if many else [value])}
     head["choices"] = sorted(used)
     number = {name: place for place, name in enumerate(head["choices"])}
     if many:
-        return head, [[number[name] for name in value] for value in column.values]  # pyright: ignore[reportGeneralTypeIssues]
+        return head, [[number[name] for name in value] for value in column.values]
     return head, [number[name] for name in column.values]
 
 
