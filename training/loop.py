@@ -25,7 +25,7 @@ from training.muon import Muon
 from training.parallel.config import ParallelConfig
 from training.parallel.world import World
 from training.stages.config import OptimConfig
-from training.state import Checkpoints, Ema, Log, Parts, save_weights, whole_weights
+from training.state import Checkpoints, Ema, Log, Parts, save_weights, trained, whole_weights
 
 # The model that a run is about: its weights are averaged.
 MAIN = "model"
@@ -264,9 +264,8 @@ class _Loop:
             self.ema.update(self.main.bare, since)
             return
         with torch.no_grad():
-            for average, p in zip(
-                self.ema.shadow.values(), self.main.bare.parameters(), strict=True
-            ):
+            weights = trained(self.main.bare).values()
+            for average, p in zip(self.ema.shadow.values(), weights, strict=True):
                 average.copy_(p)
 
     def refuse(self, name: str, line: dict[str, Any]) -> None:

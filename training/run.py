@@ -43,6 +43,7 @@ class RunConfig:
         teacher_sha: Fingerprint of the teacher's weights, where there is one.
         student_sha: Fingerprint of the student's first weights, where they are another run's.
         latents: Name of the set of latents that it reads; empty if it encodes what it shows.
+        base_sha: Fingerprint of the pretrained weights under its adapters, where there are some.
     """
 
     recipe: Recipe
@@ -52,6 +53,7 @@ class RunConfig:
     teacher_sha: str = ""
     student_sha: str = ""
     latents: str = ""
+    base_sha: str = ""
 
     @classmethod
     def load(cls, run: Path) -> RunConfig:
@@ -74,6 +76,10 @@ def claim(run: Path, wanted: RunConfig) -> None:
     """
     files.sweep(run)
     files.sweep(run / "checkpoints")
+    base = wanted.recipe.model.pretrained
+    if wanted.recipe.lora is not None and base:
+        # Checkpoints hold the adapters alone.
+        wanted = dataclasses.replace(wanted, base_sha=pretrained.fingerprint(base))
     path = run / "config.json"
     if not path.is_file():
         config.save(path, wanted)
@@ -126,7 +132,8 @@ def build(recipe: Recipe, codec: Codec, *, begin: bool = False, later: bool = Fa
         empty = later and recipe.lora is None and bool(recipe.model.pretrained)
         make = deferred.skeleton if empty else WorldModel
         model = make(recipe.model, codec.channels, recipe.flow)
-        if begin and recipe.model.pretrained:
+        # Without its own weights, which checkpoints do not hold, an adapter means nothing.
+        if (begin or recipe.lora is not None) and recipe.model.pretrained:
             pretrained.load(model, recipe.model.pretrained)
         if recipe.lora is not None:
             lora.add(model, recipe.lora)

@@ -32,8 +32,13 @@ from training.model.wan import WorldModel
 from training.parallel import shard, storage
 
 
+def trained(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The parameters that are trained, by name: with adapters not the transformer's own."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
 class Ema:
-    """Exponential moving average of a model's parameters.
+    """Exponential moving average of a model's trained parameters.
 
     Args:
         model: Gives the first average.
@@ -42,19 +47,21 @@ class Ema:
 
     def __init__(self, model: nn.Module, decay: float):
         self._decay = decay
-        self.shadow = {name: p.detach().clone() for name, p in model.named_parameters()}
+        self.shadow = {name: p.detach().clone() for name, p in trained(model).items()}
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Move the average towards the model after step `step` (from 0)."""
         decay = min(self._decay, (step + 1) / (step + 10))
-        for average, parameter in zip(self.shadow.values(), model.parameters(), strict=True):
+        parameters = trained(model).values()
+        for average, parameter in zip(self.shadow.values(), parameters, strict=True):
             average.lerp_(parameter, 1 - decay)
 
     @torch.no_grad()
     def swap(self, model: nn.Module) -> None:
         """Exchange average and model, tensor by tensor."""
-        for average, parameter in zip(self.shadow.values(), model.parameters(), strict=True):
+        parameters = trained(model).values()
+        for average, parameter in zip(self.shadow.values(), parameters, strict=True):
             kept = parameter.clone()
             parameter.copy_(average)
             average.copy_(kept)
@@ -102,7 +109,7 @@ class Parts:
     """What a checkpoint holds; the names are those of its files.
 
     Attributes:
-        models: Their parameters, in `<name>.safetensors`.
+        models: Their trained parameters, in `<name>.safetensors`.
         averages: Likewise.
         optimizers: In `<name>.pt`.
     """
@@ -193,17 +200,17 @@ class Checkpoints:
 
 
 def load_weights(model: nn.Module, file: Path) -> None:
-    """Copy the tensors of a safetensors file into the model's parameters, all of them.
+    """Copy the tensors of a safetensors file into the model's trained parameters, all of them.
 
     A model without memory is filled later; see `training.model.deferred`.
 
     Raises:
         ValueError: If names or shapes differ.
     """
-    if isinstance(model, WorldModel):
+    if isinstance(model, WorldModel) and deferred.is_empty(model):
         deferred.fill(model, functools.partial(copy_weights, file))
     else:
-        copy_weights(file, dict(model.named_parameters()))
+        copy_weights(file, trained(model))
 
 
 def copy_weights(file: Path, targets: Mapping[str, torch.Tensor]) -> None:
@@ -248,7 +255,7 @@ def save_weights(weights: Mapping[str, torch.Tensor], file: Path) -> None:
 def _weights(parts: Parts) -> dict[str, dict[str, torch.Tensor]]:
     """Of every model and average, by their names."""
     models: dict[str, dict[str, torch.Tensor]] = {
-        name: dict(model.named_parameters()) for name, model in parts.models.items()
+        name: trained(model) for name, model in parts.models.items()
     }
     return models | {name: average.shadow for name, average in parts.averages.items()}
 

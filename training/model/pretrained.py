@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,7 +24,6 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
 
 from capture import config, files
 from training.model import deferred, lora
@@ -58,6 +58,18 @@ def load(model: WorldModel, source: str) -> None:
     else:
         _starts_as_wan(model, source)
     deferred.fill(model, functools.partial(_copy_all, folder))
+
+
+def fingerprint(source: str) -> str:
+    """SHA-256 of a model's weights, over those of its files in order.
+
+    Args:
+        source: As in `load`.
+    """
+    folder = _folder(source)
+    weights = _weight_files(folder / "transformer")
+    weights += sorted((folder / "conditioning").glob("*.safetensors"))
+    return hashlib.sha256("".join(files.sha256(file) for file in weights).encode()).hexdigest()
 
 
 def export(model: WorldModel, folder: Path, *, max_shard_size: str = "5GB") -> None:
