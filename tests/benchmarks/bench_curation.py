@@ -117,7 +117,7 @@ def _on_the_whole(episode: Episode) -> Iterator[tuple[str, float, Callable[[], o
     poses, t_s = path.cam_to_world[keys], path.t_s[keys]
     moves = actions.encode(path.cam_to_world)
     # None repeats another, and all are near each other: the most that there can be to do.
-    turned = camera.pose_from_angles(np.zeros((64, 3)), 30.0 * np.arange(64), 0.0)
+    turned = camera.pose_from_angles(np.zeros((64, 3)), 5.625 * np.arange(64), 0.0)
     clips_of = turned[:, None] @ path.cam_to_world
     yield "covisible_gap_s", count, lambda: coverage.covisible_gap_s(depths, k, t_s, poses)
     yield "new_m2", count, lambda: coverage.new_m2(depths, k, poses)
