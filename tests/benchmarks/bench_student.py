@@ -24,7 +24,6 @@ from capture.camera import Intrinsics, pose_from_angles
 from capture.trajectory import Trajectory
 from shards.schema import Clip
 from training.data import collate
-from training.evaluate import motion
 from training.model.config import ModelConfig
 from training.model.memory import Policy
 from training.recipes import CodecConfig, DataConfig, Recipe
@@ -185,38 +184,39 @@ def scores(made: np.ndarray, other: np.ndarray, data: Wheels) -> dict[str, float
         data: The turns, of the same length.
 
     Returns:
-        "seen_db": PSNR of the first frame's sectors, in the trained length; "turn": the measured
-        turn over the true one, there too; "undecided": `4 a (1 - a)` of a tint a in new sectors, 0
-        for either colour, 1 for their mean, in quarters of the time; "torn": how much of a new
-        sector has another colour than most of it; "coin": share of new sectors that the other seed
-        colours differently, 0.5 for fair coins.
+        "seen_db": PSNR of the first frame's sectors, in the trained length; "crps": of the tints a
+        of new sectors, E|a - truth| - E|a - a'|/2 with the other seed's a': 0.25 for fair coins,
+        0.5 for one guess whatever the seed, and for the mean; "undecided": `4 a (1 - a)` there, 0
+        for either colour, 1 for their mean; both in quarters of the time; "coin": share of new
+        sectors that the other seed colours differently, 0.5 for fair coins; "torn": how much of a
+        new sector has another colour than most of it.
     """
     sector, inside = sectors(data.yaw_deg)
     shown = np.stack([np.isin(s, s[0]) for s in sector])
     real = np.stack([data.clip(i).frames for i in range(len(data))])
     error = np.square(made.astype(np.float64) - real).mean((2, 4))
-    near = slice(1, TRAINED)
-    a, new = tint(made), inside & ~shown
-    quarter = np.arange(real.shape[1] - 1) * QUARTERS // (real.shape[1] - 1)
-    doubt = 4 * a * (1 - a)
-    undecided = [
-        doubt[:, 1:][:, quarter == q][new[:, 1:][:, quarter == q]].mean() for q in range(QUARTERS)
-    ]
+    near, new = slice(1, TRAINED), inside & ~shown
+    a, b, truth = tint(made), tint(other), tint(real)
+    crps = (np.abs(a - truth) + np.abs(b - truth) - np.abs(a - b)) / 2
     torn, coin = [], []
     for i in range(len(data)):
         for s in np.unique(sector[i][new[i]]):
-            place = (sector[i] == s) & new[i]
-            one, two = ((tint(v[i : i + 1])[0][place] > 0.5).mean() for v in (made, other))
+            one, two = ((v[i][(sector[i] == s) & new[i]] > 0.5).mean() for v in (a, b))
             torn.append(min(one, 1 - one))
             coin.append((one > 0.5) != (two > 0.5))
-    turn, true = (np.array([motion(v[:TRAINED], 1)[0] for v in vs]) for vs in (made, real))
     return {
         "seen_db": 10 * np.log10(255**2 / error[:, near][shown[:, near]].mean()),
-        "turn": float(turn @ true / (true @ true)),
-        "undecided": undecided,
-        "torn": float(np.mean(torn)),
+        "crps": by_quarters(crps, new),
+        "undecided": by_quarters(4 * a * (1 - a), new),
         "coin": float(np.mean(coin)),
+        "torn": float(np.mean(torn)),
     }
+
+
+def by_quarters(values: np.ndarray, where: np.ndarray) -> list[float]:
+    """Means over quarters of the frames after the first, of values [N, T, WIDTH] that count."""
+    parts = zip(*(np.array_split(v[:, 1:], QUARTERS, axis=1) for v in (values, where)), strict=True)
+    return [float(part[counts].mean()) for part, counts in parts]
 
 
 def train(folder: Path, seed: int) -> dict[str, Path]:
@@ -249,7 +249,7 @@ def rows(runs: dict[str, Path]) -> list[tuple[str, Sampler, int | None, int]]:
 def table(runs: dict[str, Path], count: int) -> str:
     """The scores of all models on turns that none has seen, in Markdown."""
     lines = [
-        "| | seen, dB | turn | undecided by quarters of the video | torn | coin |",
+        "| | seen, dB | CRPS by quarters | undecided by quarters | coin | torn |",
         "|---|---|---|---|---|---|",
     ]
     data = Wheels.make(count, TESTED, 99)
@@ -265,10 +265,10 @@ def table(runs: dict[str, Path], count: int) -> str:
 
 
 def line(name: str, found: dict) -> str:
-    undecided = " ".join(f"{v:.2f}" for v in found["undecided"])
+    crps, undecided = (" ".join(f"{v:.2f}" for v in found[k]) for k in ("crps", "undecided"))
     return (
-        f"| {name} | {found['seen_db']:.1f} | {found['turn']:.2f} | {undecided} | "
-        f"{found['torn']:.3f} | {found['coin']:.2f} |"
+        f"| {name} | {found['seen_db']:.1f} | {crps} | {undecided} | {found['coin']:.2f} | "
+        f"{found['torn']:.2f} |"
     )
 
 
