@@ -250,7 +250,20 @@ def _decode(
         scaler = VideoReformatter()
         frames = iter(reader.decode(stream)) if not start else _decode_from(reader, stream, start)
         for frame in itertools.islice(frames, None if stop is None else stop - start):
-            yield scaler.reformat(frame, format=pixel_format, threads=1).to_ndarray()
+            if pixel_format == "rgb24" and _is_ours(frame):
+                # The compiler is not free, and depth and masks need none.
+                from capture.colour import to_rgb
+
+                yield to_rgb(frame)
+            else:
+                yield scaler.reformat(frame, format=pixel_format, threads=1).to_ndarray()
+
+
+def _is_ours(frame: av.VideoFrame) -> bool:
+    """Whether it is what `RgbWriter` writes: yuv420p in BT.709, limited range."""
+    tagged = frame.colorspace == _BT709 and frame.color_range == _LIMITED
+    even = frame.width % 2 == 0 and frame.height % 2 == 0
+    return tagged and even and frame.format.name == "yuv420p"
 
 
 def _decode_from(
