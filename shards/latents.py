@@ -14,6 +14,7 @@ the first n + 1 latents of its encoding, exactly as if only they had been encode
 
 from __future__ import annotations
 
+import functools
 import io
 import zlib
 from pathlib import Path
@@ -219,9 +220,17 @@ def _require_same_clips(shards: Path, folder: Path, content: dict, *, captions: 
 
 def _array(content: bytes) -> np.ndarray:
     """The array of a .npy file, where it lies."""
-    file = io.BytesIO(content)
+    begin = 10 + int.from_bytes(content[8:10], "little")
+    shape, dtype = _layout(content[:begin])
+    return np.frombuffer(content, dtype, offset=begin).reshape(shape)
+
+
+@functools.lru_cache(maxsize=64)
+def _layout(header: bytes) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type from the beginning of a .npy file; few differ, and parsing one takes long."""
+    file = io.BytesIO(header)
     version = np.lib.format.read_magic(file)
     if version != (1, 0):
         raise ShardError(f"an array of .npy version 1.0 was expected, got {version}")
     shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    return np.frombuffer(content, dtype, offset=file.tell()).reshape(shape)
+    return shape, dtype
