@@ -35,7 +35,7 @@ def posed(**changes) -> Posed:
         cam_to_world=walk(),
         fps=10.0,
     )
-    return replace(record, **changes)
+    return replace(record, **{"frame_index": None, **changes})
 
 
 def page(clip: Posed | Exception, out: Path, place: str = "place") -> dict:
@@ -170,3 +170,18 @@ def test_a_recording_for_rerun(tmp_path):
     recording.write_rrd(posed(cam_to_world=poses), tmp_path / "clip.rrd")
     content = (tmp_path / "clip.rrd").read_bytes()
     assert content[:4] == b"RRF2" and len(content) > 10_000
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 3, 5])
+def test_the_shortest_clips_have_a_page(tmp_path, num_frames):
+    data = page(posed(cam_to_world=walk()[:num_frames]), tmp_path)
+    assert data["time"]["count"] == num_frames == len(data["path"]["position"]) // 3
+
+
+def test_a_long_wild_clip_stays_small(tmp_path):
+    rng = np.random.default_rng(0)
+    poses = pose_from_angles(rng.normal(0.0, 1e3, (4_000, 3)), np.zeros(4_000), 0.0)
+    poses[::7, 0, 3] = np.nan
+    data = page(posed(cam_to_world=poses), tmp_path)
+    assert data["pictures"]["note"] == "There are no pictures."
+    assert len(data["spans"]) == 200 and len(json.dumps(data)) < 150_000

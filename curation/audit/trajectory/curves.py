@@ -152,11 +152,13 @@ def of_frames(frames: Mapping[str, np.ndarray]) -> list[Curve]:
         )
         for name, group, label, reach in _COLUMNS
     ]
-    flicker = np.pad(np.abs(np.diff(frames["luma_mean"], n=2)) / 2, 1, constant_values=np.nan)
+    luma = frames["luma_mean"]
+    flicker = np.full(len(luma), np.nan)
+    flicker[1:-1] = np.abs(np.diff(luma, n=2)) / 2
     about = "how far mean luma is from the middle of the frames beside it"
     light = Curve(
         name="flicker", group="More", label="Flicker", unit="levels",
-        values=flicker.astype(np.float64), about=about,
+        values=flicker, about=about,
     )  # fmt: skip
     return [*found, light]
 

@@ -69,7 +69,7 @@ def write_episode(plan_id: str, *, dataset: Path, out: Path) -> bool:
         },
         "curves": [curves.to_json(curve, shown) for curve in drawn],
         "actions": _actions(episode, shown),
-        "spans": [dataclasses.asdict(span) for span in found],
+        "spans": spans.to_json(found),
         "rules": [_rule(rule) for rule in rules],
         "clips": [_clip(clip, rules) for clip in clips],
         "problems": [],

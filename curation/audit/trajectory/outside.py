@@ -13,13 +13,15 @@ from capture.camera import rotation_angle_deg
 from capture.formats import Clips, Posed
 from capture.trajectory import Trajectory
 from curation.audit import checks, table
-from curation.audit.trajectory import curves, looks, page, pairs
+from curation.audit.trajectory import curves, looks, page, pairs, spans
 from curation.audit.trajectory.curves import Curve
 from curation.audit.trajectory.spans import Span, runs
 
 # Poses that are rotations to this are good enough to be drawn (`checks` has the same limit).
 _NEARLY = 1e-3
 _MOST_ACTIONS, _MOST_WORST = 32, 8
+# Stretches of good poses that have curves: the longest.
+_MOST_PIECES = 100
 
 
 def write_item(item: Mapping, *, clips: Clips, out: Path, source: str) -> bool:
@@ -57,8 +59,10 @@ def write_item(item: Mapping, *, clips: Clips, out: Path, source: str) -> bool:
     try:
         clip = clips[item["item"]]
         described, listed, compared = _described(clip)
-    except Exception:  # hostile files raise anything; the item says what is wrong
-        return page.store(out, key, content, [source], lambda: _NO_PICTURES)
+    except Exception as error:  # hostile files raise anything
+        note = f"There is nothing to show: {' '.join(str(error).split())}"
+        nothing = {"sheet": None, "pairs": [], "note": note}
+        return page.store(out, key, content, [source, note], lambda: nothing)
     wanted = [source, listed, [dataclasses.asdict(pair) for pair in compared]]
     camera = page.camera_of(clip)
     content |= described
@@ -68,9 +72,6 @@ def write_item(item: Mapping, *, clips: Clips, out: Path, source: str) -> bool:
         return page.pictures_of(out, clip, camera, listed, compared)
 
     return page.store(out, key, content, wanted, draw)
-
-
-_NO_PICTURES: dict = {"sheet": None, "pairs": [], "note": "The clip cannot be read."}
 
 
 def _described(clip: Posed) -> tuple[dict, list[int], list[looks.Pair]]:
@@ -92,7 +93,7 @@ def _described(clip: Posed) -> tuple[dict, list[int], list[looks.Pair]]:
         },
         "curves": [curves.to_json(one, shown) for one in drawn],
         "actions": _actions(clip, shown),
-        "spans": [dataclasses.asdict(span) for span in found],
+        "spans": spans.to_json(found),
     }
     worst = [span.worst for span in found][:_MOST_WORST]
     whole = len(pieces) == 1 and len(pieces[0][1]) == len(clip)
@@ -145,15 +146,15 @@ def _pieces(poses: np.ndarray, at: np.ndarray) -> list[tuple[int, Trajectory]]:
 def _curves(
     num_frames: int, pieces: Sequence[tuple[int, Trajectory]], unit: str, per: str
 ) -> list[Curve]:
-    """The curves of all stretches, NaN between them."""
+    """The curves of the stretches, NaN between them."""
     merged: dict[str, Curve] = {}
-    for start, path in pieces:
+    longest = sorted(pieces, key=lambda piece: -len(piece[1]))[:_MOST_PIECES]
+    for start, path in longest:
         for one in curves.of_path(path, unit, per):
-            values = np.full(num_frames, np.nan)
-            if one.name in merged:
-                values = merged[one.name].values.copy()
-            values[start : start + len(path)] = one.values
-            merged[one.name] = dataclasses.replace(one, values=values)
+            if one.name not in merged:
+                whole = np.full(num_frames, np.nan)
+                merged[one.name] = dataclasses.replace(one, values=whole)
+            merged[one.name].values[start : start + len(path)] = one.values
     return list(merged.values())
 
 

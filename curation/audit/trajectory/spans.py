@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from curation.rules import Rule
 _SHAKE_FRAMES = 9
 # Runs of bad frames with fewer good ones between are one.
 _CLOSE_FRAMES = 4
+# A page of more would be heavy and tell no more.
+_MOST = 200
 _SWING_S = 2.0
 
 
@@ -94,6 +96,12 @@ def find(
         if broken and rule.metric not in _WINDOWS:
             found += _spans(rule, broken, free, -1)
     return sorted(found, key=lambda span: (span.start, span.stop, span.rule))
+
+
+def to_json(found: Sequence[Span]) -> list[dict]:
+    """Spans as the page takes them, by time: at most 200, those that rejected a clip first."""
+    chosen = sorted(found, key=lambda span: span.clip < 0)[:_MOST]
+    return [asdict(span) for span in sorted(chosen, key=lambda span: (span.start, span.rule))]
 
 
 def runs(bad: np.ndarray) -> list[tuple[int, int]]:
