@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -97,6 +98,12 @@ class Episode:
     def fps(self) -> float:
         """Frames per second."""
         return self.info["fps"]
+
+    @property
+    def clearance_m(self) -> float:
+        """Smallest distance from the path to any surface; NaN where nobody measured it."""
+        clearance_m = self.info["clearance_m"]
+        return math.nan if clearance_m is None else clearance_m
 
     @cached_property
     def scene(self) -> Scene:
@@ -277,7 +284,7 @@ class EpisodeWriter:
             "seed": plan.seed,
             "fps": plan.fps,
             "num_frames": num_frames,
-            "clearance_m": plan.clearance_m,
+            "clearance_m": plan.clearance_m if math.isfinite(plan.clearance_m) else None,
             "step_m": moves.step_m,
             "intrinsics": dataclasses.asdict(plan.intrinsics),
             "scene": self._scene.to_json(),

@@ -99,7 +99,7 @@ def row(
         "pose_error_max_m": float(part["pose_error_m"].max()),
         "pose_error_max_deg": float(part["pose_error_deg"].max()),
         **exposure.summary(part, *_steps(path)),
-        **collision.summary(part, episode.info["clearance_m"]),
+        **collision.summary(part, episode.clearance_m),
         **{f"{name}_max": _largest(pairs[name]) for name in _LARGEST},
         "edge_blur_px": float(np.percentile(_known(part["edge_blur_px"]), 10)),
         "geometry_inlier": float(np.median(_known(pairs["geometry_inlier"]))),

@@ -180,7 +180,7 @@ def _route(episode: Episode, frames: np.ndarray, clips: list[dict]) -> Route:
         num_frames=len(frames),
         duration_s=float(t_s[-1] - t_s[0]),
         length_m=float(np.linalg.norm(steps, axis=1).sum()),
-        clearance_m=float(episode.info["clearance_m"]),
+        clearance_m=episode.clearance_m,
         path_m=place[:: max(1, len(place) // _SHOWN_POINTS), :2],
         clips=clips,
         balance=_balance(place, speed_m_s, clips),

@@ -180,9 +180,11 @@ def _facts(episode: Episode) -> list[list[str]]:
     length_m = float(np.linalg.norm(np.diff(path.position_m, axis=0), axis=1).sum())
     seconds = float(path.t_s[-1] - path.t_s[0])
     engine = episode.info["engine"]
+    measured = math.isfinite(episode.clearance_m)
+    clearance = f", clearance {episode.clearance_m:.2f} m" if measured else ""
     return [
         ["Length", f"{seconds:.1f} s, {len(path)} frames at {episode.fps:g} fps"],
-        ["Path", f"{length_m:.2f} m, clearance {episode.info['clearance_m']:.2f} m"],
+        ["Path", f"{length_m:.2f} m{clearance}"],
         ["Picture", f"{k.width_px} x {k.height_px}, {_fov_deg(k.width_px / k.fx_px):.0f} deg wide"],
         ["Rendered by", f"{engine.get('name', '?')} {engine.get('version', '')}".strip()],
         ["Seed", str(episode.info["seed"])],
