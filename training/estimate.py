@@ -4,6 +4,9 @@ Nothing here is a table of sizes. The model itself runs on fake tensors, which h
 data, with one and two transformer blocks on two and three latents: everything but attention grows
 in straight lines from there. Attention is counted from the (query, key) pairs that see each other.
 
+Adapters (LoRA) freeze the transformer: its weights have no gradients, and an adapter of P weights
+adds 2 P FLOPs a token forward and 4 P backward.
+
 A multiplication and an addition are two FLOPs. A matrix product's backward pass costs twice its
 forward pass, once where its input needs no gradient.
 """
@@ -21,8 +24,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from training.data import ACTION_DIM, GROUP, Signals
-from training.model import masks
-from training.model.config import ModelConfig
+from training.model import lora, masks
+from training.model.config import LoraConfig, ModelConfig
 from training.model.memory import Grid, Policy
 from training.model.wan import PATCH, WorldModel
 from training.recipes import FlowConfig
@@ -115,12 +118,14 @@ class Network:
         channels: Of a latent.
         flow: Says how many channels it returns.
         dtype: In which it computes.
+        lora: Its adapters; None if all of it is trained.
     """
 
     config: ModelConfig
     channels: int
     flow: FlowConfig
     dtype: torch.dtype = torch.bfloat16
+    lora: LoraConfig | None = None
 
     @property
     def dim(self) -> int:
@@ -130,9 +135,21 @@ class Network:
     @cached_property
     def shapes(self) -> dict[str, torch.Size]:
         """Of all parameters, by name."""
+        return {name: p.shape for name, p in self._model.named_parameters()}
+
+    @cached_property
+    def trained(self) -> dict[str, torch.Size]:
+        """Of those that are trained."""
+        return {name: p.shape for name, p in self._model.named_parameters() if p.requires_grad}
+
+    @cached_property
+    def _model(self) -> WorldModel:
+        """Without memory."""
         with torch.device("meta"):
             model = WorldModel(self._bare(self.config.layers), self.channels, self.flow)
-        return {name: p.shape for name, p in model.named_parameters()}
+            if self.lora is not None:
+                lora.add(model, self.lora)
+        return model
 
     @property
     def parameters(self) -> int:
@@ -146,11 +163,27 @@ class Network:
         # PRoPE is a second attention over the same pairs.
         passes = 2 if self.config.camera == "prope" else 1
         attention *= passes * work.pairs + work.tokens * self.config.max_words
+        adapters = self._adapters(work)
         return Flops(
-            forward=plain.forward + attention,
-            backward=plain.backward + 2 * attention,
-            again=lean.backward - plain.backward + attention,
+            forward=plain.forward + attention + adapters,
+            backward=plain.backward + 2 * (attention + adapters),
+            again=lean.backward - plain.backward + attention + self._adapters(work, blocks=True),
         )
+
+    def _adapters(self, work: Pass, *, blocks: bool = False) -> int:
+        """FLOPs of the adapters forward; those of cross-attention's keys and values see words.
+
+        Args:
+            work: See `flops`.
+            blocks: Of adapters inside the blocks alone.
+        """
+        total = 0
+        for name, shape in self.trained.items():
+            if ".lora_" in name and (".blocks." in name or not blocks):
+                words = ".attn2.to_k." in name or ".attn2.to_v." in name
+                rows = self.config.max_words if words else work.tokens
+                total += 2 * shape.numel() * work.batch * rows
+        return total
 
     def saved(self, work: Pass) -> Saved:
         """What a pass keeps for its backward pass, attention being one that keeps no matrix."""
@@ -181,7 +214,7 @@ class Network:
         return dataclasses.replace(self.config, layers=layers)
 
     def __hash__(self):
-        return hash((self.config, self.channels, self.flow, self.dtype))
+        return hash((self.config, self.channels, self.flow, self.dtype, self.lora))
 
 
 def memory_bytes(
@@ -238,6 +271,10 @@ def _dry_run(config: ModelConfig, network: Network, work: Pass, checkpointing: b
     try:
         with FakeTensorMode():
             model = WorldModel(config, network.channels, network.flow)
+            if network.lora is not None:
+                model.transformer.requires_grad_(False)
+                # So that gradients go through all blocks, as to their adapters.
+                model.transformer.patch_embedding.requires_grad_(True)
             if checkpointing:
                 model.checkpoint_activations()
             signals = Signals(

@@ -1,14 +1,15 @@
 """What a stage of a recipe will cost: FLOPs a step, memory of a GPU, time. Nothing is launched.
 
-The passes are those that the stages make; what a pass costs is `training.estimate`'s. Not counted:
-codec, text encoder, the allocator's gaps, what libraries keep for themselves.
+The passes are those that the stages make; what a pass costs is `training.estimate`'s. The text
+encoder takes nothing of a GPU: captions are encoded on the CPU before the first step. Not counted:
+what the codec keeps while it encodes, the allocator's gaps, what libraries keep for themselves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -62,7 +63,7 @@ def make(
         title=f"{recipe.name} {stage}",
         gpus=gpus,
         utilisation=utilisation,
-        parameters={name: work.network.parameters for name in work.models},
+        parameters=work.parameters,
         phases=tuple(work.phase(p, peak * utilisation * gpus) for p in phases),
         once=work.once(),
     )
@@ -81,9 +82,27 @@ class _Work:
         self.shards = self.parallel.shards(gpus)
         dtype = torch.bfloat16 if self.parallel.dtype == "bf16" else torch.float32
         self.network = Network(
-            config=recipe.model, channels=recipe.codec.channels, flow=recipe.flow, dtype=dtype
+            config=recipe.model,
+            channels=recipe.codec.channels,
+            flow=recipe.flow,
+            dtype=dtype,
+            lora=recipe.lora,
         )
         self.grid: Grid = (recipe.data.height_px // _PIXELS, recipe.data.width_px // _PIXELS)
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """Of every model, and of those that learn adapters what is trained."""
+        counts = dict.fromkeys(self.models, self.network.parameters)
+        if self.recipe.lora is not None:
+            learners = [name for name, optim in self.models.items() if optim is not None]
+            counts |= {f"{name}, trained": self.trained for name in learners}
+        return counts
+
+    @cached_property
+    def trained(self) -> int:
+        """Parameters of a model that are trained."""
+        return sum(shape.numel() for shape in self.network.trained.values())
 
     def phase(self, phase: Phase, speed: float) -> PhasePlan:
         latents = 1 + (phase.num_frames - 1) // GROUP
@@ -153,14 +172,18 @@ class _Work:
             return 0
         several = several or self.recipe.accumulation > 1
         whole = self.shards == 1 or (several and self.parallel.exchange == "last")
-        return _FLOAT32 * (self.network.parameters if whole else self.part)
+        return _FLOAT32 * (self.trained if whole else self._gathered(self.network.trained))
 
     @cached_property
     def part(self) -> int:
-        """Weights that FSDP2 has gathered at a time: all but the blocks, one and the next one."""
-        shapes, layers = self.network.shapes, self.network.config.layers
+        """Weights that FSDP2 has gathered at a time."""
+        return self._gathered(self.network.shapes)
+
+    def _gathered(self, shapes: Mapping[str, torch.Size]) -> int:
+        """Of these: all but the blocks, one block and the next one."""
+        layers = self.network.config.layers
         block = sum(s.numel() for name, s in shapes.items() if ".blocks.0." in name)
-        return self.network.parameters - (layers - min(layers, 2)) * block
+        return sum(s.numel() for s in shapes.values()) - (layers - min(layers, 2)) * block
 
     def _memory(self, latents: int) -> dict[str, int]:
         """See `PhasePlan.memory`."""
@@ -170,9 +193,10 @@ class _Work:
         peak = max(self.peaks(latents, self.micro_batch), key=lambda peak: sum(peak.values()))
         return {
             "weights": _FLOAT32 * count * len(self.models) // shards,
-            "gradients": _FLOAT32 * count // shards,
+            "gradients": _FLOAT32 * self.trained // shards,
             "optimizer": optimizer // shards,
-            "average": _FLOAT32 * count // shards,
+            "average": _FLOAT32 * self.trained // shards,
+            "codec": codec_bytes(self.recipe),
             **peak,
         }
 
@@ -218,7 +242,7 @@ class _Ode(_Work):
         forward = self.network.flops(estimate.whole(latents, self.grid)).forward
         passes = 2 if self.config.guidance else 1
         pairs = self.config.num_pairs * self.config.sampler_steps * passes * forward
-        return {f"{self.config.num_pairs} paths of the teacher": pairs}
+        return {f"{self.config.num_pairs:,} paths of the teacher": pairs}
 
     def _pass(self, latents: int, batch: int) -> Pass:
         policy, config = self.recipe.rollout.policy, self.config
@@ -302,10 +326,21 @@ class _Distill(_Work):
         return estimate.rollout(latents, rollout.block, rollout.policy, self.grid, batch)
 
 
+def codec_bytes(recipe: Recipe) -> int:
+    """Of the weights of a codec; the built-in one is a matrix of C x 768 numbers."""
+    if recipe.codec.kind != "wan":
+        return _FLOAT32 * recipe.codec.channels * 3 * 4 * 8 * 8
+    from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
+
+    with torch.device("meta"):
+        codec: Any = AutoencoderKLWan(z_dim=recipe.codec.channels)
+    return _FLOAT32 * sum(p.numel() for p in codec.parameters())
+
+
 def optimizer_bytes(network: Network, optim: OptimConfig) -> int:
     """Of the states of a model's optimizer: AdamW's two tensors, Muon's one, in float32."""
     total = 0
-    for name, shape in network.shapes.items():
+    for name, shape in network.trained.items():
         muon = optim.kind == "muon" and len(shape) == 2 and ".blocks." in name
         # AdamW also counts its steps, in one number a tensor.
         total += _FLOAT32 * (shape.numel() if muon else 2 * shape.numel() + 1)

@@ -13,8 +13,8 @@ from toy_world import CHANNELS, CONFIG, GRID, SHORT, SIZE, make_signals, part
 
 from training import estimate
 from training.estimate import Network
-from training.model import masks
-from training.model.config import ModelConfig
+from training.model import lora, masks
+from training.model.config import LoraConfig, ModelConfig
 from training.model.context import Context
 from training.model.memory import Memory, Piece, Policy
 from training.model.wan import WorldModel
@@ -70,6 +70,24 @@ def saved_by(model: WorldModel, inputs) -> list[torch.Tensor]:
 
 def num_bytes(tensors: list[torch.Tensor]) -> int:
     return sum(t.untyped_storage().nbytes() for t in tensors)
+
+
+def test_adapters_are_counted():
+    """Exactly forward; backward the first block's input is taken to need a gradient."""
+    config, adapters = CONFIGS["relic"], LoraConfig(rank=4, alpha=8)
+    net = dataclasses.replace(network(config), lora=adapters)
+    model, inputs = model_and_inputs(net)
+    lora.add(model, adapters)
+    assert net.trained == {n: p.shape for n, p in model.named_parameters() if p.requires_grad}
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        out = model(*inputs)
+        forward = counter.get_total_flops()
+        out.sum().backward()
+    expected = net.flops(estimate.whole(LATENTS, GRID, BATCH))
+    assert forward == expected.forward
+    found = counter.get_total_flops() - forward
+    assert found <= expected.backward < 1.1 * found
+    assert expected.backward < 1.5 * expected.forward
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from training import dmd, loop, plan, recipes, replay
 from training.data import ACTION_DIM, GROUP, Signals
 from training.estimate import Network
+from training.model.config import LoraConfig
 from training.model.wan import WorldModel
 from training.parallel.config import ParallelConfig
 from training.rollout import Student, rollout
@@ -89,6 +90,25 @@ def test_the_optimizer_takes_the_bytes_that_the_plan_says(small, kind):
     network = Network(config=recipe.model, channels=recipe.codec.channels, flow=recipe.flow)
     expected = plan.optimizer_bytes(network, recipe.optim)
     assert expected == sum(t.numel() * t.element_size() for t in states)
+
+
+def test_adapters_are_all_that_learns(small):
+    recipe = dataclasses.replace(small, lora=LoraConfig(rank=4))
+    network = Network(
+        config=recipe.model, channels=recipe.codec.channels, flow=recipe.flow, lora=recipe.lora
+    )
+    trained = sum(shape.numel() for shape in network.trained.values())
+    assert all(".lora_" in n or n.startswith("conditioning.") for n in network.trained)
+    assert 0 < trained < network.parameters
+    adamw = dataclasses.replace(recipe.optim, kind="adamw")
+    assert plan.optimizer_bytes(network, adamw) == 4 * (2 * trained + len(network.trained))
+
+
+def test_the_codec_is_counted(small):
+    """Wan's autoencoder has 126.9 million parameters."""
+    wan = dataclasses.replace(small, codec=recipes.find("14b").codec)
+    assert plan.codec_bytes(wan) / 4e6 == pytest.approx(126.9, abs=0.05)
+    assert plan.codec_bytes(small) == 4 * 8 * 768
 
 
 @pytest.mark.slow
