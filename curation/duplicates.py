@@ -14,6 +14,10 @@ MAX_SHIFT = 0.25
 # Clips are compared no further where the middle of one is farther than this from all of the other.
 _NEAR_M, _NEAR_DEG = 1.0, 30.0
 _NEAR_STEP = 4
+# Paths that come this many times nearer if one is played backwards lead the other way.
+_BACKWARDS = 2.0
+# Paths that are apart by no more than this share of what they may be are the same in any case.
+_EQUAL = 0.25
 
 
 def find(scene_ids: Sequence[str], paths: np.ndarray) -> list[int | None]:
@@ -21,7 +25,8 @@ def find(scene_ids: Sequence[str], paths: np.ndarray) -> list[int | None]:
 
     Two clips of one scene are the same if, shifted against each other by up to a quarter of their
     length, they stand within 10 cm and look within 5 degrees of each other on average, frame by
-    frame, where they overlap. The first of its kind is kept.
+    frame, where they overlap. The way back of a short way is no repetition: a pair that fits twice
+    as well with one of them played backwards is left alone. The first of its kind is kept.
 
     Args:
         scene_ids: The scene of each clip, [N].
@@ -54,12 +59,27 @@ def _same(a: np.ndarray, b: np.ndarray) -> bool:
     here_m, here_deg = _apart(a[middle : middle + 1], b)
     if not ((here_m < _NEAR_M) & (here_deg < _NEAR_DEG)).any():
         return False
-    apart_m, apart_deg = _apart(a, b)
-    most = int(len(a) * MAX_SHIFT)
-    return any(
-        np.diagonal(apart_m, shift).mean() < MAX_DISTANCE_M
-        and np.diagonal(apart_deg, shift).mean() < MAX_ANGLE_DEG
-        for shift in sorted(range(-most, most + 1), key=abs)
+    apart = _apart(a, b)
+    forth = _nearest(*apart)
+    if _EQUAL < forth < 1.0:
+        return forth <= _BACKWARDS * _nearest(*(matrix[:, ::-1] for matrix in apart))
+    return forth <= _EQUAL
+
+
+def _nearest(apart_m: np.ndarray, apart_deg: np.ndarray) -> float:
+    """How far apart two paths are at their best shift: below 1 they are the same.
+
+    Args:
+        apart_m: Metres between all of their poses, [T, T].
+        apart_deg: Degrees.
+    """
+    most = int(len(apart_m) * MAX_SHIFT)
+    return min(
+        max(
+            np.diagonal(apart_m, shift).mean() / MAX_DISTANCE_M,
+            np.diagonal(apart_deg, shift).mean() / MAX_ANGLE_DEG,
+        )
+        for shift in range(-most, most + 1)
     )
 
 

@@ -344,11 +344,11 @@ def test_clips_of_another_length_are_cut_without_measuring(copy, monkeypatch):
 
 
 def test_a_jump_is_cut_around(tmp_path):
-    plan = box_plan("out_and_back", num_frames=225)
+    plan = box_plan("out_and_back", seed=2, num_frames=225)
     poses = plan.trajectory.cam_to_world.copy()
     poses[112:, 1, 3] += 0.6
     jumped = dataclasses.replace(plan, trajectory=Trajectory.uniform(poses, plan.fps))
-    write_box_episode(tmp_path / "episodes", jumped, box_scene())
+    write_box_episode(tmp_path / "episodes", jumped, box_scene(2))
     kept = {row["start"]: row for row in rows(curate(tmp_path))}
     assert list(kept) == [0, 112] and kept[112]["keep"]
     assert kept[0]["keep"], kept[0]["reject_reasons"]

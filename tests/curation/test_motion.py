@@ -220,6 +220,16 @@ def test_the_same_path_is_found_again_in_the_same_scene_only():
     assert duplicates.find(["s", "s", "s", "other"], paths) == [None, None, 0, None]
 
 
+@pytest.mark.parametrize("reach_m", [0.15, 1.5])
+def test_the_way_back_repeats_nothing_and_going_again_does(reach_m):
+    def out(t):
+        return reach_m * t / 6.0
+
+    there = path((out, 0.0, 0.0)).cam_to_world
+    paths = np.stack([there, there[::-1], there, there[::-1]])
+    assert duplicates.find(["s"] * 4, paths) == [None, None, 0, 1]
+
+
 @pytest.mark.parametrize(("shift", "twin"), [(-24, 0), (-7, 0), (1, 0), (18, 0), (40, None)])
 def test_the_same_path_is_found_when_it_begins_earlier_or_later(shift, twin):
     def bend(t):
