@@ -21,7 +21,7 @@ from curation.catalogue import CLIP_METRICS, FRAME_METRICS, UNITS
 from curation.measure import measure
 
 # Raise one when a number changes its meaning: everything is then measured or cut again.
-MEASURE_VERSION, CUT_VERSION = 4, 1
+MEASURE_VERSION, CUT_VERSION = 5, 1
 
 _POSE = ("x_m", "y_m", "z_m", "heading_deg", "tilt_deg", "roll_deg")
 _FRAME_SCHEMA = pa.schema(

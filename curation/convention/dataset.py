@@ -20,7 +20,7 @@ from curation import convention
 from curation.convention.pooling import pooled
 
 EPISODES = 3
-_VERSION = 2
+_VERSION = 3
 
 
 def chosen(dataset: Path) -> list[str]:

@@ -19,7 +19,7 @@ from curation.audit.trajectory.curves import digits
 from curation.audit.trajectory.looks import Pair
 
 # Of a page's content; another one is written anew, pictures and all.
-VERSION = 1
+VERSION = 2
 
 
 def store(out: Path, key: str, content: Mapping, wanted: object, draw: Callable[[], dict]) -> bool:
