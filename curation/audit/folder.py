@@ -33,6 +33,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -41,6 +42,7 @@ from capture import files
 _STATIC = Path(__file__).parent / "static"
 # Beside index.html; all else goes to static/.
 _PAGES = (".html",)
+_ADDRESS = re.compile(rb"pictures/[0-9a-f]{16}\.[a-z]+")
 _ESCAPES = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<>&"}
 
 
@@ -107,6 +109,24 @@ def forget_pages(out: Path, keys: Iterable[str]) -> None:
     for page in (out / "data" / "pages").glob("*/*.js"):
         if page not in wanted:
             page.unlink()
+
+
+def forget_pictures(out: Path) -> None:
+    """Remove the pictures that no page shows any more, once all pages are written.
+
+    Args:
+        out: The report's folder.
+    """
+    files.sweep(out / "pictures")
+    unused = {f"pictures/{one.name}".encode(): one for one in (out / "pictures").glob("*.*")}
+    for text in (*out.glob("*.html"), *(out / "data").rglob("*.js")):
+        if not unused:
+            break
+        for address in _ADDRESS.findall(text.read_bytes()):
+            unused.pop(address, None)
+    for address, picture in unused.items():
+        if _ADDRESS.fullmatch(address):
+            picture.unlink(missing_ok=True)
 
 
 def _plain(content: object) -> object:

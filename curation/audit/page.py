@@ -24,7 +24,9 @@ def publish(
     clips: table.Table,
     decided: Iterable[tuple[str, bool, str]] = (),
 ) -> Path:
-    """Write the page and what its scripts load into a report's folder.
+    """Write the page and what its scripts load into a report's folder, the last of a whole report.
+
+    The pages of trajectories are there by then: pictures that none of them shows are removed.
 
     Args:
         out: The folder.
@@ -54,6 +56,7 @@ def publish(
     )
     with files.replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="replace")
+    folder.forget_pictures(out)
     return target
 
 

@@ -120,6 +120,20 @@ def test_a_clip_links_to_its_page_once_that_is_there(audited, tmp_path):
     assert not (dataset / "audit" / "data" / f"{folder.page_name('00' * 8)}.js").exists()
 
 
+def test_pictures_that_no_page_shows_are_removed(audited, tmp_path):
+    out = Path(shutil.copytree(audited, tmp_path / "box")) / "audit"
+    shown, unused = (folder.write_picture(out, content) for content in (b"shown", b"unused"))
+    (out / "pictures" / "mine.jpg").write_bytes(b"of somebody else")
+    key = folder.page_key(gather(audited).routes[0].id)
+    folder.write_data(out, folder.page_name(key), {"sheet": {"picture": shown}})
+    audit.write(out.parent)
+    left = {f"pictures/{picture.name}" for picture in (out / "pictures").iterdir()}
+    assert shown in left and unused not in left and "pictures/mine.jpg" in left
+    folder.write_data(out, folder.page_name(key), {})
+    audit.write(out.parent)
+    assert not (out / shown).exists()
+
+
 def test_the_page_says_what_was_decided_and_by_which_check(text):
     assert "Pose, depth, colour and time agree." in text
     assert "<b>4</b> kept" in text and "<b>2</b> rejected" in text
