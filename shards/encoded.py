@@ -25,6 +25,8 @@ import numpy as np
 
 from capture import files
 from shards import manifest, writer
+from shards.folder import inside
+from shards.published import open_shards, published
 from shards.schema import TAR_SCHEMA, Sample, Shard, ShardError
 
 Kind = Literal["latents", "text"]
@@ -175,10 +177,23 @@ def publish(folder: Path, encoder: Encoder, jobs: Sequence[EncodeJob]) -> Path |
     return manifest.write(mine, whole, more={"parent": parent, "encoder": encoder.to_json()})
 
 
-def found(folder: Path, kind: Kind) -> Iterator[tuple[str, dict]]:
-    """The published sets of a kind: each one's name and its encoder's config."""
-    for path in sorted(folder.glob(f"{kind}-*/{manifest.NAME}")):
-        yield path.parent.name, manifest.load(path.parent)["encoder"]["config"]
+def found(location: Path | str, kind: Kind) -> Iterator[tuple[str, dict]]:
+    """The published sets of a kind: each one's name and its encoder's config.
+
+    Args:
+        location: The dataset's folder or its shards folder alone, or an address of one; a web
+            server does not say which sets it has.
+        kind: "latents" or "text".
+
+    Raises:
+        ShardError: If there are no shards, or a manifest is damaged.
+    """
+    videos = open_shards(location)
+    for name in videos.folder.folders():
+        if name.startswith(f"{kind}-"):
+            mine = published(inside(videos.address, name))
+            if mine is not None:
+                yield name, mine.content["encoder"]["config"]
 
 
 def _source(sample: Sample, kind: Kind) -> Sample:

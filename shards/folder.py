@@ -51,6 +51,14 @@ class Folder(Protocol):
         """A file, None if it is absent; one that is given no checksum is never cached."""
         ...
 
+    def folders(self) -> list[str]:
+        """Names of the folders in it, sorted; none from a web server, which does not say.
+
+        Raises:
+            ShardError: If it cannot be read.
+        """
+        ...
+
 
 def open_folder(location: Path | str, cache: Cache | None = None) -> Folder:
     """The folder at an address.
@@ -71,24 +79,34 @@ def open_folder(location: Path | str, cache: Cache | None = None) -> Folder:
     return RemoteFolder(source(location), cache)
 
 
+def inside(location: Path | str, name: str) -> str:
+    """The address of a folder in the one at an address."""
+    address, mark, query = str(location).partition("?" if "://" in str(location) else "\0")
+    return f"{address.rstrip('/')}/{name}{mark}{query}"
+
+
 class LocalFolder:
     """A folder on a disk."""
 
     def __init__(self, path: Path):
         self.path, self.location = path, str(path)
-        self._open = _OpenFiles()
+        self._open = _OpenFiles(path)
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_open": _OpenFiles()}
+        return {**self.__dict__, "_open": _OpenFiles(self.path)}
 
     def read(self, name: str, offset: int, size: int, intact: Intact) -> bytes:
         """A range of a file; see `Folder`."""
-        return self._open.read(self.path / name, size, offset)
+        return self._open.read(name, size, offset)
 
     def whole(self, name: str, intact: Intact | None = None) -> bytes | None:
         """A file, None if it is absent."""
         path = self.path / name
         return path.read_bytes() if path.is_file() else None
+
+    def folders(self) -> list[str]:
+        """Names of the folders in it; see `Folder`."""
+        return sorted(path.name for path in self.path.iterdir() if path.is_dir())
 
 
 class RemoteFolder:
@@ -116,6 +134,10 @@ class RemoteFolder:
             return self._source.whole(name)
         return self._get(name, lambda: self._source.whole(name), intact)
 
+    def folders(self) -> list[str]:
+        """Names of the folders in it; see `Folder`."""
+        return self._source.folders()
+
     def _get(self, name: str, fetch: Callable[[], bytes | None], intact: Intact) -> bytes | None:
         def twice() -> bytes | None:
             content = fetch()
@@ -140,18 +162,19 @@ class _File:
 class _OpenFiles:
     """The descriptors that were used last; positions are never shared, so forks may inherit it."""
 
-    def __init__(self):
-        self._files: OrderedDict[Path, _File] = OrderedDict()
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._files: OrderedDict[str, _File] = OrderedDict()
 
-    def read(self, path: Path, size: int, offset: int) -> bytes:
+    def read(self, name: str, size: int, offset: int) -> bytes:
         try:
-            file = self._files.pop(path, None) or _File(path)
+            file = self._files.pop(name, None) or _File(self._folder / name)
         except OSError as error:
             raise ShardError(
-                f"{path} cannot be opened ({error.strerror}); if the dataset was sharded again "
-                "meanwhile, start again with the new shards"
+                f"{self._folder / name} cannot be opened ({error.strerror}); if the dataset was "
+                "sharded again meanwhile, start again with the new shards"
             ) from error
-        self._files[path] = file
+        self._files[name] = file
         while len(self._files) > _MAX_OPEN:
             self._files.popitem(last=False)
         return os.pread(file.descriptor, size, offset)

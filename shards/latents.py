@@ -1,9 +1,9 @@
 """Reading parallel sets: latents of any window that was encoded, and words of captions.
 
-    latents = Latents(Path("data/demo"), "latents-1a2b3c4d")
+    latents = Latents("data/demo", "latents-1a2b3c4d")  # or an address, as in `shards.folder`
     latents.starts(key, 33)  # frames of the clip at which a window of 33 may begin
     latents.window(key, 0, 33)  # float16 [C, 9, h, w], what the codec made of these frames
-    words, empty = Words(Path("data/demo"), "text-5e6f7a8b").read(key)
+    words, empty = Words("data/demo", "text-5e6f7a8b").read(key)
 
 A causal autoencoder's first latent shows one frame, all others four, and each depends on all before
 it. So the latents of a window are not a part of the clip's unless both begin at the same frame, and
@@ -14,15 +14,17 @@ the first n + 1 latents of its encoding, exactly as if only they had been encode
 
 from __future__ import annotations
 
-import functools
-import io
 import zlib
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
-from shards import manifest
-from shards.encoded import Kind, shards_folder
+from shards import arrays, manifest
+from shards.cache import Cache
+from shards.encoded import Kind
+from shards.folder import inside
+from shards.published import Published, open_shards, published
 from shards.schema import ShardError
 
 # Frames of every latent but the first.
@@ -47,30 +49,44 @@ def starts(num_frames: int, window: int, every: int) -> list[int]:
 
 
 class EncodedSet:
-    """The arrays of one set, by key; every byte is checked. Safe in threads and after a fork.
+    """The arrays of one set, by key; every byte is checked.
+
+    Safe in threads, after a fork, and pickled into worker processes.
 
     Args:
-        folder: The dataset's folder, or its shards folder alone.
+        location: The dataset's folder, or its shards folder alone, as a path or an address such as
+            "s3://bucket/demo"; see `shards.folder`.
         name: The set's, such as "latents-1a2b3c4d".
         kind: What it must hold.
+        cache: Keeps what is read from an address.
+
+    Attributes:
+        name: The set's.
+        location: Of the set's folder.
+        config: Of its encoder.
+        manifest_sha: Identifies the content.
 
     Raises:
         ShardError: If the set or the shards of videos are absent or damaged, or the set was made
             from other clips.
     """
 
-    def __init__(self, folder: Path, name: str, kind: Kind):
-        shards = shards_folder(folder)
-        self.folder = shards / name
-        content = manifest.load(self.folder)
-        if content.get("encoder", {}).get("kind") != kind:
-            raise ShardError(f"{self.folder} holds no {kind}; name a set of {kind}")
-        self.config: dict = content["encoder"]["config"]
-        self.manifest_sha: str = content["manifest_sha"]
-        _require_same_clips(shards, self.folder, content, captions=kind == "text")
-        samples = manifest.load_table(self.folder, content, "samples").sort_by("key")
-        index = manifest.load_table(self.folder, content, "index")
-        index = index.sort_by([("key", "ascending"), ("part", "ascending")])
+    def __init__(self, location: Path | str, name: str, kind: Kind, *, cache: Cache | None = None):
+        videos = open_shards(location, cache)
+        found = published(inside(videos.address, name), cache)
+        if found is None:
+            raise ShardError(
+                f"{inside(videos.folder.location, name)}/{manifest.NAME} is not there; "
+                "run `relickit encode` to its end"
+            )
+        self.name, self.location, self._folder = name, found.folder.location, found.folder
+        if found.content.get("encoder", {}).get("kind") != kind:
+            raise ShardError(f"{self.location} holds no {kind}; name a set of {kind}")
+        self.config: dict = found.content["encoder"]["config"]
+        self.manifest_sha: str = found.content["manifest_sha"]
+        samples = found.table("samples").sort_by("key")
+        _require_same_clips(videos, samples, self.location, captions=kind == "text")
+        index = found.table("index").sort_by([("key", "ascending"), ("part", "ascending")])
         # Sorted bytes and numbers: a million clips take tens of megabytes.
         self._keys = samples["key"].to_numpy().astype("S")
         self._num_frames = samples["num_frames"].to_numpy()
@@ -82,6 +98,7 @@ class EncodedSet:
         )
         where = [index[column].to_numpy() for column in ("offset", "size", "crc32")]
         self._where = np.stack(where, -1)
+        self._codes = {part.removesuffix(".npy"): i for i, part in enumerate(self._parts)}
 
     @property
     def keys(self) -> list[str]:
@@ -111,26 +128,26 @@ class EncodedSet:
         Raises:
             ShardError: If the set does not have it, or its bytes are not those that were written.
         """
-        i = self._require(key)
-        names = self.names(key)
-        if name not in names:
-            raise ShardError(f"sample {key} has the arrays {', '.join(names)}, got {name!r}")
-        row = int(self._rows[i]) + names.index(name)
+        i, code = self._require(key), self._codes.get(name)
+        first, stop = self._rows[i : i + 2].tolist()
+        parts = self._part[first:stop].tolist()
+        if code not in parts:
+            names = ", ".join(self.names(key))
+            raise ShardError(f"sample {key} has the arrays {names}, got {name!r}")
+        row = first + parts.index(code)
         offset, size, crc32 = self._where[row].tolist()
-        shard = self._shards[self._shard[row]]
-        try:
-            with (self.folder / f"{shard}.tar").open("rb", buffering=0) as file:
-                file.seek(offset)
-                content = file.read(size)
-        except OSError as error:
-            message = f"{self.folder / shard}.tar cannot be opened ({error.strerror}); encode again"
-            raise ShardError(message) from error
-        if len(content) != size or zlib.crc32(content) != crc32:
+        tar = f"{self._shards[self._shard[row]]}.tar"
+
+        def intact(content: bytes) -> bool:
+            return len(content) == size and zlib.crc32(content) == crc32
+
+        content = self._folder.read(tar, offset, size, intact)
+        if not intact(content):
             raise ShardError(
-                f"{self.folder / shard}.tar, sample {key}, part {name}.npy is damaged: its bytes "
+                f"{self.location}/{tar}, sample {key}, part {name}.npy is damaged: its bytes "
                 "are not those that were written; delete the tar and run `relickit encode` again"
             )
-        return _array(content)
+        return arrays.from_npy(content)
 
     def _place(self, key: str) -> int | None:
         i = int(np.searchsorted(self._keys, key.encode()))
@@ -139,7 +156,7 @@ class EncodedSet:
     def _require(self, key: str) -> int:
         i = self._place(key)
         if i is None:
-            raise ShardError(f"{self.folder} has no clip {key!r}; run `relickit encode` again")
+            raise ShardError(f"{self.location} has no clip {key!r}; run `relickit encode` again")
         return i
 
 
@@ -147,12 +164,13 @@ class Latents(EncodedSet):
     """Latents of windows of the clips of both splits; see the top of this file.
 
     Args:
-        folder: The dataset's folder, or its shards folder alone.
+        location: The dataset's folder or address; see `EncodedSet`.
         name: The set's, such as "latents-1a2b3c4d"; see `training.encode.find_latents`.
+        cache: Keeps what is read from an address.
     """
 
-    def __init__(self, folder: Path, name: str):
-        super().__init__(folder, name, "latents")
+    def __init__(self, location: Path | str, name: str, *, cache: Cache | None = None):
+        super().__init__(location, name, "latents", cache=cache)
 
     def starts(self, key: str, num_frames: int) -> list[int]:
         """Frames of a clip at which a window of this many frames may begin; maybe none."""
@@ -190,12 +208,13 @@ class Words(EncodedSet):
     """Captions as sequences of vectors.
 
     Args:
-        folder: The dataset's folder, or its shards folder alone.
+        location: The dataset's folder or address; see `EncodedSet`.
         name: The set's, such as "text-5e6f7a8b"; see `training.encode.find_words`.
+        cache: Keeps what is read from an address.
     """
 
-    def __init__(self, folder: Path, name: str):
-        super().__init__(folder, name, "text")
+    def __init__(self, location: Path | str, name: str, *, cache: Cache | None = None):
+        super().__init__(location, name, "text", cache=cache)
 
     def read(self, key: str) -> tuple[np.ndarray, np.ndarray]:
         """A clip's caption, and what takes its place when it is dropped.
@@ -206,31 +225,14 @@ class Words(EncodedSet):
         return self.array(key, "words"), self.array(key, "empty")
 
 
-def _require_same_clips(shards: Path, folder: Path, content: dict, *, captions: bool) -> None:
+def _require_same_clips(
+    videos: Published, samples: pa.Table, location: str, *, captions: bool
+) -> None:
     columns = ["key", "episode_sha256", "start", "num_frames", *(["caption"] if captions else [])]
-    videos = manifest.load_table(shards, manifest.load(shards), "samples")
-    mine = manifest.load_table(folder, content, "samples")
-    if not videos.select(columns).sort_by("key").equals(mine.select(columns).sort_by("key")):
-        lacking = len(set(videos["key"].to_pylist()) - set(mine["key"].to_pylist()))
+    theirs = videos.table("samples", columns).select(columns).sort_by("key")
+    if not theirs.equals(samples.select(columns)):
+        lacking = len(set(theirs["key"].to_pylist()) - set(samples["key"].to_pylist()))
         raise ShardError(
-            f"{folder} was made from other clips than the shards have now ({lacking} are missing, "
-            "others may have changed); run `relickit encode` again"
+            f"{location} was made from other clips than the shards have now ({lacking} are "
+            "missing, others may have changed); run `relickit encode` again"
         )
-
-
-def _array(content: bytes) -> np.ndarray:
-    """The array of a .npy file, where it lies."""
-    begin = 10 + int.from_bytes(content[8:10], "little")
-    shape, dtype = _layout(content[:begin])
-    return np.frombuffer(content, dtype, offset=begin).reshape(shape)
-
-
-@functools.lru_cache(maxsize=64)
-def _layout(header: bytes) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type from the beginning of a .npy file; few differ, and parsing one takes long."""
-    file = io.BytesIO(header)
-    version = np.lib.format.read_magic(file)
-    if version != (1, 0):
-        raise ShardError(f"an array of .npy version 1.0 was expected, got {version}")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    return shape, dtype

@@ -10,13 +10,14 @@ from typing import Literal
 import numpy as np
 import pyarrow.compute as pc
 
-from shards import codec, manifest
+from shards import codec
 from shards.cache import Cache
 from shards.damage import DamagedError, Tally, require_intact, require_size
-from shards.folder import Folder, LocalFolder, open_folder
+from shards.folder import LocalFolder
 from shards.order import stand_in
-from shards.samples import Samples, load_table
-from shards.schema import PARTS, SPLITS, Clip, ShardError
+from shards.published import Published, open_shards
+from shards.samples import Samples
+from shards.schema import PARTS, SPLITS, Clip
 from shards.windows import Window
 
 _LOG = logging.getLogger(__name__)
@@ -57,15 +58,16 @@ class ShardDataset:
         if on_damage not in ("fail", "replace"):
             raise ValueError(f"on_damage is fail or replace, got {on_damage!r}")
         self.split = split
-        self._folder, content = _open(folder, cache)
-        self.manifest_sha: str = content["manifest_sha"]
-        self._require_sizes(content, replace=on_damage == "replace")
-        self._samples = Samples(self._folder, content, split)
+        found = open_shards(folder, cache)
+        self._folder = found.folder
+        self.manifest_sha: str = found.content["manifest_sha"]
+        self._require_sizes(found, replace=on_damage == "replace")
+        self._samples = Samples(found, split)
         self._tally = Tally() if on_damage == "replace" else None
 
-    def _require_sizes(self, content: dict, *, replace: bool) -> None:
+    def _require_sizes(self, found: Published, *, replace: bool) -> None:
         if isinstance(self._folder, LocalFolder):  # elsewhere it would cost a request a shard
-            shards = load_table(self._folder, content, "shards", ("shard", "split", "bytes"))
+            shards = found.table("shards", ("shard", "split", "bytes"))
             for row in shards.filter(pc.field("split") == self.split).to_pylist():
                 try:
                     require_size(self._folder.path / f"{row['shard']}.tar", row["bytes"])
@@ -186,17 +188,3 @@ class ShardDataset:
         for (name, piece), (_, size, crc32) in zip(parts.items(), where, strict=True):
             require_intact(piece, size, crc32, shard=shard, key=self.key(i), part=name)
         return parts
-
-
-def _open(location: Path | str, cache: Cache | None) -> tuple[Folder, dict]:
-    """The shards folder at an address, or in the dataset's folder there, and its manifest."""
-    address, mark, query = str(location).partition("?" if "://" in str(location) else "\0")
-    for inner in (f"{address.rstrip('/')}/shards", address):
-        folder = open_folder(inner + mark + query, cache)
-        content = folder.whole(manifest.NAME)
-        if content is not None:
-            return folder, manifest.parse(content, f"{folder.location}/{manifest.NAME}")
-    raise ShardError(
-        f"{address} has no shards/{manifest.NAME}, nor is it a shards folder; "
-        "run `relickit shard` on this dataset first"
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 
 from shards.schema import ShardError
 
+_LOG = logging.getLogger(__name__)
 _MAX_OPEN = 64
 _ATTEMPTS = 4
 _CONNECT_S, _ANSWER_S = 10.0, 60.0
@@ -39,6 +41,14 @@ class Source(Protocol):
 
     def whole(self, name: str) -> bytes | None:
         """A file; None if it is absent.
+
+        Raises:
+            ShardError: If it is refused, or nobody answers.
+        """
+        ...
+
+    def folders(self) -> list[str]:
+        """Names of the folders in it, sorted; none where that cannot be asked.
 
         Raises:
             ShardError: If it is refused, or nobody answers.
@@ -91,6 +101,11 @@ class WebServer(_PerProcess):
     def whole(self, name: str) -> bytes | None:
         """A file; see `Source`."""
         return self._get(name, {})
+
+    def folders(self) -> list[str]:
+        """None: web servers have no common way to say what they hold."""
+        _LOG.info("%s is on a web server, where sets of latents are not looked for", self.location)
+        return []
 
     def _connect(self) -> Any:
         import requests
@@ -172,6 +187,17 @@ class ObjectStore(_PerProcess):
             return None if file is None else file.read_at(file.size(), 0)
         except OSError as error:
             raise _explained(f"{self.location}/{name}", error) from error
+
+    def folders(self) -> list[str]:
+        """Names of the folders in it; see `Source`."""
+        from pyarrow import fs
+
+        filesystem, path, _ = self.client()
+        try:
+            found = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
+        except OSError as error:
+            raise _explained(self.location, error) from error
+        return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
 
     def _connect(self) -> Any:
         import pyarrow as pa

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from shards import manifest
-from shards.folder import Folder
+from shards.published import Published
 from shards.schema import PARTS, ShardError
 
 # Samples whose rows of the index are compared at once, which bounds memory.
@@ -22,8 +19,7 @@ class Samples:
     """The samples of a split, sorted by key.
 
     Args:
-        folder: The shards folder.
-        content: Its manifest.
+        found: The shards folder.
         split: "train" or "val".
 
     Attributes:
@@ -39,9 +35,9 @@ class Samples:
         ShardError: If a table is absent, damaged, or contradicts another.
     """
 
-    def __init__(self, folder: Folder, content: dict, split: str):
+    def __init__(self, found: Published, split: str):
         columns = ("key", "shard", "split", "num_frames", "weight")
-        table = load_table(folder, content, "samples", columns)
+        table = found.table("samples", columns)
         keys = _whole(table["key"])
         order = pc.call_function("array_sort_indices", [keys]).to_numpy()
         self.row: np.ndarray = order[table["split"].to_numpy()[order] == split]
@@ -51,7 +47,7 @@ class Samples:
         self.shards: list[str] = shard.dictionary.to_pylist()
         self.shard: np.ndarray = shard.indices.to_numpy()[self.row]
         del table, shard  # or they would be held while the index is read
-        self.where = _places(folder, content, keys)
+        self.where = _places(found, keys)
         self.keys = keys.take(pa.array(self.row))
         del keys
         pa.default_memory_pool().release_unused()
@@ -60,34 +56,13 @@ class Samples:
         return len(self.keys)
 
 
-def load_table(folder: Folder, content: dict, name: str, columns: tuple[str, ...]) -> pa.Table:
-    """Columns of one of `manifest.TABLES`, its bytes checked; shard and split come as dictionaries.
-
-    Raises:
-        ShardError: If the file is absent or damaged.
-    """
-    stored, path = _stored(folder, content, name)
-    return manifest.parse_table(stored, content, name, path, columns)
-
-
-def _stored(folder: Folder, content: dict, name: str) -> tuple[bytes, str]:
-    """The bytes of a table's file, and where it is."""
-    file, sha256 = content["tables"][name]["file"], content["tables"][name]["sha256"]
-    path = f"{folder.location}/{file}"
-    stored = folder.whole(file, lambda data: hashlib.sha256(data).hexdigest() == sha256)
-    if stored is None:
-        raise ShardError(f"{path} is not there; run `relickit shard` again")
-    manifest.require_table(stored, content, name, path)
-    return stored, path
-
-
-def _places(folder: Folder, content: dict, keys: pa.Array) -> np.ndarray:
+def _places(found: Published, keys: pa.Array) -> np.ndarray:
     """Offset, size and crc32 of every part of every sample of the table: int64 [n, parts, 3].
 
     The index has the rows of the samples in their order, and in each those of `PARTS`. It is read
     in pieces, which bounds memory.
     """
-    stored, path = _stored(folder, content, "index")
+    stored, path = found.stored("index")
     file = pq.ParquetFile(pa.BufferReader(stored))
     if file.metadata.num_rows != len(keys) * len(PARTS):
         raise ShardError(f"{path}: not every sample has all parts; shard again")

@@ -6,6 +6,7 @@ import contextlib
 import re
 import threading
 import time
+import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -57,6 +58,21 @@ def serving(root: Path) -> Iterator[tuple[str, Behaviour]]:
         thread.join()
 
 
+def _listing(bucket: Path, asked: str) -> bytes:
+    """What S3's ListObjectsV2 says of one folder."""
+    (prefix,) = urllib.parse.parse_qs(urllib.parse.urlsplit(asked).query)["prefix"]
+    found = sorted((bucket / prefix).iterdir()) if (bucket / prefix).is_dir() else []
+    name = '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+    rows = [
+        f"<CommonPrefixes><Prefix>{prefix}{path.name}/</Prefix></CommonPrefixes>"
+        if path.is_dir()
+        else f"<Contents><Key>{prefix}{path.name}</Key><Size>{path.stat().st_size}</Size>"
+        "<LastModified>2024-01-01T00:00:00.000Z</LastModified></Contents>"
+        for path in found
+    ]
+    return f"{name}<IsTruncated>false</IsTruncated>{''.join(rows)}</ListBucketResult>".encode()
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wanted: Behaviour
@@ -76,6 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
         if behaviour.busy:
             behaviour.busy -= 1
             status = 503
+        elif "list-type=2" in self.path and not behaviour.status:
+            body = _listing(path, self.path)
         elif behaviour.status or not path.is_file():
             status = behaviour.status or 404
         else:

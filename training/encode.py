@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from shards import encoded
+from shards.cache import Cache
 from shards.encoded import Encoder
 from shards.latents import GROUP, Latents, Words, part_of, starts
 from shards.schema import ShardError
@@ -97,40 +98,44 @@ def encode_caption(recipe: Recipe, caption: str) -> dict[str, np.ndarray]:
     return {"words": _trimmed(make(caption)), "empty": _trimmed(make(""))}
 
 
-def find_latents(folder: Path, recipe: Recipe, codec: Codec) -> Latents | None:
+def find_latents(
+    location: Path | str, recipe: Recipe, codec: Codec, *, cache: Cache | None = None
+) -> Latents | None:
     """The latents that fit a recipe; the set with most windows, if there are several.
 
     Args:
-        folder: The dataset's folder, or its shards folder alone.
+        location: The dataset's folder or its shards folder alone, or an address of one; a web
+            server does not say which sets it has, so none is found there.
         recipe: Its codec and size must be the set's.
         codec: The recipe's.
+        cache: Keeps what is read from an address.
 
     Returns:
         None if there is no such set, or it was made from other clips.
     """
-    sets = _matching(folder, "latents", lambda: _codec_config(recipe, codec))
+    sets = _matching(location, "latents", lambda: _codec_config(recipe, codec))
     for name, _ in sorted(sets, key=lambda item: (item[1]["every"] or np.inf, item[0])):
         try:
-            return Latents(folder, name)
+            return Latents(location, name, cache=cache)
         except ShardError:
             continue
     return None
 
 
-def find_words(folder: Path, recipe: Recipe) -> Words | None:
+def find_words(location: Path | str, recipe: Recipe, *, cache: Cache | None = None) -> Words | None:
     """The text embeddings that fit a recipe; None if there are none, or of other captions."""
-    for name, _ in _matching(folder, "text", lambda: _text_config(recipe)):
+    for name, _ in _matching(location, "text", lambda: _text_config(recipe)):
         try:
-            return Words(folder, name)
+            return Words(location, name, cache=cache)
         except ShardError:
             continue
     return None
 
 
 def _matching(
-    folder: Path, kind: encoded.Kind, config: Callable[[], dict]
+    location: Path | str, kind: encoded.Kind, config: Callable[[], dict]
 ) -> list[tuple[str, dict]]:
-    sets = list(encoded.found(encoded.shards_folder(folder), kind))
+    sets = list(encoded.found(location, kind))
     # Gigabytes of weights are hashed only if there is a set that could be theirs.
     wanted = {**config(), "version": VERSION} if sets else {}
     return [(name, has) for name, has in sets if wanted.items() <= has.items()]

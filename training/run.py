@@ -108,7 +108,7 @@ def settle_latents(run: Path, codec: Codec, find: FindLatents | None) -> Latents
     if find is None or (begun and not old.latents):
         return None
     found = find(codec, old.latents if begun else "")
-    name = found.folder.name if found else ""
+    name = found.name if found else ""
     if name != old.latents:
         config.save(run / "config.json", dataclasses.replace(old, latents=name))
     return found

@@ -79,7 +79,7 @@ def test_processes_share_the_shards_and_the_last_one_publishes(
     found = encode.find_latents(dataset, wanted, codec)
     words = encode.find_words(dataset, wanted)
     assert isinstance(found, Latents) and isinstance(words, Words)
-    assert found.folder == latents
+    assert found.name == latents.name
     clip = ShardDataset(dataset, "train").window(0, 8, 9)
     frames = torch.from_numpy(np.stack([encode.resize(clip.frames, 32, 48)]))
     expected = codec.encode(frames)[0].numpy()

@@ -171,7 +171,7 @@ def test_writers_of_one_set_agree(folder, tmp_path):
 
 def test_one_flipped_byte_is_found_in_its_array(folder):
     found = Latents(folder, encode(folder, LATENTS, toy_latents))
-    tar = min(found.folder.glob("train-*.tar"))
+    tar = min(Path(found.location).glob("train-*.tar"))
     with tar.open("r+b") as file:
         file.seek(700)
         byte = file.read(1)[0]
@@ -201,12 +201,12 @@ def test_values_that_are_not_finite_are_not_written(folder):
 def test_plain_webdataset_and_numpy_read_a_set(folder):
     webdataset = pytest.importorskip("webdataset")
     found = Latents(folder, encode(folder, LATENTS, toy_latents))
-    urls = sorted(str(path) for path in found.folder.glob("train-*.tar"))
+    urls = sorted(str(path) for path in Path(found.location).glob("train-*.tar"))
     seen = 0
     for sample in webdataset.WebDataset(urls, shardshuffle=False):
         array = np.load(io.BytesIO(sample["latents_00000.npy"]), allow_pickle=False)
         np.testing.assert_array_equal(array, found.array(sample["__key__"], "latents_00000"))
         seen += 1
     assert seen == 6
-    says = json.loads((found.folder / manifest.NAME).read_text())
+    says = json.loads((Path(found.location) / manifest.NAME).read_text())
     assert says["encoder"]["config"] == LATENTS.config
