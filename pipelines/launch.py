@@ -12,6 +12,7 @@ from capture.video import RgbWriter
 from pipelines.console import Bar, say
 
 if TYPE_CHECKING:
+    from shards.cache import Cache
     from training.autoencoder import Codec
     from training.recipes import Recipe
     from training.run import FindLatents
@@ -62,10 +63,12 @@ def plan(
 def train(
     stage: str,
     recipe: str,
-    data: Path,
+    data: Path | str,
     run: Path,
     steps: int | None = None,
     *,
+    cache: Path | None = None,
+    cache_gb: int = 200,
     teacher: Path | None = None,
     student: Path | None = None,
     log_with: tuple[str, ...] = (),
@@ -75,13 +78,16 @@ def train(
     Args:
         stage: "teacher", "ode" or "distill".
         recipe: Name of a training recipe.
-        data: A dataset with shards.
+        data: A dataset with shards: its folder, or an address as in `shards.folder`.
         run: Folder of the run.
         steps: Stop after this many; the stage's length by default.
+        cache: Folder that keeps what is read from an address.
+        cache_gb: How large it may become.
         teacher: Run of the teacher, for the other two.
         student: Run whose weights the student starts from.
         log_with: Trackers by Accelerate's names.
     """
+    from shards.cache import Cache
     from shards.reader import ShardDataset
     from training import recipes
     from training.stages import distill, ode
@@ -92,7 +98,8 @@ def train(
     if kind is None:
         raise ValueError(f"the recipe {recipe!r} has no stage {stage!r}; add its key to it")
     total = min(steps or kind.steps, kind.steps)
-    clips, held_out = (ShardDataset(data, split) for split in ("train", "val"))
+    kept = Cache(cache, cache_gb * 10**9) if cache else None
+    clips, held_out = (ShardDataset(data, split, cache=kept) for split in ("train", "val"))
     with contextlib.closing(_Bars()) as bars:
 
         def show(row: dict[str, Any]) -> None:
@@ -100,7 +107,7 @@ def train(
 
         more = {"held_out": held_out, "steps": steps, "log_with": log_with, "progress": show}
         if stage != "distill":
-            more["latents"] = _finder(data, wanted)
+            more["latents"] = _finder(data, wanted, kept)
         if stage == "ode":
             more["preparing"] = lambda done, count: bars.update("Paths", count, done)
         if stage == "teacher":
@@ -112,13 +119,15 @@ def train(
     say(f"Train: {total} steps of {stage} in {run}")
 
 
-def _finder(data: Path, recipe: Recipe) -> FindLatents:
+def _finder(data: Path | str, recipe: Recipe, cache: Cache | None) -> FindLatents:
     """What finds the dataset's latents for a run."""
     from shards.latents import Latents
     from training.encode import find_latents
 
     def find(codec: Codec, name: str) -> Latents | None:
-        return Latents(data, name) if name else find_latents(data, recipe, codec)
+        if name:
+            return Latents(data, name, cache=cache)
+        return find_latents(data, recipe, codec, cache=cache)
 
     return find
 

@@ -26,15 +26,19 @@ class Training:
     """What every stage is given.
 
     Attributes:
-        data: A dataset with shards.
+        data: A dataset with shards: its folder, or an address such as s3://bucket/demo.
         run: Folder of the run.
         steps: Stop after this many steps; the recipe's length by default.
+        cache: Folder that keeps what is read from an address; nothing is kept by default.
+        cache_gb: How large it may become.
         log_with: Trackers beside metrics.jsonl, by Accelerate's names; none for none.
     """
 
-    data: Path
+    data: str
     run: Path
     steps: int | None = None
+    cache: Path | None = None
+    cache_gb: int = 200
     log_with: tuple[str, ...] = ("tensorboard",)
 
 
@@ -138,4 +142,5 @@ def _train(stage: str, recipe: str, options: Training) -> None:
     origin = {}
     if isinstance(options, StudentTraining):
         origin = {"teacher": options.teacher, "student": options.student}
-    train(stage, recipe, options.data, options.run, options.steps, log_with=trackers, **origin)
+    more = {**origin, "cache": options.cache, "cache_gb": options.cache_gb, "log_with": trackers}
+    train(stage, recipe, options.data, options.run, options.steps, **more)
