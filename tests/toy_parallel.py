@@ -1,6 +1,6 @@
 """What two processes do with the toy model, in a module that spawned processes can import.
 
-Both are started once; they do everything below and leave what they found in `<rank>.pt`.
+Both are started once; they do `everything` below and leave what they found in `<rank>.pt`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import dataclasses
 import os
 import socket
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,32 +45,36 @@ PROCESSES, LATENTS = 2, 5
 Found = dict[str, Any]
 
 
-def launch(folder: Path) -> list[Found]:
+def launch(folder: Path, work: Callable[[Accelerator, Path], Found]) -> list[Found]:
     """Start the processes; what each found."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    spawn(_start, args=(port, str(folder)), nprocs=PROCESSES)
+    spawn(_start, args=(port, str(folder), work), nprocs=PROCESSES)
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(PROCESSES)]
 
 
-def _start(rank: int, port: int, folder: str) -> None:
+def _start(rank: int, port: int, folder: str, work: Callable[[Accelerator, Path], Found]) -> None:
     place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": PROCESSES, "MASTER_PORT": port}
     os.environ |= {name: str(value) for name, value in place.items()}
     os.environ["MASTER_ADDR"] = "127.0.0.1"
     torch.set_num_threads(1)
+    torch.save(work(Accelerator(cpu=True), Path(folder)), f"{folder}/{rank}.pt")
+    distributed.destroy_process_group()
+
+
+def everything(accelerator: Accelerator, folder: Path) -> Found:
+    """All that follows."""
     # Diffusers casts to float32 in norms and modulation; here that means float64.
     torch.Tensor.float = torch.Tensor.double  # pyright: ignore[reportAttributeAccessIssue]
-    accelerator = Accelerator(cpu=True)
     found: Found = {}
     for work in (sharded_gradients, sharded_replay, shared_gradients, shared_rollout):
         made = work(accelerator)
         found |= {f"{work.__name__}/{key}": value for key, value in made.items()}
     for work in (resharded, filled_later):
-        made = work(accelerator, Path(folder))
+        made = work(accelerator, folder)
         found |= {f"{work.__name__}/{key}": value for key, value in made.items()}
-    torch.save(found, f"{folder}/{rank}.pt")
-    distributed.destroy_process_group()
+    return found
 
 
 def inputs(rows: slice = slice(None)) -> tuple[Any, ...]:

@@ -46,7 +46,7 @@ def alone(folder) -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="module")
 def found(folder, alone) -> list[toy_parallel.Found]:
     """What each of two processes found; they are started once."""
-    return toy_parallel.launch(folder)
+    return toy_parallel.launch(folder, toy_parallel.everything)
 
 
 @pytest.fixture

@@ -59,17 +59,19 @@ def train(
     if config is None:
         raise ValueError(f"the recipe {recipe.name!r} has no stage 'distill'; add its key to it")
     accelerator = loop.start(run, log_with)
-    origin = begin(
-        "distill",
-        recipe,
-        clips,
-        run,
-        teacher=teacher,
-        student=student,
-        phases=config.phases,
-        batch=config.batch,
-        device=accelerator.device,
-    )
+    # It makes whole weights of a teacher's pieces, where nobody has.
+    with accelerator.main_process_first():
+        origin = begin(
+            "distill",
+            recipe,
+            clips,
+            run,
+            teacher=teacher,
+            student=student,
+            phases=config.phases,
+            batch=config.batch,
+            device=accelerator.device,
+        )
     if origin.teacher_config.stage in CAUSAL:
         raise ValueError(
             f"{teacher} is a student's run; distillation needs the bidirectional teacher's"
@@ -181,8 +183,7 @@ class Distill(Stage):
     def _real(self, num_frames: int, world: World) -> torch.nn.Module:
         """The teacher of this length (RELIC: 5, 10 and 20 s teachers for 5, 10 and 20 s)."""
         if self._teacher is None or self._teacher[0] != num_frames:
-            teacher = self._origin.frozen_teacher(num_frames)
-            self._teacher = num_frames, world.prepare(teacher, trained=False)
+            self._teacher = num_frames, self._origin.frozen_teacher(num_frames, world)
         return self._teacher[1]
 
     def _exit(self, step: int) -> int:

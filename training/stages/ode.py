@@ -74,17 +74,19 @@ def train(
     if config is None:
         raise ValueError(f"the recipe {recipe.name!r} has no stage 'ode'; add its key to it")
     accelerator = loop.start(run, log_with)
-    origin = begin(
-        "ode",
-        recipe,
-        clips,
-        run,
-        teacher=teacher,
-        student=student,
-        phases=(Phase(num_frames=config.num_frames, steps=config.steps),),
-        batch=config.batch,
-        device=accelerator.device,
-    )
+    # It makes whole weights of a teacher's pieces, where nobody has.
+    with accelerator.main_process_first():
+        origin = begin(
+            "ode",
+            recipe,
+            clips,
+            run,
+            teacher=teacher,
+            student=student,
+            phases=(Phase(num_frames=config.num_frames, steps=config.steps),),
+            batch=config.batch,
+            device=accelerator.device,
+        )
     if (config.init == "ode_causal") != (origin.teacher_config.stage in CAUSAL):
         kind = "causal" if config.init == "ode_causal" else "bidirectional"
         raise ValueError(

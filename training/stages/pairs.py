@@ -7,20 +7,23 @@ levels are kept, and the data (CausVid, Self-Forcing: 48 Euler steps, indices 0,
 from __future__ import annotations
 
 import dataclasses
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from safetensors.torch import load_file
 
 from training import flow, noise, sample
 from training.model.memory import Memory
 from training.noise import Draw, Purpose
+from training.parallel.world import World
 from training.rollout import Record, Student
 from training.stages.config import OdeConfig
 from training.stages.student import Origin
-from training.state import save_weights
+from training.state import is_main, save_weights
 
 _CLOSE = 1e-4
 
@@ -52,24 +55,46 @@ def generate(
 ) -> None:
     """Write the paths that are missing; processes share the work item by item.
 
+    A teacher whose weights are split, or whose tokens are shared, needs all of its processes for
+    every pass: so they go through equally many paths side by side, the last ones perhaps twice.
+
     Args:
         origin: Gives teacher and data.
         config: Number and kind of the paths.
         folder: Gets `<number>.safetensors`, whole or not at all.
         accelerator: Of the run.
-        progress: Called with the number of this process' paths that are there.
+        progress: Called with the number of paths that are there.
     """
-    rank, world = accelerator.process_index, accelerator.num_processes
-    mine = range(rank, config.num_pairs, world)
-    missing = [k for k in mine if not file_of(folder, k).is_file()]
-    if missing:
-        teacher = origin.frozen_teacher(config.num_frames)
-        for done, k in enumerate(missing, len(mine) - len(missing) + 1):
-            states = _path(origin, config, teacher, k)
+    missing = _missing(folder, config.num_pairs)
+    if not missing:
+        return
+    world = World.join(origin.config.recipe.parallel, accelerator)
+    teacher = origin.frozen_teacher(config.num_frames, world)
+    # Processes that share a video make the same path; one of them writes it.
+    writes = accelerator.process_index % world.config.context == 0
+    for start in range(0, len(missing), world.data_size):
+        place = start + world.data_rank
+        k = missing[min(place, len(missing) - 1)]
+        states = _path(origin, config, teacher, k)
+        if writes and place < len(missing):
             save_weights({"states": states[:, 0].cpu()}, file_of(folder, k))
-            if progress:
-                progress(done)
+        if progress:
+            left = max(0, len(missing) - start - world.data_size)
+            progress(config.num_pairs - left)
     accelerator.wait_for_everyone()
+    del teacher
+    # What splits and casts a model points back at it.
+    gc.collect()
+
+
+def _missing(folder: Path, count: int) -> list[int]:
+    """Paths that are not there: what the main process sees, before any is added."""
+    told: list[list[int] | None] = [None]
+    if is_main():
+        told = [[k for k in range(count) if not file_of(folder, k).is_file()]]
+    broadcast_object_list(told)
+    assert told[0] is not None
+    return told[0]
 
 
 def load(folder: Path, numbers: list[int]) -> torch.Tensor:
@@ -90,9 +115,10 @@ def _path(origin: Origin, config: OdeConfig, teacher: torch.nn.Module, number: i
     begun = sample.begin(teacher, origin.codec, recipe, batch.frames[:, 0], batch.signals)
     draw = noise.generators(recipe.seed, [number], Purpose.PATH, origin.device)
     sigmas = flow.levels(config.sampler_steps, recipe.flow.shift)
+    kept = kept_levels(sigmas, recipe.rollout.levels)
     causal = config.init == "ode_causal"
     states = list((_causal if causal else sample.path)(begun, sigmas, draw, config.guidance))
-    return torch.stack([states[place] for place in kept_levels(sigmas, recipe.rollout.levels)])
+    return torch.stack([states[place] for place in kept])
 
 
 def _causal(

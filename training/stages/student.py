@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from capture import files
 from training.autoencoder import Codec, open_codec
 from training.data import Clips, Windows
 from training.model.wan import WorldModel
+from training.parallel.world import World
 from training.recipes import Recipe
 from training.run import (
     CAUSAL,
@@ -59,10 +61,16 @@ class Origin:
         """A fake score that starts from the teacher; see `frozen_teacher`."""
         return self._learner(self._teacher_weights(num_frames))
 
-    def frozen_teacher(self, num_frames: int) -> WorldModel:
-        """The teacher on the device: of the phase with windows of this length, or its last."""
+    def frozen_teacher(self, num_frames: int, world: World) -> nn.Module:
+        """The teacher, put on all processes as the recipe says.
+
+        Args:
+            num_frames: The teacher of the phase with windows of this length, or else its last.
+            world: All processes; each of them calls this.
+        """
         weights = self._teacher_weights(num_frames)
-        return restored(self.config.recipe, self.codec, weights).to(self.device)
+        teacher = restored(self.config.recipe, self.codec, weights, later=True)
+        return world.prepare(teacher, trained=False)
 
     def _teacher_weights(self, num_frames: int) -> Path:
         path = self.teacher / weights_name(num_frames)
