@@ -1,12 +1,14 @@
 """Whether the convention detector finds planted errors: its confusion table, and what it costs.
 
     python tests/benchmarks/bench_convention.py [--source NAME ...] [--without-depth] [--singles]
+    python tests/benchmarks/bench_convention.py --degraded 100 [--without-depth]
 
 Clips from three renderers get every error of tests/planted.py and every pair of them: the
 closed-form box room, a ray tracer that shares nothing with the product (tests/elsewhere.py), and
 the embedded engine. A case is `found` if every field is told and right, `partly` if a planted field
 is not told and nothing is wrong, `wrong` if something told is not so; without errors it is `clean`
-or an `alarm`.
+or an `alarm`. With --degraded, clips of the ray tracer are spoilt (tests/degraded.py), each with no
+or one error, and the table is of stated confidence against the share that is right.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import degraded
 import elsewhere
 import planted
 from box_room import FPS, box_plan, box_scene, write_box_episode
@@ -33,9 +36,12 @@ from capture.camera import Intrinsics
 from capture.formats import Declared, Posed, episodes
 from capture.trajectory import Trajectory
 from curation import convention
+from curation.convention.verdict import SURE
 
 SOURCES = ("box", "elsewhere", "apartment", "courtyard")
 _NUM_FRAMES = 72
+_DEGRADED_FRAMES = 40
+_CONFIDENCES = (0.8, 0.95, 0.99, 0.999)
 _NO_DEPTH = ("ray", "cm", "mm")
 
 
@@ -45,7 +51,11 @@ def main() -> None:
     parser.add_argument("--source", nargs="+", default=list(SOURCES), choices=SOURCES)
     parser.add_argument("--without-depth", action="store_true")
     parser.add_argument("--singles", action="store_true", help="no pairs of errors")
+    parser.add_argument("--degraded", type=int, default=0, help="so many spoilt clips instead")
     options = parser.parse_args()
+    if options.degraded:
+        calibration(options.degraded, options.without_depth)
+        return
     outcomes: dict[str, Counter] = defaultdict(Counter)
     surest: dict[str, list[float]] = defaultdict(list)
     cost_s = []
@@ -71,6 +81,32 @@ def main() -> None:
         low, middle = min(values), median(values)
         print(f"confidence where {outcome}: least {low:.4f}, median {middle:.4f}")
     print(f"{median(cost_s):.2f} s of CPU a clip of {_NUM_FRAMES} frames, median")
+
+
+def calibration(trials: int, without_depth: bool) -> None:
+    """Print what is said of spoilt clips, and how often what is said is right, by confidence."""
+    said: dict[str, Counter] = defaultdict(Counter)
+    planted_cases = cases(without_depth, singles=True)
+    for trial in range(trials):
+        rng = np.random.default_rng(trial)
+        how = list(degraded.HOW)[trial % len(degraded.HOW)]
+        errors = planted_cases[rng.integers(len(planted_cases))]
+        clip = degraded.HOW[how](elsewhere.clip(_DEGRADED_FRAMES, seed=trial), rng)
+        outcome, confidence, fields = judged(
+            replace(clip, depth=None) if without_depth else clip, errors
+        )
+        # `partly` is right in what it tells, and may tell nothing.
+        right = "wrong" if outcome in ("wrong", "alarm") else "right"
+        bound = max((low for low in _CONFIDENCES if confidence >= low), default=0.0)
+        for name in (how, f"confidence from {bound}"):
+            said[name]["cannot tell" if confidence < SURE else right] += 1
+        print(
+            f"{how}: {'+'.join(errors) or 'none'}: {outcome} {confidence:.4f} {fields}", flush=True
+        )
+    columns = ("right", "wrong", "cannot tell")
+    print(f"\n{'':40}" + "".join(f"{name:>12}" for name in columns))
+    for name, counted in sorted(said.items()):
+        print(f"{name:40}" + "".join(f"{counted[column]:12}" for column in columns))
 
 
 def clip_of(source: str) -> Posed:
