@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from training.run import FindLatents
 
 
-def sample(run: Path, image: Path, commands: tuple[str, ...], out: Path) -> None:
+def sample(run: Path, image: Path, commands: tuple[str, ...], out: Path, seed: int) -> None:
     """A video from a first frame and a script of actions.
 
     Args:
@@ -26,11 +26,12 @@ def sample(run: Path, image: Path, commands: tuple[str, ...], out: Path) -> None
         image: The first frame.
         commands: See `training.sample.script`.
         out: The video, MP4.
+        seed: Of the noise.
     """
     from training.sample import FPS, script
     from training.sample import sample as make
 
-    frames = make(run, pictures.read(image), script(list(commands)))
+    frames = make(run, pictures.read(image), script(list(commands)), seed=seed)
     with files.replacing(out) as temporary:
         writer = RgbWriter(temporary, frames.shape[2], frames.shape[1], FPS)
         for frame in frames:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch.nn import functional
 
 from capture.files import replacing
+from training import tensors
 from training.recipes import CodecConfig
 from training.tiny_decoder import TinyDecoder
 
@@ -113,14 +114,14 @@ class LinearCodec:
 
     def save(self, path: Path) -> None:
         """Write a safetensors file atomically."""
-        tensors = {"mean": self.mean, "basis": self.basis, "scale": self.scale}
+        fitted = {"mean": self.mean, "basis": self.basis, "scale": self.scale}
         with replacing(path) as temporary:
-            save_file(tensors, temporary)
+            save_file(fitted, temporary)
 
     @classmethod
     def load(cls, path: Path) -> LinearCodec:
         """Read what `save` wrote."""
-        return cls(**load_file(path))
+        return cls(**tensors.load(path))
 
 
 class WanCodec:

@@ -84,7 +84,7 @@ def claim(run: Path, wanted: RunConfig) -> None:
     if not path.is_file():
         config.save(path, wanted)
         return
-    old, new = (_flat(dataclasses.asdict(c)) for c in (RunConfig.load(run), wanted))
+    old, new = (flat(dataclasses.asdict(c)) for c in (RunConfig.load(run), wanted))
     changed = [
         key
         for key in sorted(old.keys() | new.keys())
@@ -92,9 +92,10 @@ def claim(run: Path, wanted: RunConfig) -> None:
     ]
     if changed:
         key = changed[0]
+        others = f" ({len(changed) - 1} more have changed: {', '.join(changed[1:])})"
         raise ValueError(
-            f"{run} was started with {key} = {old.get(key)!r}, now it is {new.get(key)!r}; "
-            "choose another run folder, or delete this one"
+            f"{run} was started with {key} = {old.get(key)!r}, now it is {new.get(key)!r}"
+            f"{others if changed[1:] else ''}; choose another run folder, or delete this one"
         )
 
 
@@ -159,9 +160,10 @@ def restored(recipe: Recipe, codec: Codec, weights: Path, *, later: bool = False
     return model.eval().requires_grad_(False)
 
 
-def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one, with dots in the names."""
+    found: dict[str, Any] = {}
     for key, value in data.items():
         name = f"{prefix}{key}"
-        flat |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return flat
+        found |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return found

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import distributed, nn
 from torch.distributed.tensor import DTensor
 
 from capture import files
+from training import tensors as tensor_files
 from training.model import deferred
 from training.model.wan import WorldModel
 from training.parallel import shard, storage
@@ -156,7 +156,7 @@ class Checkpoints:
         """Load a checkpoint into what `save` was given, however it is split now or was then.
 
         Raises:
-            ValueError: If it is of other models or optimizers.
+            ValueError: If it is damaged, or of other models or optimizers.
         """
         folder = self._path(step)
         for name, tensors in _weights(parts).items():
@@ -168,7 +168,7 @@ class Checkpoints:
             if (folder / name).is_dir():
                 _load_optimizers(optimizers, _names(parts), folder / name)
             else:
-                states = torch.load(folder / f"{name}.pt", weights_only=True)
+                states = tensor_files.load_states(folder / f"{name}.pt")
                 for optimizer, state in zip(optimizers, states, strict=True):
                     _load_state(optimizer, state)
 
@@ -205,7 +205,7 @@ def load_weights(model: nn.Module, file: Path) -> None:
     A model without memory is filled later; see `training.model.deferred`.
 
     Raises:
-        ValueError: If names or shapes differ.
+        ValueError: If names or shapes differ, or the file is damaged.
     """
     if isinstance(model, WorldModel) and deferred.is_empty(model):
         deferred.fill(model, functools.partial(copy_weights, file))
@@ -219,7 +219,7 @@ def copy_weights(file: Path, targets: Mapping[str, torch.Tensor]) -> None:
     Raises:
         ValueError: If names or shapes differ.
     """
-    with safe_open(file, "pt") as stored:
+    with tensor_files.opened(file) as stored:
         if different := sorted(set(stored.keys()) ^ targets.keys()):
             raise ValueError(f"{file} is of another model: it differs in {different[0]}")
         for name, target in targets.items():

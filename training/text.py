@@ -16,10 +16,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch.nn import functional
 
 from capture.files import replacing
+from training import tensors
 from training.model.config import ModelConfig
 from training.recipes import TextConfig
 
@@ -81,7 +82,7 @@ class Umt5Text:
         """
         if caption not in self._known:
             self.prepare([caption])
-            self._known[caption] = load_file(self._file(caption))["words"]
+            self._known[caption] = tensors.load(self._file(caption))["words"]
         words = self._known[caption].float()
         return functional.pad(words, (0, 0, 0, self._max_words - len(words)))
 

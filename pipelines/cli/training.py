@@ -18,6 +18,7 @@ def sample(
     image: Path,
     actions: tuple[str, ...],
     out: Path = Path("sample.mp4"),
+    seed: int = 0,
 ) -> None:
     """Make a video from a first frame and a list of actions.
 
@@ -26,10 +27,11 @@ def sample(
         image: The first frame.
         actions: One per latent (four frames), such as `pan_left` or `dolly_in*2+pan_right`.
         out: The video.
+        seed: Of the noise.
     """
     from pipelines.launch import sample as make_sample
 
-    make_sample(run, image, actions, out)
+    make_sample(run, image, actions, out, seed)
     say(f"Sample: {out}")
 
 
@@ -46,7 +48,7 @@ def evaluate(
 
     Args:
         run: A trained run.
-        scene: Where to start from.
+        scene: Where to start from: a built-in scene, or a .glb file.
         seed: Of the scene.
         num_starts: How many first frames, each with four commands.
         engine: What renders the ground truth.

@@ -14,9 +14,8 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
-from safetensors.torch import load_file
 
-from training import flow, noise, sample
+from training import flow, noise, sample, tensors
 from training.model.memory import Memory
 from training.noise import Draw, Purpose
 from training.parallel.world import World
@@ -99,7 +98,7 @@ def _missing(folder: Path, count: int) -> list[int]:
 
 def load(folder: Path, numbers: list[int]) -> torch.Tensor:
     """States of paths, [S, B, C, F, h, w]: at the student's levels, then the data."""
-    return torch.stack([load_file(file_of(folder, k))["states"] for k in numbers], dim=1)
+    return torch.stack([tensors.load(file_of(folder, k))["states"] for k in numbers], dim=1)
 
 
 def file_of(folder: Path, number: int) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from training.run import (
     averaged_weights,
     build,
     claim,
+    flat,
     restored,
 )
 from training.stages.config import Phase
@@ -130,9 +132,10 @@ def begin(
 
 
 def _require_same(origin: Path, theirs: Recipe, ours: Recipe) -> None:
-    for part in _SHARED:
-        if getattr(theirs, part) != getattr(ours, part):
+    old, new = (flat(dataclasses.asdict(recipe)) for recipe in (theirs, ours))
+    for key in sorted(old.keys() | new.keys()):
+        if key.partition(".")[0] in _SHARED and old.get(key) != new.get(key):
             raise ValueError(
-                f"{origin} was trained with another {part!r} than the recipe {ours.name!r} has; "
-                "use the recipe of that run"
+                f"{origin} was trained with {key} = {old.get(key)!r}, the recipe {ours.name!r} has "
+                f"{new.get(key)!r}; use the recipe of that run"
             )

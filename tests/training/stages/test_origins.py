@@ -14,7 +14,7 @@ from training.stages import distill, ode, teacher
     "what, message",
     [
         ("no teacher", "no config.json"),
-        ("another model", "trained with another 'model'"),
+        ("another model", r"trained with model\."),
         ("causal teacher", "needs a bidirectional teacher"),
         ("bidirectional for causal", "needs a causal teacher"),
         ("teacher as student", "is no student but a teacher"),
