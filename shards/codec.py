@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,6 +13,7 @@ from capture.actions import Actions
 from capture.camera import Intrinsics
 from capture.episode import Episode
 from capture.trajectory import Trajectory
+from shards import arrays
 from shards.schema import CONVENTIONS, PARTS, Clip
 
 
@@ -85,12 +85,12 @@ def decode(parts: Mapping[str, bytes], start: int, stop: int) -> Clip:
     if missing:
         raise ValueError(f"a sample has the parts {', '.join(PARTS)}; missing {', '.join(missing)}")
     meta = json.loads(parts["meta.json"])
-    path, intrinsics = decode_camera(parts["camera.npz"])
+    path, intrinsics = decode_camera(parts["camera.npz"], start, stop)
     return Clip(
         key=meta["clip_id"],
         frames=video.read_rgb(parts["rgb.mp4"], start, stop),
-        trajectory=path.window(start, stop),
-        actions=_window(decode_actions(parts["actions.npz"]), start, stop),
+        trajectory=path,
+        actions=_window(parts["actions.npz"], start, stop),
         intrinsics=intrinsics,
         fps=meta["fps"],
         caption=meta["caption"],
@@ -101,28 +101,31 @@ def decode(parts: Mapping[str, bytes], start: int, stop: int) -> Clip:
     )
 
 
-def decode_camera(data: bytes) -> tuple[Trajectory, Intrinsics]:
-    """The path and the camera of a camera.npz."""
-    arrays = _arrays("camera.npz", data, ("cam_to_world", "t_s", "intrinsics"))
-    fx, fy, cx, cy, width, height = arrays["intrinsics"].tolist()
+def decode_camera(
+    data: bytes, start: int = 0, stop: int | None = None
+) -> tuple[Trajectory, Intrinsics]:
+    """The path and the camera of a camera.npz; only frames [start, stop) of the path."""
+    cam_to_world, t_s, numbers = _arrays("camera.npz", data, ("cam_to_world", "t_s", "intrinsics"))
+    fx, fy, cx, cy, width, height = numbers.tolist()
     intrinsics = Intrinsics(
         width_px=int(width), height_px=int(height), fx_px=fx, fy_px=fy, cx_px=cx, cy_px=cy
     )
-    return Trajectory(t_s=arrays["t_s"], cam_to_world=arrays["cam_to_world"]), intrinsics
+    return Trajectory(t_s=t_s[start:stop], cam_to_world=cam_to_world[start:stop]), intrinsics
 
 
 def decode_actions(data: bytes) -> Actions:
     """The actions of an actions.npz."""
-    arrays = _arrays("actions.npz", data, ("values", "step_m"))
-    return Actions(values=arrays["values"], step_m=float(arrays["step_m"]))
+    values, step_m = _arrays("actions.npz", data, ("values", "step_m"))
+    return Actions(values=values, step_m=float(step_m))
 
 
-def _window(moves: Actions, start: int, stop: int) -> Actions:
+def _window(data: bytes, start: int, stop: int) -> Actions:
     """Rows [start, stop); no move reaches the first frame of a window, so it is static."""
-    values = moves.values[start:stop].copy()
+    values, step_m = _arrays("actions.npz", data, ("values", "step_m"))
+    values = values[start:stop].copy()
     values[0] = 0.0
     values[0, actions.STATIC] = 1.0
-    return Actions(values=values, step_m=moves.step_m)
+    return Actions(values=values, step_m=float(step_m))
 
 
 def _npz(**arrays: np.ndarray | np.generic) -> bytes:
@@ -131,9 +134,9 @@ def _npz(**arrays: np.ndarray | np.generic) -> bytes:
     return out.getvalue()
 
 
-def _arrays(part: str, data: bytes, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _arrays(part: str, data: bytes, names: tuple[str, ...]) -> list[np.ndarray]:
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in names}
-    except (KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
+        found = arrays.from_npz(data)
+        return [found[name] for name in names]
+    except (KeyError, ValueError) as error:
         raise ValueError(f"{part} needs the arrays {', '.join(names)} ({error})") from error

@@ -69,5 +69,5 @@ def test_the_search_finds(line):
 def test_a_pickled_array_in_a_part_is_refused():
     out = io.BytesIO()
     np.savez(out, values=np.array([{"code": 1}], dtype=object), step_m=np.float64(1))
-    with pytest.raises(ValueError, match=r"actions.npz needs the arrays.*allow_pickle=False"):
+    with pytest.raises(ValueError, match=r"actions.npz needs the arrays.*have to be unpickled"):
         codec.decode_actions(out.getvalue())
