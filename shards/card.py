@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+
+import pyarrow as pa
 
 from capture.actions import NAMES
-from shards.schema import CONVENTIONS, SPLITS, Sample
+from shards.schema import CONVENTIONS, SPLITS
 
 NAME = "README.md"
 # The Hub's name for each split.
@@ -88,27 +90,29 @@ To be filled in by who publishes: it follows from the licences of the scenes tha
 _SIZES = ((1000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
-def card(manifest: dict, samples: Sequence[Sample]) -> str:
+def card(manifest: dict, samples: pa.Table) -> str:
     """The text of README.md: a header that the Hub reads, then what is inside and how to read it.
 
     Args:
         manifest: Its content.
-        samples: All samples.
+        samples: The table of all samples.
     """
     splits = manifest["splits"]
     present = [split for split in SPLITS if splits[split]["samples"]]
-    words = [len(sample.caption.split()) for sample in samples]
+    captions = samples["caption"].unique().to_pylist()
+    words = [len(caption.split()) for caption in captions]
+    sizes = zip(samples["width_px"].to_pylist(), samples["height_px"].to_pylist(), strict=True)
     return _TEXT.format(
         size_category=next((name for most, name in _SIZES if len(samples) < most), "n>1M"),
         data_files="\n".join(
             f"  - split: {_HUB_SPLIT[split]}\n    path: {split}-*.tar" for split in present
         ),
         splits="\n".join(_row(split, splits[split]) for split in present),
-        generators=_counts(sample.generator for sample in samples),
-        lengths=_counts(sample.num_frames for sample in samples),
-        sizes=_counts(f"{sample.width_px}x{sample.height_px}" for sample in samples),
-        rates=_counts(f"{sample.fps:g}" for sample in samples),
-        captions=len({sample.caption for sample in samples}),
+        generators=_counts(samples["generator"].to_pylist()),
+        lengths=_counts(samples["num_frames"].to_pylist()),
+        sizes=_counts(f"{width}x{height}" for width, height in sizes),
+        rates=_counts(f"{fps:g}" for fps in samples["fps"].to_pylist()),
+        captions=len(captions),
         fewest=min(words),
         most=max(words),
         names=", ".join(f"`{name}`" for name in NAMES),

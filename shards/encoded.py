@@ -115,7 +115,7 @@ def plan(folder: Path, encoder: Encoder) -> list[EncodeJob]:
         ShardError: If the shards are absent or damaged.
     """
     jobs = []
-    for shard in manifest.load_shards(folder, manifest.load(folder)):
+    for shard in manifest.load_shards(folder, manifest.load(folder), parts=False):
         samples = tuple(_source(sample, encoder.kind) for sample in shard.samples)
         content = [TAR_SCHEMA, encoder.sha256, [dataclasses.asdict(sample) for sample in samples]]
         mark, numbered = _sha256(content), shard.name.rpartition("-")[0]

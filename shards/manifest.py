@@ -14,15 +14,16 @@ manifest keeps seeing the dataset that it names until `publish` removes the old 
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import io
 import json
+import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from capture import files
@@ -43,7 +44,30 @@ from shards.writer import explained, finished
 
 NAME = "manifest.json"
 TABLES = ("index", "shards", "samples")
-_FIELDS = [field.name for field in dataclasses.fields(Sample) if field.name != "parts"]
+_TEXT, _NUMBER = pa.string(), pa.int64()
+_COLUMNS = {
+    "index": {
+        **dict.fromkeys(("shard", "key", "part"), _TEXT),
+        **dict.fromkeys(("offset", "size", "crc32"), _NUMBER),
+    },
+    "shards": {
+        **dict.fromkeys(("shard", "split", "fingerprint"), _TEXT),
+        "bytes": _NUMBER,
+        "sha256": _TEXT,
+        "samples": _NUMBER,
+    },
+    "samples": {
+        **dict.fromkeys(("shard", "split", "key", "scene_id", "plan_id", "generator"), _TEXT),
+        **dict.fromkeys(("start", "num_frames"), _NUMBER),
+        "fps": pa.float64(),
+        **dict.fromkeys(("width_px", "height_px"), _NUMBER),
+        **dict.fromkeys(("caption", "episode_sha256"), _TEXT),
+    },
+}
+# A sample's own columns.
+_SAMPLE = tuple(_COLUMNS["samples"])[2:]
+# Rows that are Python objects at once, which bounds memory.
+_BLOCK = 1 << 16
 _SAYS = {"parts": list(PARTS), "conventions": CONVENTIONS}
 # Columns that schema 1 lacks, and what they were.
 _ADDED = {"samples": ("weight", 1.0), "shards": ("fingerprint", "")}
@@ -63,13 +87,13 @@ def publish(dataset: Path, jobs: Sequence[ShardJob]) -> Path:
         ShardError: If a shard is not finished or the disk is full; the old manifest stays.
     """
     folder = dataset / "shards"
-    shards = [_require_finished(job, folder) for job in jobs]
+    shards = (_require_finished(job, folder) for job in jobs)
     weights = {clip.clip_id: clip.weight for job in jobs for clip in job.clips}
     return publish_videos(folder, shards, weights, dataset / "clips.parquet")
 
 
 def publish_videos(
-    folder: Path, shards: Sequence[Shard], weights: Mapping[str, float], clips: Path
+    folder: Path, shards: Iterable[Shard], weights: Mapping[str, float], clips: Path
 ) -> Path:
     """The same for shards that are known already.
 
@@ -80,32 +104,32 @@ def publish_videos(
         clips: The clips.parquet that they were made from, if it is there.
     """
     parent = files.sha256(clips) if clips.is_file() else ""
-    samples = [sample for shard in shards for sample in shard.samples]
     return write(
         folder,
         shards,
         weights=weights,
         more={"parent": parent, **_SAYS},
-        readme=lambda content: card.card(content, samples),
+        readme=card.card,
     )
 
 
 def write(
     folder: Path,
-    shards: Sequence[Shard],
+    shards: Iterable[Shard],
     *,
     weights: Mapping[str, float] | None = None,
     more: dict,
-    readme: Callable[[dict], str] | None = None,
+    readme: Callable[[dict, pa.Table], str] | None = None,
 ) -> Path:
     """Publish finished shards: tables, card, and last the manifest; then remove older files.
 
     Args:
         folder: Where the tars are.
-        shards: All of them.
+        shards: All of them, taken one by one and not kept.
         weights: Of the samples by key; the table has no such column by default.
         more: Further fields of the manifest.
-        readme: Text of README.md from the manifest's content; no such file by default.
+        readme: Text of README.md from the manifest's content and the table of the samples; no such
+            file by default.
 
     Returns:
         The path of manifest.json.
@@ -114,20 +138,19 @@ def write(
         ShardError: If the disk is full; the old manifest stays.
     """
     with explained("the manifest"):
-        rows = _rows(shards, weights)
-        tables = {name: _write_table(folder, name, rows[name]) for name in TABLES}
+        tables = _tables(shards, weights)
         manifest = {
             "schema": SCHEMA,
-            "manifest_sha": manifest_sha(shards, weights or {}),
-            "tables": tables,
-            "splits": {split: _totals(shards, split) for split in SPLITS},
+            "manifest_sha": _manifest_sha(tables["shards"], weights or {}),
+            "tables": {name: _write_table(folder, name, tables[name]) for name in TABLES},
+            "splits": {split: _totals(tables, split) for split in SPLITS},
             **more,
         }
         if readme is not None:
             with files.replacing(folder / card.NAME) as temporary:
-                temporary.write_text(readme(manifest))
+                temporary.write_text(readme(manifest, tables["samples"]))
         files.write_json(folder / NAME, manifest)
-    _remove_stale(folder, manifest, shards)
+    _remove_stale(folder, manifest, tables["shards"]["shard"].to_pylist())
     return folder / NAME
 
 
@@ -216,30 +239,42 @@ def require_table(content: bytes, manifest: dict, name: str, path: str) -> None:
         raise ShardError(f"{path} is damaged (its SHA-256 differs); run `relickit shard` again")
 
 
-def load_shards(folder: Path, manifest: dict) -> list[Shard]:
-    """The shards that a manifest lists, with their samples and parts, from its tables.
+def load_shards(folder: Path, manifest: dict, *, parts: bool = True) -> list[Shard]:
+    """The shards that a manifest lists, with their samples, from its tables.
+
+    Args:
+        folder: The shards folder.
+        manifest: Its content.
+        parts: With the samples' parts, which are most of the work.
 
     Raises:
         ShardError: If a table is absent or damaged.
     """
-    tables = {name: load_table(folder, manifest, name) for name in TABLES}
-    parts, samples = defaultdict(list), defaultdict(list)
-    for row in tables["index"].to_pylist():
-        where = {name: row[name] for name in ("offset", "size", "crc32")}
-        parts[row["key"]].append(Part(name=row["part"], **where))
-    for row in tables["samples"].to_pylist():
-        known = {field: row[field] for field in _FIELDS}
-        samples[row["shard"]].append(Sample(**known, parts=tuple(parts[row["key"]])))
-    shards = []
-    for row in tables["shards"].to_pylist():
+    parts_of, samples, shards = defaultdict(list), defaultdict(list), []
+    if parts:
+        for row in _rows(load_table(folder, manifest, "index")):
+            key, name = row["key"], row["part"]
+            where = {field: row[field] for field in ("offset", "size", "crc32")}
+            parts_of[key].append(Part(name=name, **where))
+    for row in _rows(load_table(folder, manifest, "samples")):
+        known = {field: row[field] for field in _SAMPLE}
+        mine = tuple(parts_of.pop(row["key"], ()))
+        samples[row["shard"]].append(Sample(**known, parts=mine))
+    for row in _rows(load_table(folder, manifest, "shards")):
         name, _ = row.pop("shard"), row.pop("samples")
-        shards.append(Shard(name=name, **row, samples=tuple(samples[name])))
+        shards.append(Shard(name=name, **row, samples=tuple(samples.pop(name, ()))))
     return shards
 
 
-def manifest_sha(shards: Iterable[Shard], weights: Mapping[str, float]) -> str:
+def _rows(table: pa.Table) -> Iterator[dict]:
+    """A table's rows, few of which are Python objects at once."""
+    for batch in table.to_batches(max_chunksize=_BLOCK):
+        yield from batch.to_pylist()
+
+
+def _manifest_sha(shards: pa.Table, weights: Mapping[str, float]) -> str:
     """SHA-256 of what the shards hold and how it is drawn, however the tables are written."""
-    content = sorted([shard.name, shard.sha256, shard.bytes] for shard in shards)
+    content = sorted([row["shard"], row["sha256"], row["bytes"]] for row in _rows(shards))
     content = [SCHEMA, content, sorted(weights.items())]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
@@ -251,71 +286,68 @@ def _require_finished(job: ShardJob, folder: Path) -> Shard:
     return shard
 
 
-def _rows(shards: Sequence[Shard], weights: Mapping[str, float] | None) -> dict[str, list[dict]]:
+def _tables(shards: Iterable[Shard], weights: Mapping[str, float] | None) -> dict[str, pa.Table]:
     """The three tables, sorted by shard and by place in it."""
-    samples = [
-        {
-            "shard": shard.name,
-            "split": shard.split,
-            **dataclasses.asdict(sample),
-            **({} if weights is None else {"weight": weights.get(sample.key, 1.0)}),
-        }
-        for shard in shards
-        for sample in shard.samples
-    ]
+    pieces = [_pieces(shard, weights) for shard in shards]
+    return {name: pa.concat_tables([p[name] for p in pieces]).combine_chunks() for name in TABLES}
+
+
+def _pieces(shard: Shard, weights: Mapping[str, float] | None) -> dict[str, pa.Table]:
+    """One shard's rows of the three tables."""
     index = [
-        {
-            "shard": sample["shard"],
-            "key": sample["key"],
-            "part": part["name"],
-            "offset": part["offset"],
-            "size": part["size"],
-            "crc32": part["crc32"],
-        }
-        for sample in samples
-        for part in sample.pop("parts")
+        (shard.name, sample.key, part.name, part.offset, part.size, part.crc32)
+        for sample in shard.samples
+        for part in sample.parts
     ]
-    tars = [
-        {
-            "shard": shard.name,
-            "split": shard.split,
-            "fingerprint": shard.fingerprint,
-            "bytes": shard.bytes,
-            "sha256": shard.sha256,
-            "samples": len(shard.samples),
-        }
-        for shard in shards
-    ]
-    return {"index": index, "shards": tars, "samples": samples}
+    of_shard = (shard.fingerprint, shard.bytes, shard.sha256, len(shard.samples))
+    of_sample = operator.attrgetter(*_SAMPLE)
+    samples = [(shard.name, shard.split, *of_sample(sample)) for sample in shard.samples]
+    tables = {
+        "index": _table(index, _COLUMNS["index"]),
+        "shards": _table([(shard.name, shard.split, *of_shard)], _COLUMNS["shards"]),
+        "samples": _table(samples, _COLUMNS["samples"]),
+    }
+    if weights is not None:
+        drawn = pa.array([weights.get(sample.key, 1.0) for sample in shard.samples], pa.float64())
+        tables["samples"] = tables["samples"].append_column("weight", drawn)
+    return tables
 
 
-def _write_table(folder: Path, name: str, rows: list[dict]) -> dict:
+def _table(rows: Sequence[tuple], types: Mapping[str, pa.DataType]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(types)
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, types.values(), strict=True)]
+    return pa.table(dict(zip(types, arrays, strict=True)))
+
+
+def _write_table(folder: Path, name: str, table: pa.Table) -> dict:
     out = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows), out, compression="zstd")
+    pq.write_table(table, out, compression="zstd")
     digest = hashlib.sha256(out.getvalue()).hexdigest()
     path = folder / f"{name}-{digest[:8]}.parquet"
     with files.replacing(path) as temporary:
         temporary.write_bytes(out.getvalue())
-    return {"file": path.name, "rows": len(rows), "sha256": digest}
+    return {"file": path.name, "rows": len(table), "sha256": digest}
 
 
-def _totals(shards: Sequence[Shard], split: str) -> dict:
-    samples = [s for shard in shards if shard.split == split for s in shard.samples]
+def _totals(tables: Mapping[str, pa.Table], split: str) -> dict:
+    shards, samples = (tables[name].filter(pc.field("split") == split) for name in TABLES[1:])
+    sizes = [samples[name].to_pylist() for name in ("width_px", "height_px")]
+    num_frames, fps = samples["num_frames"].to_pylist(), samples["fps"].to_pylist()
     return {
-        "shards": sum(shard.split == split for shard in shards),
+        "shards": len(shards),
         "samples": len(samples),
-        "frames": sum(s.num_frames for s in samples),
-        "seconds": round(sum(s.num_frames / s.fps for s in samples), 3),
-        "scenes": sorted({s.scene_id for s in samples}),
-        "sizes_px": sorted({(s.width_px, s.height_px) for s in samples}),
-        "bytes": sum(shard.bytes for shard in shards if shard.split == split),
+        "frames": sum(num_frames),
+        "seconds": round(sum(n / rate for n, rate in zip(num_frames, fps, strict=True)), 3),
+        "scenes": sorted(samples["scene_id"].unique().to_pylist()),
+        "sizes_px": sorted(set(zip(*sizes, strict=True))),
+        "bytes": sum(shards["bytes"].to_pylist()),
     }
 
 
-def _remove_stale(folder: Path, manifest: dict, shards: Sequence[Shard]) -> None:
+def _remove_stale(folder: Path, manifest: dict, shards: Sequence[str]) -> None:
     keep = {NAME, *(table["file"] for table in manifest["tables"].values())}
-    for shard in shards:
-        keep |= {f"{shard.name}.tar", f"{shard.name}.json"}
+    for name in shards:
+        keep |= {f"{name}.tar", f"{name}.json"}
     patterns = [f"{split}-*.{kind}" for split in SPLITS for kind in ("tar", "json")]
     patterns += [f"{name}-*.parquet" for name in TABLES]
     for path in sorted(p for pattern in patterns for p in folder.glob(pattern)):
