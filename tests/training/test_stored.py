@@ -20,7 +20,7 @@ from training.stages import teacher
 class Stored:
     """Latents of windows from every second frame of all clips but the last."""
 
-    folder = Path("shards/latents-0123")
+    name = "latents-0123"
 
     def __init__(self, clips, codec: LinearCodec, off: float = 0.0):
         self._clips, self._codec, self._off = clips, codec, off
