@@ -2,6 +2,9 @@
 
 import sys
 
-from pipelines.cli import main
+try:
+    from pipelines.cli import main
 
-sys.exit(main())
+    sys.exit(main())
+except KeyboardInterrupt:  # before there was anything to continue
+    sys.exit(130)

@@ -34,7 +34,8 @@ def repair(folder: Path) -> list[str]:
         What was done, a sentence each.
 
     Raises:
-        ShardError: If a tar whose index is lost is damaged, or two tars hold the same clip.
+        ShardError: If a tar whose index is lost is damaged, or is not what the file beside it
+            says, or two tars hold the same clip.
     """
     done = [f"{path}: temporary, removed" for path in _drop_temporary(folder)]
     shards, sets = encoded.shards_folder(folder), []
@@ -96,8 +97,10 @@ def _repair_set(folder: Path) -> list[str]:
     for job in planned:
         tar, by_key = folder / f"{job.name}.tar", {sample.key: sample for sample in job.samples}
         if tar.is_file() and writer.finished(job, folder) is None:
-            shard = listed.get(job.name) or _described(
-                tar, job.fingerprint, (), lambda key, _, known=by_key: known[key]
+            shard = (
+                listed.get(job.name)
+                or _beside(tar)
+                or _described(tar, job.fingerprint, (), lambda key, _, known=by_key: known[key])
             )
             done += _write_beside(tar, shard)
     path = None if listed else encoded.publish(folder.parent, encoder, planned)
@@ -118,13 +121,24 @@ def _listed(folder: Path) -> dict[str, Shard]:
 
 
 def _beside(tar: Path) -> Shard | None:
-    """What the file beside a tar says, if these are the tar's bytes."""
+    """What the file beside a tar says, if it is there and can be read.
+
+    Raises:
+        ShardError: If it says that the tar had other bytes.
+    """
+    path = tar.with_suffix(".json")
     try:
-        shard = Shard.from_json(json.loads(tar.with_suffix(".json").read_text()))
+        shard = Shard.from_json(json.loads(path.read_text()))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    same = shard.name == tar.stem and shard.sha256 == files.sha256(tar)
-    return shard if same else None
+    if shard.name != tar.stem:
+        return None
+    if shard.sha256 != files.sha256(tar):
+        raise ShardError(
+            f"{tar} is damaged: its bytes are not those that {path.name} counts; delete both and "
+            "make the shard again"
+        )
+    return shard
 
 
 def _write_beside(tar: Path, shard: Shard) -> list[str]:

@@ -328,5 +328,6 @@ def check(folder: Positional[Path], /, *, deep: bool = False, repair: bool = Fal
     for problem in problems:
         say(str(problem))
     if problems:
-        raise ValueError(f"{folder}: {len(problems)} problems, listed above")
+        count = f"{len(problems)} problems" if problems[1:] else "one problem"
+        raise ValueError(f"{folder}: {count}, listed above")
     say(f"{folder}: no problems")

@@ -75,7 +75,7 @@ def test_damage_to_a_run_is_found_and_named(run, capsys, file, damage, message):
     assert main(["check", str(run), "--deep"]) == 1
     told = capsys.readouterr()
     assert re.search(message, told.out), told.out
-    assert "problems, listed above" in told.err and "Traceback" not in told.err
+    assert ", listed above" in told.err and "Traceback" not in told.err
 
 
 def test_steps_that_do_not_follow_one_another_are_named(run, capsys):

@@ -146,3 +146,26 @@ def test_two_tars_of_one_clip_are_not_guessed_about(whole):
     remove(shards, "manifest.json")
     with pytest.raises(ShardError, match="two tars hold the clip"):
         repair(whole)
+
+
+def flip_and_lose_the_index(folder: Path) -> Path:
+    tar = min(folder.glob("train-*.tar"))
+    content = bytearray(tar.read_bytes())
+    content[len(content) // 2] ^= 1
+    tar.write_bytes(bytes(content))
+    remove(folder, "index-*")
+    return tar
+
+
+def test_a_tar_that_is_not_what_the_file_beside_it_says_is_not_certified(whole):
+    tar = flip_and_lose_the_index(whole / "shards")
+    before = contents(whole)
+    with pytest.raises(ShardError, match=f"{tar.name} is damaged: its bytes are not those"):
+        repair(whole)
+    assert contents(whole) == before
+
+
+def test_nor_is_one_of_a_set(whole):
+    tar = flip_and_lose_the_index(whole / "shards" / ENCODER.name)
+    repair(whole)
+    assert any(tar.stem in str(problem) for problem in check(whole))
