@@ -50,6 +50,7 @@ def gone(pids: list[int]) -> bool:
     return not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+@pytest.mark.slow
 def test_killed_at_any_level_and_run_again_gives_the_same_bytes(truth, planned, binary):
     broken = planned
     spec = f"unreal:2:{binary}"
@@ -103,7 +104,7 @@ def test_a_full_disk_stops_at_once_and_loses_nothing(planned, engine, monkeypatc
     assert not (planned / "failed").exists()
 
 
-@pytest.mark.parametrize("fault", ["crash=900", "hang=900"])
+@pytest.mark.parametrize("fault", ["crash=900", pytest.param("hang=900", marks=pytest.mark.slow)])
 def test_an_engine_that_fails_is_replaced(fault, truth, planned, tmp_path, monkeypatch):
     class Impatient(fleet.EngineOwner):
         timeout_s = 3.0  # of one answer; a loaded machine takes its time too

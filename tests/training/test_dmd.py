@@ -71,6 +71,7 @@ def test_the_direction_is_the_gradient_of_the_kl_divergence(level):
         assert (a - b * level**2 / (1 - level) ** 2).abs().max() < 1e-12
 
 
+@pytest.mark.slow
 def test_a_student_with_a_learned_fake_score_finds_mean_and_covariance():
     """Five updates of the fake score for one of the student, from far away."""
     torch.manual_seed(0)
