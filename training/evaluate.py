@@ -83,19 +83,12 @@ def evaluate(
     sampler = Sampler.load(run)
     config = sampler.config.recipe
     length = config.data.num_frames
-    fits = frames.ndim == 6 and frames.shape[1] == len(COMMANDS) and frames.shape[2] >= length
-    if not fits or poses.shape != (*frames.shape[:3], 4, 4):
-        raise ValueError(
-            f"ground truth needs frames [N, {len(COMMANDS)}, {length} or more, H, W, 3] and as "
-            f"many poses, got {list(frames.shape)} and {list(poses.shape)}"
-        )
+    told = captions or [""] * len(frames)
+    _require_truth(frames, poses, told, length)
     flat = frames[:, :, :length].reshape(-1, *frames.shape[3:])
     real = data.resize(flat, config.data.height_px, config.data.width_px)
     real = real.reshape(-1, length, *real.shape[1:])
     paths = poses[:, :, :length].reshape(-1, length, 4, 4)
-    told = captions or [""] * len(frames)
-    if len(told) != len(frames):
-        raise ValueError(f"expected {len(frames)} captions, got {len(told)}")
     videos = _videos(sampler, real, paths, [c for c in told for _ in COMMANDS], steps)
     result: dict[str, Any] = {
         "name": name,
@@ -112,6 +105,19 @@ def evaluate(
     _write_videos(run / "samples", real, videos["model"], fps)
     files.write_json(run / "evaluation.json", result)
     return run / "evaluation.json"
+
+
+def _require_truth(
+    frames: np.ndarray, poses: np.ndarray, captions: Sequence[str], length: int
+) -> None:
+    fits = frames.ndim == 6 and frames.shape[1] == len(COMMANDS) and frames.shape[2] >= length
+    if not fits or poses.shape != (*frames.shape[:3], 4, 4):
+        raise ValueError(
+            f"ground truth needs frames [N, {len(COMMANDS)}, {length} or more, H, W, 3] and as "
+            f"many poses, got {list(frames.shape)} and {list(poses.shape)}"
+        )
+    if len(captions) != len(frames):
+        raise ValueError(f"expected {len(frames)} captions, got {len(captions)}")
 
 
 def _videos(

@@ -87,12 +87,7 @@ def train(
             batch=config.batch,
             device=accelerator.device,
         )
-    if (config.init == "ode_causal") != (origin.teacher_config.stage in CAUSAL):
-        kind = "causal" if config.init == "ode_causal" else "bidirectional"
-        raise ValueError(
-            f"the initialisation {config.init!r} needs a {kind} teacher, got the run of the stage "
-            f"{origin.teacher_config.stage!r} in {teacher}"
-        )
+    _require_teacher(config, origin)
     if config.init in _FROM_DATA:
         if stored := settle_latents(run, origin.codec, latents):
             origin.windows.use(stored)
@@ -101,6 +96,15 @@ def train(
         pairs.generate(origin, config, run / "pairs", accelerator, shown or None)
     stage = Ode(origin, config, run / "pairs", held_out or clips)
     loop.fit(stage, run, accelerator, steps=steps, progress=progress)
+
+
+def _require_teacher(config: OdeConfig, origin: Origin) -> None:
+    if (config.init == "ode_causal") != (origin.teacher_config.stage in CAUSAL):
+        kind = "causal" if config.init == "ode_causal" else "bidirectional"
+        raise ValueError(
+            f"the initialisation {config.init!r} needs a {kind} teacher, got the run of the stage "
+            f"{origin.teacher_config.stage!r} in {origin.teacher}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
