@@ -183,19 +183,20 @@ def num_frames(source: Path | bytes) -> int:
 
 
 def cut(source: Path, start: int, stop: int) -> bytes:
-    """Frames [start, stop) as an MP4 of their own, copied without encoding again.
+    """Frames [start, stop) as a file of their own, copied without encoding again.
 
     Args:
-        source: A file of `RgbWriter`.
-        start: A multiple of `GOP`: the clip must begin with a key frame.
+        source: A file of `RgbWriter` or `Gray16Writer`.
+        start: A multiple of `GOP`: the clip must begin with a key frame of the colours.
         stop: Any frame.
     """
     if start % GOP:
         raise ValueError(f"a clip starts at a multiple of {GOP} frames, got {start}")
     out = io.BytesIO()
+    container = "matroska" if source.suffix == ".mkv" else "mp4"
     with av.open(str(source)) as reader:
         stream = _stream(reader, source)
-        writer = av.open(out, "w", format="mp4", container_options={"fflags": "+bitexact"})
+        writer = av.open(out, "w", format=container, container_options={"fflags": "+bitexact"})
         copy = writer.add_stream_from_template(stream)
         per_frame = _ticks_per_frame(stream)
         packets = (packet for packet in reader.demux(stream) if packet.pts is not None)

@@ -1,4 +1,4 @@
-"""Latents and text embeddings made ahead of training, by any number of processes."""
+"""Latents, text embeddings and depth beside the videos, by any number of processes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 from pipelines.console import bar, say
-from shards import encoded
-from shards.encoded import Arrays, EncodeJob, Encoder, Kind
+from shards import depth, encoded
+from shards.encoded import EncodeJob, Encoder, Kind, Members
 from shards.reader import ShardDataset
 from shards.schema import SPLITS, Sample
 from training import encode, recipes, text
@@ -56,7 +56,7 @@ class Share:
 def encode_dataset(
     dataset: Path, recipe: str, *, kinds: Sequence[Kind], window: int, every: int
 ) -> list[Path]:
-    """Make the parallel sets that training with a recipe asks for; run again, it continues.
+    """Make the latents and words that training with a recipe asks for; run again, it continues.
 
     Args:
         dataset: The dataset's folder, with its shards.
@@ -78,7 +78,7 @@ def encode_dataset(
         _keep(codec, shards / encoder.name)
         places = {k: (source, i) for source in sources.values() for i, k in enumerate(source.keys)}
 
-        def latents(sample: Sample) -> Arrays:
+        def latents(sample: Sample) -> Members:
             source, i = places[sample.key]
             return encode.encode_frames(codec, source.clip(i).frames, encoder, share.device)
 
@@ -89,26 +89,46 @@ def encode_dataset(
         captions = {sample.caption for job in jobs for sample in job.samples}
         text.encoder(wanted.text, wanted.model).prepare({"", *captions})
 
-        def words(sample: Sample) -> Arrays:
+        def words(sample: Sample) -> Members:
             return encode.encode_caption(wanted, sample.caption)
 
         made.append(_encode(shards, encoder, share, words))
     return made
 
 
-def _encode(shards: Path, encoder: Encoder, share: Share, make: Callable[[Sample], Arrays]) -> Path:
+def encode_depth(dataset: Path) -> Path:
+    """Make the parallel set of depth, cut out of the episodes; run again, it continues.
+
+    Args:
+        dataset: The dataset's folder, with its episodes and its shards.
+
+    Returns:
+        The folder of the set.
+    """
+    if not (dataset / "episodes").is_dir():
+        raise ValueError(f"{dataset / 'episodes'} is not there; depth is cut out of the episodes")
+
+    def cut(sample: Sample) -> Members:
+        return depth.cut(dataset, sample)
+
+    return _encode(encoded.shards_folder(dataset), depth.ENCODER, Share.of_this_process(), cut)
+
+
+def _encode(
+    shards: Path, encoder: Encoder, share: Share, make: Callable[[Sample], Members]
+) -> Path:
     """This process' shards of one set; the process that finds all of them done publishes it."""
     folder, jobs = encoded.start(shards, encoder), encoded.plan(shards, encoder)
     mine = share.of(jobs)
     done = before = 0
     with bar(encoder.name, sum(len(job.samples) for job in mine), "clips") as progress:
 
-        def counted(sample: Sample) -> Arrays:
+        def counted(sample: Sample) -> Members:
             nonlocal done
-            arrays = make(sample)
+            members = make(sample)
             done += 1
             progress.update(done)
-            return arrays
+            return members
 
         for job in mine:
             encoded.write(job, folder, counted)

@@ -30,7 +30,7 @@ def check(folder: Path, *, deep: bool = False) -> list[Problem]:
         deep: Decode every frame of every video too.
     """
     if (folder / encoded.MARK).is_file():
-        return list(check_set(folder))
+        return list(check_set(folder, deep=deep))
     if (folder / manifest.NAME).is_file():
         return list(check_shards(folder, folder, deep=deep))
     if (folder / "episode.json").is_file():

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from capture import files, video
-from shards import codec, encoded, jobs, manifest
+from shards import codec, depth, encoded, jobs, manifest
 from shards.check_dataset import Problem, attempt, require_decodable, require_moves
 from shards.damage import require_intact, require_size
 from shards.latents import EncodedSet, part_of, starts
@@ -36,11 +36,16 @@ def check_shards(folder: Path, dataset: Path, *, deep: bool) -> Iterator[Problem
         weighted = tables.content["schema"] > 1  # before, shards knew of no weights
         yield from attempt(folder, _require_current, dataset, tables.samples, weighted)
     for mark in sorted(folder.glob(f"*/{encoded.MARK}")):
-        yield from check_set(mark.parent)
+        yield from check_set(mark.parent, deep=deep)
 
 
-def check_set(folder: Path) -> Iterator[Problem]:
-    """What is wrong with one parallel set, inside its shards folder."""
+def check_set(folder: Path, *, deep: bool) -> Iterator[Problem]:
+    """What is wrong with one parallel set, inside its shards folder.
+
+    Args:
+        folder: The set's.
+        deep: Decode every frame of depth too.
+    """
     tables = _Tables(folder)
     yield from tables.problems
     if tables.problems:
@@ -51,7 +56,10 @@ def check_set(folder: Path) -> Iterator[Problem]:
             message = "its bytes are not those that were written (SHA-256); encode again"
             wrong.append(Problem(path=tar, message=message))
         yield from wrong
-    yield from attempt(folder, _require_whole_set, folder, tables.content["encoder"])
+    if tables.content["encoder"]["kind"] == "depth":
+        yield from attempt(folder, _require_whole_depth, folder, tables.samples, deep)
+    else:
+        yield from attempt(folder, _require_whole_set, folder, tables.content["encoder"])
 
 
 class _Tables:
@@ -146,8 +154,27 @@ def _require_whole_set(folder: Path, encoder: dict) -> None:
         if encoder["kind"] == "latents":
             begins = starts(found.num_frames(key), config["window"], config["every"])
             names = [part_of(start) for start in begins]
-        if found.names(key) != names:
-            raise ValueError(f"sample {key} has the arrays {found.names(key)}, not {names}")
+        _require_members(found, key, [f"{name}.npy" for name in names])
         for name in names:
             if not np.isfinite(found.array(key, name)).all():
                 raise ValueError(f"sample {key}: {name} has values that are not finite")
+
+
+def _require_whole_depth(folder: Path, samples: dict[str, dict], deep: bool) -> None:
+    """Every clip of the videos has its depth, of as many frames."""
+    found = EncodedSet(folder.parent, folder.name, "depth")
+    for key in found.keys:
+        _require_members(found, key, [depth.PART])
+        content, row = found.member(key, depth.PART), samples[key]
+        count = video.num_frames(content)
+        if count != row["num_frames"]:
+            raise ValueError(f"sample {key}: depth has {count} frames, not {row['num_frames']}")
+        if deep:
+            size = (row["width_px"], row["height_px"])
+            name = f"sample {key}: {depth.PART}"
+            require_decodable(name, content, size, read=video.read_gray16)
+
+
+def _require_members(found: EncodedSet, key: str, names: list[str]) -> None:
+    if found.names(key) != names:
+        raise ValueError(f"sample {key} has the members {found.names(key)}, not {names}")

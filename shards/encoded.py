@@ -1,13 +1,14 @@
-"""Parallel sets of shards: what an encoder made of every clip, under the clips' keys.
+"""Parallel sets of shards: what an encoder made of every clip, or its depth, under the clips' keys.
 
 shards/<kind>-<hash>/
   encoder.json               whose set it is, written first
   <name>.tar, <name>.json    one for each shard of videos: the same samples in the same order
   index-, shards-, samples-<hash>.parquet, manifest.json
 
-A sample's members are arrays, `<key>.<name>.npy`. The folder is named by the hash of the encoder,
-and a shard by the hash of what it was made from, so that another encoder, a changed caption or
-another clip makes new files and never touches the videos, or what is still right.
+A sample's members are arrays, `<key>.<name>.npy`, or files as they are. The folder is named by the
+hash of the encoder, and a shard by the hash of what it was made from, so that another encoder, a
+changed caption or another clip makes new files and never touches the videos, or what is still
+right.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from shards.folder import inside
 from shards.published import open_shards, published
 from shards.schema import TAR_SCHEMA, Sample, Shard, ShardError
 
-Kind = Literal["latents", "text"]
-KINDS: tuple[Kind, ...] = ("latents", "text")
+Kind = Literal["latents", "text", "depth"]
 # Beside the tars, written before them: kind and config of the encoder.
 MARK = "encoder.json"
 # A name for an encoder: enough digits that two never meet.
 _DIGITS = 8
 
-Arrays = Mapping[str, np.ndarray]
+# A sample's members by name: of an array without its suffix .npy, of a file with its own.
+Members = Mapping[str, np.ndarray | bytes]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +45,7 @@ class Encoder:
     """What decides the values of a set.
 
     Attributes:
-        kind: What it makes: "latents" of the frames, or vectors of the caption ("text").
+        kind: What it makes: "latents" of the frames, vectors of the caption ("text"), or "depth".
         config: Everything on which its output depends, for JSON.
     """
 
@@ -74,7 +75,7 @@ class EncodeJob:
         split: "train" or "val".
         name: `<split>-<number>-<first digits of the fingerprint>`.
         fingerprint: SHA-256 of the encoder and of what is known of the clips.
-        samples: The clips, without parts; for latents without captions, which they do not show.
+        samples: The clips, without parts; with captions only for text, which depends on them.
     """
 
     split: str
@@ -140,13 +141,13 @@ def start(folder: Path, encoder: Encoder) -> Path:
     return mine
 
 
-def write(job: EncodeJob, folder: Path, encode: Callable[[Sample], Arrays]) -> Shard:
+def write(job: EncodeJob, folder: Path, encode: Callable[[Sample], Members]) -> Shard:
     """Write one shard of a set; if it is finished, nothing is encoded. See `writer.write`.
 
     Args:
         job: From `plan`.
         folder: The set's folder.
-        encode: A sample's arrays by name.
+        encode: A sample's members.
 
     Raises:
         ShardError: If the disk is full, what was written does not read back, or an array is not
@@ -183,7 +184,7 @@ def found(location: Path | str, kind: Kind) -> Iterator[tuple[str, dict]]:
     Args:
         location: The dataset's folder or its shards folder alone, or an address of one; a web
             server does not say which sets it has.
-        kind: "latents" or "text".
+        kind: "latents", "text" or "depth".
 
     Raises:
         ShardError: If there are no shards, or a manifest is damaged.
@@ -202,17 +203,23 @@ def _source(sample: Sample, kind: Kind) -> Sample:
 
 
 def _samples(
-    job: EncodeJob, encode: Callable[[Sample], Arrays]
+    job: EncodeJob, encode: Callable[[Sample], Members]
 ) -> Iterator[tuple[Sample, dict[str, bytes]]]:
     for sample in job.samples:
-        arrays = encode(sample)
-        for name, array in arrays.items():
-            if not np.isfinite(array).all():
-                raise ShardError(
-                    f"sample {sample.key}: {name} has values that are not finite; the encoder "
-                    "overflows, or its weights are damaged"
-                )
-        yield sample, {f"{name}.npy": _npy(arrays[name]) for name in sorted(arrays)}
+        members = encode(sample)
+        yield sample, dict(_file(sample.key, name, members[name]) for name in sorted(members))
+
+
+def _file(key: str, name: str, content: np.ndarray | bytes) -> tuple[str, bytes]:
+    """A member's name in the tar and its bytes."""
+    if isinstance(content, bytes):
+        return name, content
+    if not np.isfinite(content).all():
+        raise ShardError(
+            f"sample {key}: {name} has values that are not finite; the encoder overflows, or its "
+            "weights are damaged"
+        )
+    return f"{name}.npy", _npy(content)
 
 
 def _npy(array: np.ndarray) -> bytes:

@@ -49,7 +49,7 @@ def starts(num_frames: int, window: int, every: int) -> list[int]:
 
 
 class EncodedSet:
-    """The arrays of one set, by key; every byte is checked.
+    """The members of one set, by key; every byte is checked.
 
     Safe in threads, after a fork, and pickled into worker processes.
 
@@ -98,7 +98,7 @@ class EncodedSet:
         )
         where = [index[column].to_numpy() for column in ("offset", "size", "crc32")]
         self._where = np.stack(where, -1)
-        self._codes = {part.removesuffix(".npy"): i for i, part in enumerate(self._parts)}
+        self._codes = {part: i for i, part in enumerate(self._parts)}
 
     @property
     def keys(self) -> list[str]:
@@ -117,13 +117,16 @@ class EncodedSet:
         return int(self._num_frames[self._require(key)])
 
     def names(self, key: str) -> list[str]:
-        """Names of a clip's arrays, sorted."""
+        """Names of a clip's members, sorted."""
         i = self._require(key)
-        parts = (self._parts[code] for code in self._part[self._rows[i] : self._rows[i + 1]])
-        return [part.removesuffix(".npy") for part in parts]
+        return [self._parts[code] for code in self._part[self._rows[i] : self._rows[i + 1]]]
 
     def array(self, key: str, name: str) -> np.ndarray:
-        """One array of a clip, read-only.
+        """The array `<name>.npy` of a clip, read-only; see `member`."""
+        return arrays.from_npy(self.member(key, f"{name}.npy"))
+
+    def member(self, key: str, name: str) -> bytes:
+        """One member of a clip.
 
         Raises:
             ShardError: If the set does not have it, or its bytes are not those that were written.
@@ -133,7 +136,7 @@ class EncodedSet:
         parts = self._part[first:stop].tolist()
         if code not in parts:
             names = ", ".join(self.names(key))
-            raise ShardError(f"sample {key} has the arrays {names}, got {name!r}")
+            raise ShardError(f"sample {key} has the members {names}, got {name!r}")
         row = first + parts.index(code)
         offset, size, crc32 = self._where[row].tolist()
         tar = f"{self._shards[self._shard[row]]}.tar"
@@ -144,10 +147,10 @@ class EncodedSet:
         content = self._folder.read(tar, offset, size, intact)
         if not intact(content):
             raise ShardError(
-                f"{self.location}/{tar}, sample {key}, part {name}.npy is damaged: its bytes "
+                f"{self.location}/{tar}, sample {key}, part {name} is damaged: its bytes "
                 "are not those that were written; delete the tar and run `relickit encode` again"
             )
-        return arrays.from_npy(content)
+        return content
 
     def _place(self, key: str) -> int | None:
         i = int(np.searchsorted(self._keys, key.encode()))

@@ -174,26 +174,32 @@ def encode(
     dataset: Positional[Path],
     /,
     *,
-    recipe: str,
-    only: Literal["latents", "text"] | None = None,
+    recipe: str | None = None,
+    only: Literal["latents", "text", "depth"] | None = None,
     window: int = 0,
     every: int = 0,
 ) -> None:
     """Make latents and text embeddings ahead of training, beside the videos and under their keys.
 
-    Training with the same recipe finds them. The same command again continues; under
-    `accelerate launch`, `torchrun` or `srun` the processes share the shards.
+    Training with the same recipe finds them. Depth is cut out of the episodes with `--only depth`.
+    The same command again continues; under `accelerate launch`, `torchrun` or `srun` the processes
+    share the shards.
 
     Args:
         dataset: The dataset's folder, with its shards.
         recipe: Training recipe (tiny, small, 1.3b, 14b, or a .json file) whose codec, size and text
-            encoder it will be; or the folder of a run.
+            encoder it will be; or the folder of a run. Depth needs none.
         only: Make only these.
         window: Also encode windows of this many frames (1 + 4 n) that begin later in their clip.
         every: Frames between the beginnings of such windows.
     """
-    from pipelines.encoding import encode_dataset
+    from pipelines.encoding import encode_dataset, encode_depth
 
+    if only == "depth":
+        encode_depth(dataset)
+        return
+    if recipe is None:
+        raise ValueError("latents and text follow a training recipe; name it with --recipe")
     kinds = (only,) if only else ("latents", "text")
     encode_dataset(dataset, recipe, kinds=kinds, window=window, every=every)
 

@@ -181,10 +181,10 @@ def test_one_flipped_byte_is_found_in_its_array(folder):
     for key in found.keys:
         for name in found.names(key):
             try:
-                found.array(key, name)
+                found.member(key, name)
             except ShardError as error:
                 failed.append((key, name))
-                named = f"{tar.name}, sample {key}, part {name}.npy is damaged"
+                named = f"{tar.name}, sample {key}, part {name} is damaged"
                 assert re.search(named, str(error))
     assert len(failed) == 1
 
