@@ -1,4 +1,4 @@
-"""`relickit audit PATH`: any camera dataset, clip by clip on Ray; run again, it continues."""
+"""`relickit audit PATH`: any camera dataset, clip by clip; run again, it continues."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ from curation.audit import folder as report_folder
 from curation.audit.item import audit_item
 from curation.decide import load_decisions
 from pipelines import runner
-from pipelines.console import bar, say
+from pipelines.console import say
 
 # Of the items' content; another one is measured anew.
 _VERSION = 3
-# Fewer clips than this are quicker without Ray.
-_FEW = 4
 
 
 def audit(
@@ -88,11 +86,7 @@ def pages(dataset: Path) -> None:
     """
     plans = tables.measured_plans(dataset)
     write = functools.partial(_write_page, dataset=dataset)
-    if len(plans) <= _FEW:
-        for plan_id in plans:
-            write(plan_id)
-    else:
-        runner.over(write, plans, title="Pages", unit="trajectories")
+    runner.over(write, plans, title="Pages", unit="trajectories")
 
 
 def _write_page(plan_id: str, *, dataset: Path) -> bool:
@@ -124,14 +118,7 @@ def _items(path: Path, name: str, clips: Clips, folder: Path, address: str | Non
     _claim(folder, path, name, clips)
     wanted = [n for n in range(len(clips)) if not _file(folder, n).is_file()]
     measure = functools.partial(_measure, path=path, name=name, folder=folder)
-    if len(wanted) <= _FEW and address is None:
-        with bar("Audit", len(wanted), "clips") as progress:
-            for done, index in enumerate(wanted, start=1):
-                measure(index)
-                progress.update(done)
-    else:
-        with runner.cluster(address):
-            runner.over(measure, wanted, title="Audit", unit="clips")
+    runner.over(measure, wanted, title="Audit", unit="clips", address=address)
     return [files.read_json(_file(folder, n)) for n in range(len(clips))]
 
 

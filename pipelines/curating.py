@@ -39,10 +39,8 @@ def curate(dataset: Dataset, *, length: int = segment.LENGTH, address: str | Non
     if not plans:
         raise ValueError(f"{dataset.path} has no episodes yet; run `relickit capture` first")
     todo = [p.id for p in plans if not tables.is_measured(dataset.path, p.id, length)]
-    if todo:
-        measure = functools.partial(tables.measure_episode, dataset.path, length=length)
-        with runner.cluster(address):
-            runner.over(measure, todo, title="Measure", unit="episodes")
+    measure = functools.partial(tables.measure_episode, dataset.path, length=length)
+    runner.over(measure, todo, title="Measure", unit="episodes", address=address)
     tables.merge(dataset.path)
     _examine(dataset.path)
     present = {plan.scene_id for plan in plans}

@@ -1,4 +1,4 @@
-"""`relickit audit --rerun`: a recording for the Rerun viewer of every clip, on Ray."""
+"""`relickit audit --rerun`: a recording for the Rerun viewer of every clip."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from pathlib import Path
 from capture import files, formats
 from curation.audit.trajectory import recording
 from pipelines import runner
-
-# Fewer clips than this are quicker without Ray.
-_FEW = 4
 
 
 def write(path: Path, out: Path, format: str | None = None, address: str | None = None) -> Path:
@@ -33,12 +30,7 @@ def write(path: Path, out: Path, format: str | None = None, address: str | None 
     folder = out / "rrd"
     files.sweep(folder)
     record = functools.partial(_write, path=path, format=format, folder=folder)
-    if len(clips) <= _FEW and address is None:
-        for index in range(len(clips)):
-            record(index)
-    else:
-        with runner.cluster(address):
-            runner.over(record, range(len(clips)), title="Rerun", unit="clips")
+    runner.over(record, range(len(clips)), title="Rerun", unit="clips", address=address)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Plain functions over many items on Ray: bounded work in flight, retries, progress.
+"""Plain functions over many items, on Ray where it pays: bounded work in flight, retries, progress.
 
 Items and results are ids, paths and small records; frames never travel.
 """
@@ -11,17 +11,19 @@ import os
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, TypeVar
 
 import ray
 from ray.exceptions import AuthenticationError, RayError, RayTaskError
 
-from pipelines.console import bar, say, sentence
+from pipelines.console import Bar, bar, say, sentence
 
 Item = TypeVar("Item")
 _WAIT_S = 1.0
 _CONNECT_S = 10.0
+_ALONE_S = 3.0
 _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 _NO_TOKEN = (
     "the Ray cluster at {} refuses our token; set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to what "
@@ -109,40 +111,87 @@ def _standard_error_into(file: IO[str]) -> Iterator[None]:
 
 
 def over(
-    function: Callable[[Item], Any], items: Sequence[Item], *, title: str, unit: str
+    function: Callable[[Item], Any],
+    items: Sequence[Item],
+    *,
+    title: str,
+    unit: str,
+    address: str | None = None,
 ) -> list[Any]:
-    """Results of `function(item)` for every item, in order; each runs as one Ray task.
+    """Results of `function(item)` for every item, in order.
+
+    Work of a few seconds is done in this process, because Ray takes as long to start. What is left
+    by then runs as one Ray task an item; all of it where a cluster is asked for or runs already.
 
     Args:
         function: Importable; it must be safe to run twice on the same item.
         items: Small and picklable.
         title: Of the progress bar.
         unit: What the items are, in the plural.
+        address: Of a Ray cluster.
 
     Raises:
         StageFailed: If items failed; the others have been done all the same.
+        ValueError: If there is no cluster to be had, see `cluster`.
     """
-    results: list[Any] = [None] * len(items)
-    failures: list[str] = []
-    with cluster(), bar(title, len(items), unit) as progress:
+    if not items:
+        return []
+    with bar(title, len(items), unit) as progress:
+        stage = _Stage(function, items, progress)
+        if address is None and "RAY_ADDRESS" not in os.environ and not ray.is_initialized():
+            stage.run_here(_ALONE_S)
+        if stage.waiting:
+            with cluster(address):
+                stage.run_on_ray()
+    if stage.failures:
+        count = f"{len(stage.failures)} of {len(items)} {unit} failed"
+        raise StageFailed(f"{title}: {count}: {stage.failures[0]}")
+    return stage.results
+
+
+class _Stage:
+    """Items on their way.
+
+    Attributes:
+        waiting: Indices of the items that nobody has begun, the last one first.
+        results: By item, in order.
+        failures: A sentence for each item that failed.
+    """
+
+    def __init__(self, function: Callable[[Any], Any], items: Sequence[Any], progress: Bar):
+        self._function, self._items, self._progress = function, items, progress
+        self.waiting = list(range(len(items)))[::-1]
+        self.results: list[Any] = [None] * len(items)
+        self.failures: list[str] = []
+
+    def run_here(self, seconds: float) -> None:
+        """One item after the other, and no new one when the time is over."""
+        until = time.monotonic() + seconds
+        while self.waiting and time.monotonic() < until:
+            index = self.waiting.pop()
+            try:
+                self.results[index] = self._function(self._items[index])
+            except Exception as error:
+                self.failures.append(sentence(error))
+            self._progress.update(len(self._items) - len(self.waiting))
+
+    def run_on_ray(self) -> None:
+        """A task for each item, a bounded number of them at once."""
         task = ray.remote(num_cpus=1, max_retries=3)(_apply)
         at_once = 2 * max(int(ray.cluster_resources().get("CPU", 1)), 1)
-        waiting, running = list(range(len(items)))[::-1], {}
-        while waiting or running:
-            while waiting and len(running) < at_once:
-                index = waiting.pop()
-                running[task.remote(function, items[index])] = index
+        running = {}
+        while self.waiting or running:
+            while self.waiting and len(running) < at_once:
+                index = self.waiting.pop()
+                running[task.remote(self._function, self._items[index])] = index
             done, _ = ray.wait(list(running), timeout=_WAIT_S)
             for reference in done:
                 index = running.pop(reference)
                 try:
-                    results[index] = ray.get(reference)
+                    self.results[index] = ray.get(reference)
                 except RayError as error:
-                    failures.append(reason(error))
-            progress.update(len(items) - len(waiting) - len(running))
-    if failures:
-        raise StageFailed(f"{title}: {len(failures)} of {len(items)} {unit} failed: {failures[0]}")
-    return results
+                    self.failures.append(reason(error))
+            self._progress.update(len(self._items) - len(self.waiting) - len(running))
 
 
 def _apply(function: Callable[[Item], Any], item: Item) -> Any:
