@@ -16,6 +16,7 @@ from capture import config
 from pipelines.cli import main
 from pipelines.encoding import Share
 from shards import jobs, manifest, writer
+from shards.depth import Depth
 from shards.encoded import EncodeJob
 from shards.latents import Latents, Words
 from shards.reader import ShardDataset
@@ -92,6 +93,19 @@ def test_half_given_windows_are_refused_in_a_sentence(dataset, recipe, capsys):
     assert main(command) == 1
     error = capsys.readouterr().err
     assert "further windows need a length of 5, 9, 13" in error and "Traceback" not in error
+
+
+def test_depth_needs_no_recipe_and_everything_else_does(dataset, capsys):
+    assert main(["encode", str(dataset)]) == 1
+    assert "latents and text follow a training recipe" in capsys.readouterr().err
+    assert main(["encode", str(dataset), "--only", "depth"]) == 0
+    assert "2 clips in 2 shards" in capsys.readouterr().out
+    assert Depth(dataset).window("pan", 0, 17).shape == (17, 64, 96)
+
+
+def test_depth_is_cut_out_of_the_episodes(dataset, capsys):
+    assert main(["encode", str(dataset / "shards"), "--only", "depth"]) == 1
+    assert "episodes is not there; depth is cut out" in capsys.readouterr().err
 
 
 def test_every_shard_has_one_process(monkeypatch):

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from box_room import box_plan
 
 from capture.scene import save_plans
-from shards import encoded
+from shards import depth, encoded
 from shards.latents import part_of, starts
 from shards.reader import ShardDataset
 from shards.schema import Sample
@@ -54,7 +55,7 @@ def test_every_field_of_the_shards_is_documented(sharded):
 
 @pytest.fixture
 def encoded_too(sharded, tmp_path) -> Path:
-    """A folder with data/demo: shards, latents and text."""
+    """A folder with data/demo: shards, latents, text and depth."""
     demo = Path(shutil.copytree(sharded, tmp_path / "data" / "demo", symlinks=True))
     latents = encoded.Encoder(kind="latents", config={"window": 13, "every": 16})
     text = encoded.Encoder(kind="text", config={"encoder": "none"})
@@ -65,7 +66,8 @@ def encoded_too(sharded, tmp_path) -> Path:
         return {part_of(s): np.zeros((n // 4 + 1, 2, 1, 1), np.float16) for s, n in lengths.items()}
 
     none = {"words": np.zeros((1, 1), np.float16), "empty": np.zeros((0, 1), np.float16)}
-    for encoder, make in ((latents, toy), (text, lambda _: none)):
+    sets = [(latents, toy), (text, lambda _: none), (depth.ENCODER, partial(depth.cut, demo))]
+    for encoder, make in sets:
         mine = encoded.start(demo / "shards", encoder)
         planned = encoded.plan(demo / "shards", encoder)
         for job in planned:
@@ -75,7 +77,7 @@ def encoded_too(sharded, tmp_path) -> Path:
 
 
 def test_every_field_of_the_sets_is_documented(encoded_too):
-    section = SECTIONS["Latents and text"]
+    section = SECTIONS["Latents, text and depth"]
     for folder in (encoded_too / "data" / "demo" / "shards").glob("*-*/"):
         says = json.loads((folder / "manifest.json").read_text())
         assert json.loads((folder / "encoder.json").read_text()) == says["encoder"]
