@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +93,7 @@ def train(
     from shards.cache import Cache
     from shards.reader import ShardDataset
     from training import recipes
+    from training.encode import use_words
     from training.stages import distill, ode
     from training.stages import teacher as teachers
 
@@ -100,6 +103,8 @@ def train(
         raise ValueError(f"the recipe {recipe!r} has no stage {stage!r}; add its key to it")
     total = min(steps or kind.steps, kind.steps)
     kept = Cache(cache, cache_gb * 10**9) if cache else None
+    explain()
+    use_words(data, wanted, cache=kept)
     clips, held_out = (ShardDataset(data, split, cache=kept) for split in ("train", "val"))
     with contextlib.closing(_Bars()) as bars:
 
@@ -118,6 +123,12 @@ def train(
             train_student = ode.train if stage == "ode" else distill.train
             train_student(clips, wanted, run, teacher=teacher, student=student, **more)
     say(f"Train: {total} steps of {stage} in {run}")
+
+
+def explain() -> None:
+    """Let `training` say what takes long before a first step; of several processes one does."""
+    if os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0":
+        logging.getLogger("training").setLevel(logging.INFO)
 
 
 def _finder(data: Path | str, recipe: Recipe, cache: Cache | None) -> FindLatents:

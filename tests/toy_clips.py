@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import json
 
 import numpy as np
 
@@ -76,3 +78,32 @@ class FakeClips:
             generator="wander",
             start=0,
         )
+
+
+class CountedClips(FakeClips):
+    """Clips whose members can be read alone, and that count the frames that were decoded."""
+
+    def __init__(self, count: int = 4, num_frames: int = 12):
+        super().__init__(count, num_frames)
+        self.decoded = 0
+
+    def part(self, i: int, name: str) -> bytes:
+        clip = super().clip(i)
+        if name == "meta.json":
+            return json.dumps({"caption": clip.caption}).encode()
+        assert name == "camera.npz"
+        k, out = clip.intrinsics, io.BytesIO()
+        numbers = [k.fx_px, k.fy_px, k.cx_px, k.cy_px, k.width_px, k.height_px]
+        path = clip.trajectory
+        np.savez(out, cam_to_world=path.cam_to_world, t_s=path.t_s, intrinsics=np.array(numbers))
+        return out.getvalue()
+
+    def clip(self, i: int) -> Clip:
+        self.decoded += self.num_frames(i)
+        return super().clip(i)
+
+    def window(self, i: int, start: int, length: int) -> Clip:
+        before = self.decoded
+        clip = super().window(i, start, length)
+        self.decoded = before + length
+        return clip

@@ -6,6 +6,7 @@ Frames are uint8 [B, T, H, W, 3], latents float32 [B, C, F, H / 8, W / 8] with T
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from training import tensors
 from training.recipes import CodecConfig
 from training.tiny_decoder import TinyDecoder
 
+_LOG = logging.getLogger(__name__)
 CELL = 8
 GROUP = 4
 _CELL_DIM = CELL * CELL * 3
@@ -228,6 +230,7 @@ def open_codec(config: CodecConfig, file: Path, windows: torch.Tensor | None) ->
         ValueError: If the file is missing and there is nothing to fit to.
     """
     if config.kind == "wan":
+        _LOG.info("Codec: loading Wan's autoencoder of %s", config.pretrained)
         return WanCodec.load(config)
     if not file.is_file():
         if windows is None:
@@ -245,5 +248,6 @@ def _fitted(windows: torch.Tensor, channels: int) -> LinearCodec:
     digest.update(windows.numpy().tobytes())
     kept = cache_folder() / "codecs" / f"{digest.hexdigest()}.safetensors"
     if not kept.is_file():
+        _LOG.info("Codec: fitting it to %d windows, once on this machine", len(windows))
         LinearCodec.fit(windows, channels).save(kept)
     return LinearCodec.load(kept)

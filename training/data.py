@@ -9,60 +9,28 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import cv2
 import numpy as np
 import torch
 
 from capture import actions as capture_actions
 from capture.camera import Intrinsics, invert
 from shards.order import GlobalOrder, window_start
-from shards.schema import Clip
 from training import text
+from training.clips import Clips, Reader, Told
 from training.recipes import Recipe
 from training.stages.config import Phase, phase_at
 
+_LOG = logging.getLogger(__name__)
 GROUP = 4
 ACTION_DIM = GROUP * len(capture_actions.NAMES)
 _FIRST_ROTATION = capture_actions.NAMES.index("tilt_up")
 # The block of Philox counters for augmentation; `shards.order` uses the blocks 0 and 1.
 _AUGMENT = 2
-_KEEP_BYTES = 4 * 2**30
-
-
-class Clips(Protocol):
-    """What training asks of a dataset; `shards.reader.ShardDataset` is one."""
-
-    @property
-    def manifest_sha(self) -> str:
-        """Identifies the content."""
-        ...
-
-    @property
-    def weights(self) -> np.ndarray:
-        """How often to draw every sample, relative to one another, [n]."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def key(self, i: int) -> str:
-        """Id of sample i."""
-        ...
-
-    def num_frames(self, i: int) -> int:
-        """Length of sample i."""
-        ...
-
-    def clip(self, i: int) -> Clip:
-        """Sample i, whole."""
-        ...
-
-    def window(self, i: int, start: int, length: int) -> Clip:
-        """Frames [start, start + length) of sample i."""
-        ...
 
 
 class Stored(Protocol):
@@ -107,7 +75,10 @@ class Batch:
     """Windows.
 
     Attributes:
-        frames: uint8 [B, T, H, W, 3].
+        frames: uint8 [n, T, H, W, 3] of those that are to be encoded: of all B of them, but for
+            those in `stored`; of none where first frames are enough.
+        first: First frames, uint8 [B, H, W, 3]; black where nobody looks at them, see
+            `Windows.use`.
         signals: What belongs to them.
         numbers: Their places in the endless sequence of windows, from which noise is drawn.
         stored: Latents that were made ahead, float32 [C, F, h, w] by the window's place in the
@@ -115,6 +86,7 @@ class Batch:
     """
 
     frames: torch.Tensor
+    first: torch.Tensor
     signals: Signals
     numbers: tuple[int, ...]
     stored: Mapping[int, torch.Tensor] = field(default_factory=dict)
@@ -124,6 +96,7 @@ class Batch:
         return dataclasses.replace(
             self,
             frames=self.frames.to(device),
+            first=self.first.to(device),
             signals=self.signals.to(device),
             stored={place: latents.to(device) for place, latents in self.stored.items()},
         )
@@ -132,11 +105,10 @@ class Batch:
         """All windows' latents, [B, C, F, h, w]; `encode` makes those that are not stored."""
         if not self.stored:
             return encode(self.frames)
-        places = range(len(self.frames))
-        lacking = [place for place in places if place not in self.stored]
-        made = dict(zip(lacking, encode(self.frames[lacking]), strict=True)) if lacking else {}
+        lacking = [place for place in range(len(self.first)) if place not in self.stored]
+        made = dict(zip(lacking, encode(self.frames), strict=True)) if lacking else {}
         known = {**self.stored, **made}
-        return torch.stack([known[place] for place in places])
+        return torch.stack([known[place] for place in range(len(self.first))])
 
 
 def group_frames(values: np.ndarray) -> np.ndarray:
@@ -202,14 +174,6 @@ def describe(
     )
 
 
-def resize(frames: np.ndarray, height_px: int, width_px: int) -> np.ndarray:
-    """Frames [T, H, W, 3] at another size, every pixel the mean of the area that it covers."""
-    if frames.shape[1:3] == (height_px, width_px):
-        return frames
-    size = (width_px, height_px)
-    return np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames])
-
-
 def collate(signals: list[Signals]) -> Signals:
     """Join along B."""
     names = Signals.__slots__
@@ -229,26 +193,24 @@ def palindrome(length: int, turn: int) -> np.ndarray:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Source:
-    """Frames at the training size, and what belongs to them."""
+class _Window:
+    """Frames where they are needed, the first one alone, and latents if they are stored."""
 
-    frames: np.ndarray
-    cam_to_world: np.ndarray
-    intrinsics: Intrinsics
-    caption: str
+    frames: np.ndarray | None
+    first: np.ndarray
+    signals: Signals
+    latents: np.ndarray | None
 
 
 class Windows:
     """Batches whose content is a function of (seed, step) alone; clips come by their weights.
-
-    The clips' frames are decoded once and kept at the training size (3 H W bytes a frame) if all of
-    them take at most 4 GiB; else every window is read from the shards when its turn comes.
 
     Args:
         clips: The training clips; in each phase those shorter than its windows are left out.
         recipe: Gives size, augmentation and seed.
         phases: Lengths of the windows; the teacher's by default.
         batch: Windows per step over all processes; the teacher's by default.
+        first_only: First frames are all that is looked at, so no others are decoded.
 
     Raises:
         ValueError: If no clip is as long as a window.
@@ -260,39 +222,33 @@ class Windows:
         recipe: Recipe,
         phases: tuple[Phase, ...] | None = None,
         batch: int | None = None,
+        *,
+        first_only: bool = False,
     ):
-        self._recipe, self._clips = recipe, clips
+        self._recipe, self._clips, self._first_only = recipe, clips, first_only
         self._phases, self._batch = phases or recipe.phases, batch or recipe.batch
-        lengths = [clips.num_frames(i) for i in range(len(clips))]
-        self._eligible: dict[int, list[int]] = {}
-        for phase in self._phases:
-            long = [i for i, length in enumerate(lengths) if length >= phase.num_frames]
-            if not long:
-                raise ValueError(
-                    f"no clip has the {phase.num_frames} frames of a window; the dataset has "
-                    f"{len(clips)} training clips of at most {max(lengths, default=0)} frames"
-                )
-            self._eligible[phase.num_frames] = long
+        self._lengths = [clips.num_frames(i) for i in range(len(clips))]
+        self._eligible = {p.num_frames: self._long_enough(p.num_frames) for p in self._phases}
         self._orders = {
             length: GlobalOrder(len(long), recipe.seed, clips.weights[long])
             for length, long in self._eligible.items()
         }
-        used = {i for long in self._eligible.values() for i in long}
-        size = 3 * recipe.data.height_px * recipe.data.width_px
-        self._kept: dict[int, _Source] = {}
-        if sum(lengths[i] for i in used) * size <= _KEEP_BYTES:
-            self._kept = {i: self._source(clips.clip(i)) for i in sorted(used)}
-        self._lengths = lengths
+        used = sorted({i for long in self._eligible.values() for i in long})
+        self._reader = Reader(clips, used, recipe.data)
         self._stored: Stored | None = None
-        captions = (self._read(i, 0, 1).caption for i in sorted(used))
+        captions = (self._reader.told(i, 0, 1).caption for i in used)
         text.encoder(recipe.text, recipe.model).prepare(itertools.chain([""], captions))
-        first = min(used)
-        self._first = self._kept.get(first) or self._source(clips.window(first, 0, 1))
+        self.intrinsics = self._reader.told(used[0], 0, 1).intrinsics
 
-    @property
-    def intrinsics(self) -> Intrinsics:
-        """The first clip's camera."""
-        return self._first.intrinsics
+    def _long_enough(self, length: int) -> list[int]:
+        long = [i for i, there in enumerate(self._lengths) if there >= length]
+        if not long:
+            raise ValueError(
+                f"no clip has the {length} frames of a window; the dataset has "
+                f"{len(self._lengths)} training clips of at most "
+                f"{max(self._lengths, default=0)} frames"
+            )
+        return long
 
     def batch(
         self, step: int, *, rank: int = 0, world: int = 1, micro: int = 0, accumulation: int = 1
@@ -310,54 +266,59 @@ class Windows:
     def take(self, numbers: Sequence[int], length: int) -> Batch:
         """Windows by their places in the endless sequence of those of a length."""
         windows = [self._window(k, length) for k in numbers]
+        first = np.stack([w.first for w in windows])
+        shown = [w.frames for w in windows if w.frames is not None]
+        frames = np.stack(shown) if shown else np.empty((0, length, *first.shape[1:]), np.uint8)
         return Batch(
-            frames=torch.from_numpy(np.stack([frames for frames, _, _ in windows])),
-            signals=collate([signals for _, signals, _ in windows]),
+            frames=torch.from_numpy(frames),
+            first=torch.from_numpy(first),
+            signals=collate([w.signals for w in windows]),
             numbers=tuple(numbers),
             stored={
-                place: torch.from_numpy(latents.astype(np.float32))
-                for place, (_, _, latents) in enumerate(windows)
-                if latents is not None
+                place: torch.from_numpy(w.latents.astype(np.float32))
+                for place, w in enumerate(windows)
+                if w.latents is not None
             },
         )
 
     def use(self, stored: Stored) -> None:
         """From now on read the latents of windows that are shown as they were rendered.
 
-        Such a window begins where an encoding does. The latents of mirrored, reversed and turned
-        ones are others, and are still made of their frames.
+        Such a window begins where an encoding does. None of its frames is decoded but for the
+        prediction "warp", which looks at the first one. The latents of mirrored, reversed and
+        turned windows are others, and are still made of their frames.
         """
         self._stored = stored
 
     def sample(self, count: int) -> torch.Tensor:
         """`count` windows of the last phase's length: uint8 [count, T, H, W, 3]."""
+        _LOG.info("Data: reading %d windows to fit the codec to", count)
         return self.take(range(count), self._phases[-1].num_frames).frames
 
-    def _window(self, k: int, length: int) -> tuple[np.ndarray, Signals, np.ndarray | None]:
-        """Frames, signals, and latents if they are stored."""
+    def _window(self, k: int, length: int) -> _Window:
         data, seed = self._recipe.data, self._recipe.seed
         index = self._eligible[length][self._orders[length].row(k)]
         key = np.array([seed, k], dtype=np.uint64)
         bits = np.random.Philox(key=key, counter=np.array([0, 0, 0, _AUGMENT], dtype=np.uint64))
         coin, lot, pivot = (int(raw) for raw in bits.random_raw(3))
         turns = lot / 2**64 < data.palindrome
-        mirror, reverse = data.mirror and coin & 1, data.reverse and coin & 2
+        mirror, reverse = bool(data.mirror and coin & 1), bool(data.reverse and coin & 2)
         half = length // 2
         shown = palindrome(length, half + pivot % half if turns else length - 1)
         count, latents = int(shown.max()) + 1, None
         start = window_start(seed, k, self._lengths[index], count)
         if self._stored is not None and not (turns or mirror or reverse):
             start, latents = self._look_up(self._stored, k, index, length) or (start, None)
-        source = self._read(index, start, count)
-        frames, poses, camera = source.frames[shown], source.cam_to_world[shown], source.intrinsics
+        order = shown[::-1] if reverse else shown
+        frames, first, told = self._read(index, start, order, stored=latents is not None)
+        poses, camera = told.cam_to_world[shown], told.intrinsics
         if mirror:
-            frames, poses = frames[:, :, ::-1], mirrored(poses)
-            camera = mirrored_camera(camera)
-        if reverse:
-            frames, poses = frames[::-1], poses[::-1]
-        told = coin / 2**64 >= data.caption_dropout
-        caption = source.caption if told else ""
-        return frames, describe(poses, camera, caption, recipe=self._recipe), latents
+            frames = None if frames is None else frames[:, :, ::-1]
+            first, poses, camera = first[:, ::-1], mirrored(poses), mirrored_camera(camera)
+        caption = told.caption if coin / 2**64 >= data.caption_dropout else ""
+        path = poses[::-1] if reverse else poses
+        signals = describe(path, camera, caption, recipe=self._recipe)
+        return _Window(frames=frames, first=first, signals=signals, latents=latents)
 
     def _look_up(
         self, stored: Stored, k: int, index: int, length: int
@@ -370,20 +331,16 @@ class Windows:
         start = starts[window_start(self._recipe.seed, k, len(starts), 1)]
         return start, stored.window(key, start, length)
 
-    def _read(self, index: int, start: int, length: int) -> _Source:
-        """Frames [start, start + length) of a clip."""
-        if index not in self._kept:
-            return self._source(self._clips.window(index, start, length))
-        whole, stop = self._kept[index], start + length
-        return dataclasses.replace(
-            whole, frames=whole.frames[start:stop], cam_to_world=whole.cam_to_world[start:stop]
-        )
-
-    def _source(self, clip: Clip) -> _Source:
-        data = self._recipe.data
-        return _Source(
-            frames=resize(clip.frames, data.height_px, data.width_px),
-            cam_to_world=clip.trajectory.cam_to_world,
-            intrinsics=clip.intrinsics,
-            caption=clip.caption,
-        )
+    def _read(
+        self, index: int, start: int, order: np.ndarray, *, stored: bool
+    ) -> tuple[np.ndarray | None, np.ndarray, Told]:
+        """What is looked at of a clip's frames from `start` on, shown in this order."""
+        count = int(order.max()) + 1
+        if not (stored or self._first_only):
+            frames, told = self._reader.window(index, start, count)
+            return frames[order], frames[order[0]], told
+        if self._first_only or self._recipe.flow.warp_depths_m:
+            first, told = self._reader.frame(index, start, count, int(order[0]))
+            return None, first, told
+        black = np.zeros((self._recipe.data.height_px, self._recipe.data.width_px, 3), np.uint8)
+        return None, black, self._reader.told(index, start, count)

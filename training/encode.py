@@ -5,6 +5,7 @@ everything that decides its values. Training with the same recipe finds it:
 
     latents = find_latents(dataset, recipe, codec)  # shards.latents.Latents, or None
     words = find_words(dataset, recipe)  # shards.latents.Words, or None
+    use_words(dataset, recipe)  # from now on captions have these
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from shards import encoded
 from shards.cache import Cache
 from shards.encoded import Encoder
 from shards.latents import GROUP, Latents, Words, part_of, starts
+from shards.published import open_shards
 from shards.schema import ShardError
 from training import text
 from training.autoencoder import Codec, LinearCodec
-from training.data import resize
+from training.clips import resize
 from training.recipes import CodecConfig, Recipe
 
-# Of what this file and `training.data.resize` do; a change of values is a new version.
+# Of what this file and `training.clips.resize` do; a change of values is a new version.
 VERSION = 1
 _WEIGHTS = ("*.safetensors", "*.json", "*.model", "*.txt")
 
@@ -130,6 +132,41 @@ def find_words(location: Path | str, recipe: Recipe, *, cache: Cache | None = No
         except ShardError:
             continue
     return None
+
+
+def use_words(location: Path | str, recipe: Recipe, *, cache: Cache | None = None) -> Words | None:
+    """Let the recipe's text encoder take the vectors that were made ahead; returns their set.
+
+    They are what the encoder would make, bit for bit, so a run may go on with or without them. The
+    built-in encoder needs none.
+
+    Args:
+        location: As in `find_latents`.
+        recipe: Its text encoder must be the set's.
+        cache: Keeps what is read from an address.
+    """
+    words = None if recipe.text.kind == "hash" else find_words(location, recipe, cache=cache)
+    if words is None:
+        return None
+    samples = open_shards(location, cache).table("samples", ("key", "caption"))
+    keys = dict(zip(samples["caption"].to_pylist(), samples["key"].to_pylist(), strict=True))
+    text.encoder(recipe.text, recipe.model).use(_Captions(words, keys))
+    return words
+
+
+class _Captions:
+    """The vectors of a set by caption; see `text.Stored`."""
+
+    def __init__(self, words: Words, keys: dict[str, str]):
+        self._words, self._keys = words, keys
+
+    def __contains__(self, caption: object) -> bool:
+        return caption == "" or caption in self._keys
+
+    def __getitem__(self, caption: str) -> np.ndarray:
+        key = self._keys[caption] if caption else next(iter(self._keys.values()))
+        words, empty = self._words.read(key)
+        return words if caption else empty
 
 
 def _matching(

@@ -17,7 +17,8 @@ import torch
 from capture import files
 from capture.camera import Intrinsics
 from curation import following
-from training import data, validation, warp
+from training import validation, warp
+from training.clips import resize
 from training.data import collate
 from training.run import RunConfig
 from training.sample import Sampler, without_motion
@@ -86,7 +87,7 @@ def evaluate(
     told = captions or [""] * len(frames)
     _require_truth(frames, poses, told, length)
     flat = frames[:, :, :length].reshape(-1, *frames.shape[3:])
-    real = data.resize(flat, config.data.height_px, config.data.width_px)
+    real = resize(flat, config.data.height_px, config.data.width_px)
     real = real.reshape(-1, length, *real.shape[1:])
     paths = poses[:, :, :length].reshape(-1, length, 4, 4)
     videos = _videos(sampler, real, paths, [c for c in told for _ in COMMANDS], steps)

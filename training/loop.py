@@ -8,6 +8,7 @@ was cut, also between two of its micro-batches, is done again from its beginning
 from __future__ import annotations
 
 import abc
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -27,6 +28,7 @@ from training.parallel.world import World
 from training.stages.config import OptimConfig
 from training.state import Checkpoints, Ema, Log, Parts, save_weights, trained, whole_weights
 
+_LOG = logging.getLogger(__name__)
 # The model that a run is about: its weights are averaged.
 MAIN = "model"
 _FLOOR = 0.02
@@ -333,6 +335,13 @@ def fit(
     first = work.checkpoints.latest()
     if first >= steps:
         return
+    compiles = " and compiles kernels" if accelerator.device.type == "cuda" else ""
+    _LOG.info(
+        "Train: from step %d on %s; the first step reads its clips%s, so it takes longest",
+        first + 1,
+        accelerator.device,
+        compiles,
+    )
     if first:
         work.checkpoints.restore(first, work.parts)
     writes = accelerator.is_main_process

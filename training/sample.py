@@ -17,6 +17,7 @@ from capture import actions as capture_actions
 from capture.actions import Actions
 from training import data, flow, noise, warp
 from training.autoencoder import Codec, open_codec
+from training.clips import resize
 from training.data import Signals
 from training.dmd import ModelScore
 from training.model.wan import WorldModel
@@ -182,7 +183,7 @@ def sample(
     poses = np.concatenate([poses, np.repeat(poses[-1:], missing, axis=0)])
     moves = len(poses) - 1
     span = moves if sampler.causal else unit
-    video = data.resize(first_frame[None], *size)
+    video = resize(first_frame[None], *size)
     for start in range(0, moves, max(1, span)):
         signals = sampler.describe(poses[start : start + span + 1], caption)
         window = sampler.window(video[-1:], signals, steps=steps, seed=seed + start)

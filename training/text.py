@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,7 +25,20 @@ from training import tensors
 from training.model.config import ModelConfig
 from training.recipes import TextConfig
 
+_LOG = logging.getLogger(__name__)
 _WORD = re.compile(r"[a-z0-9]+")
+# Captions whose vectors are held in memory, up to 4 MB each.
+_KNOWN = 256
+
+
+class Stored(Protocol):
+    """Vectors of captions that were made ahead."""
+
+    def __contains__(self, caption: object) -> bool: ...
+
+    def __getitem__(self, caption: str) -> np.ndarray:
+        """float16 [n, text_dim], without the zeros that follow."""
+        ...
 
 
 class Text(Protocol):
@@ -36,6 +50,10 @@ class Text(Protocol):
 
     def prepare(self, captions: Iterable[str]) -> None:
         """Make the vectors of many captions at once."""
+        ...
+
+    def use(self, stored: Stored) -> None:
+        """Take vectors that were made ahead, where there are some."""
         ...
 
 
@@ -57,6 +75,9 @@ class HashText:
     def prepare(self, captions: Iterable[str]) -> None:
         """Nothing to do."""
 
+    def use(self, stored: Stored) -> None:
+        """Nothing to do: words are made faster than they are read."""
+
 
 class Umt5Text:
     """umT5's last hidden states as Wan's pipeline takes them: zero after the end of the caption.
@@ -72,6 +93,7 @@ class Umt5Text:
         self._pretrained, self._max_words, self._dim = pretrained, max_words, dim
         self._folder = folder / _fingerprint(pretrained, max_words)
         self._known: dict[str, torch.Tensor] = {}
+        self._stored: Stored = {}
 
     def __call__(self, caption: str) -> torch.Tensor:
         """See `Text`.
@@ -81,17 +103,31 @@ class Umt5Text:
                 another width.
         """
         if caption not in self._known:
-            self.prepare([caption])
-            self._known[caption] = tensors.load(self._file(caption))["words"]
+            if len(self._known) == _KNOWN:
+                self._known.clear()
+            self._known[caption] = self._find(caption)
         words = self._known[caption].float()
         return functional.pad(words, (0, 0, 0, self._max_words - len(words)))
+
+    def use(self, stored: Stored) -> None:
+        """See `Text`."""
+        self._stored = stored
+
+    def _find(self, caption: str) -> torch.Tensor:
+        """Vectors as sets hold them, so that it makes no difference whether there is one."""
+        if caption in self._stored:
+            return torch.from_numpy(self._stored[caption].copy())
+        self.prepare([caption])
+        return tensors.load(self._file(caption))["words"].to(torch.float16)
 
     @torch.no_grad()
     def prepare(self, captions: Iterable[str]) -> None:
         """See `Text`; loads the encoder if a caption is new, and lets it go again."""
-        new = [c for c in sorted(set(captions)) if not self._file(c).is_file()]
+        lacking = {c for c in captions if c not in self._stored}
+        new = [c for c in sorted(lacking) if not self._file(c).is_file()]
         if not new:
             return
+        _LOG.info("Text: encoding %d captions with umT5 on the CPU, once on this machine", len(new))
         tokenizer, encoder = _load_umt5(self._pretrained)
         if encoder.config.d_model != self._dim:
             raise ValueError(

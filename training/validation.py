@@ -9,7 +9,7 @@ import numpy as np
 from capture import files
 from capture.video import RgbWriter
 from training import data
-from training.data import Clips
+from training.clips import Clips, resize
 from training.sample import FPS, Sampler
 
 _CLIPS = 4
@@ -37,7 +37,7 @@ def write(
     clips = [held_out.window(i, 0, num_frames) for i, _ in zip(long, range(_CLIPS), strict=False)]
     if not clips:
         return {}
-    real = np.stack([data.resize(c.frames, config.height_px, config.width_px) for c in clips])
+    real = np.stack([resize(c.frames, config.height_px, config.width_px) for c in clips])
     told = [
         data.describe(c.trajectory.cam_to_world, c.intrinsics, c.caption, recipe=recipe)
         for c in clips

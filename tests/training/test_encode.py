@@ -140,6 +140,30 @@ def test_training_finds_what_fits_its_recipe(sharded_room: Path):
     assert found.window(key, 8, 13).shape == (4, 4, 2, 4)
 
 
+def test_training_takes_the_words_that_were_made_ahead(sharded_room: Path, tmp_path, monkeypatch):
+    """The same vectors bit for bit, without the encoder; the set does not even need its cache."""
+    write_umt5(tmp_path, dim=8)
+    chosen = recipe(text=TextConfig(kind="umt5", pretrained=str(tmp_path)))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "one"))
+    made = encode.text.encoder(chosen.text, chosen.model)
+    captions = ["A room.", ""]
+    wanted = [made(caption) for caption in captions]
+    publish(
+        sharded_room / "shards",
+        encode.text_encoder(chosen),
+        lambda s: encode.encode_caption(chosen, s.caption),
+    )
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "two"))
+    encode.text.encoder.cache_clear()
+    monkeypatch.setattr(encode.text, "_load_umt5", lambda _: pytest.fail("no set was read"))
+    assert encode.use_words(sharded_room, chosen) is not None
+    stored = encode.text.encoder(chosen.text, chosen.model)
+    stored.prepare(captions)
+    for caption, words in zip(captions, wanted, strict=True):
+        assert words.any() and torch.equal(stored(caption), words)
+    assert encode.use_words(sharded_room, recipe()) is None, "the built-in encoder needs none"
+
+
 def publish(shards: Path, encoder: Encoder, make) -> None:
     planned = encoded.plan(shards, encoder)
     for job in planned:

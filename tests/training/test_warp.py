@@ -12,6 +12,7 @@ from box_room import render_box
 from capture.camera import Intrinsics, pose_from_angles
 from training import data, flow, warp
 from training.autoencoder import LinearCodec
+from training.clips import resize
 from training.data import Signals, Windows
 from training.evaluate import motion
 from training.model.wan import WorldModel
@@ -112,8 +113,8 @@ def test_the_size_of_the_frames_does_not_matter(recipe):
     poses = look(forward_m=0.4, turn_deg=5.0)
     signals = told(poses, recipe)
     large = film(poses, NARROW.scaled(224, 128))
-    small = data.resize(seen(large, signals, DEPTH_M)[0], 64, 112)
-    direct = seen(data.resize(large, 64, 112), signals, DEPTH_M)[0]
+    small = resize(seen(large, signals, DEPTH_M)[0], 64, 112)
+    direct = seen(resize(large, 64, 112), signals, DEPTH_M)[0]
     middle = np.s_[1:, 8:-8, 8:-8]
     assert np.abs(small.astype(float) - direct)[middle].mean() < 1.5
 
@@ -166,7 +167,7 @@ def test_training_and_sampling_are_given_the_same_views(recipe):
     bias = model.transformer.proj_out.bias.data.view(-1, codec.channels + len(depths_m))
     bias[:, codec.channels] = 1.0
     draw = torch.Generator().manual_seed(0)
-    batch = data.Batch(frames=world, signals=signals, numbers=(0,))
+    batch = data.Batch(frames=world, first=world[:, 0], signals=signals, numbers=(0,))
     with torch.no_grad():
         assert teacher.batch_errors(model, batch, codec, recipe, draw)[0].max() < 1e-9
     config = RunConfig(recipe=recipe, manifest_sha="", intrinsics=NARROW)

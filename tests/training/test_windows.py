@@ -7,8 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from toy_clips import CountedClips, FakeClips
 
 from capture import actions
+from training import clips as training_clips
 from training import data, recipes
 from training.data import Windows
 from training.stages.config import Phase, phase_at
@@ -132,12 +134,50 @@ def test_accumulation_sees_the_same_windows(clips, recipe):
 
 def test_reading_piece_by_piece_changes_nothing(clips, recipe, monkeypatch):
     kept = Windows(clips, recipe)
-    monkeypatch.setattr(data, "_KEEP_BYTES", 0)
+    monkeypatch.setattr(training_clips, "_KEEP_BYTES", 0)
     read = Windows(clips, recipe)
     for step in range(4):
         a, b = kept.batch(step), read.batch(step)
         assert torch.equal(a.frames, b.frames) and torch.equal(a.signals.poses, b.signals.poses)
+        assert torch.equal(a.first, b.first)
     assert kept.intrinsics == read.intrinsics
+
+
+@pytest.mark.parametrize("keep_bytes", [0, 2**30])
+def test_first_frames_alone_are_those_of_whole_windows(recipe, monkeypatch, keep_bytes):
+    """Mirrored, reversed and turned too; no other frame is decoded."""
+    monkeypatch.setattr(training_clips, "_KEEP_BYTES", keep_bytes)
+    recipe, clips = changed(recipe, palindrome=0.3), CountedClips()
+    whole, single = Windows(FakeClips(), recipe), Windows(clips, recipe, first_only=True)
+    assert clips.decoded == 0
+    for step in range(4):
+        a, b = whole.batch(step), single.batch(step)
+        assert torch.equal(a.first, a.frames[:, 0]) and torch.equal(a.first, b.first)
+        assert torch.equal(a.signals.poses, b.signals.poses)
+        assert torch.equal(a.signals.words, b.signals.words)
+        assert len(b.frames) == 0
+    assert 0 < clips.decoded <= 4 * recipe.batch
+
+
+def test_a_stand_in_comes_with_its_own_path(recipe):
+    """The first frame of another clip never gets the path of the damaged one."""
+
+    class Damaged(CountedClips):
+        def window(self, i: int, start: int, length: int):
+            return super().window(max(i, 1), start, length)
+
+        def clip(self, i: int):
+            return super().clip(max(i, 1))
+
+    recipe = changed(recipe, palindrome=0.0)
+    batch = Windows(Damaged(), recipe, first_only=True).take(range(8), 9)
+    intact = Windows(FakeClips(), recipe).take(range(8), 9)
+    differ = [not torch.equal(a, b) for a, b in zip(batch.first, intact.first, strict=True)]
+    other = [
+        not torch.equal(a, b)
+        for a, b in zip(batch.signals.poses, intact.signals.poses, strict=True)
+    ]
+    assert differ == other and 0 < sum(differ) < 8
 
 
 def test_relics_numbers():

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,6 +31,7 @@ from training.model import deferred, lora
 from training.model.wan import WorldModel
 from training.parallel import shard
 
+_LOG = logging.getLogger(__name__)
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
 _PARTS = ("transformer", "conditioning")
 _NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -49,6 +51,7 @@ def load(model: WorldModel, source: str) -> None:
     Raises:
         ValueError: If there is no such model, or its architecture differs from the recipe's.
     """
+    _LOG.info("Model: loading %s", source)
     folder = _folder(source)
     transformer: Any = model.transformer
     _same_architecture(dict(transformer.config), folder / "transformer" / "config.json")

@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 
 from training import dmd, loop, noise, replay, sample, validation
-from training.data import Batch, Clips
+from training.clips import Clips
+from training.data import Batch
 from training.loop import MAIN, Learner, Stage, Turn
 from training.metrics import Tally
 from training.noise import Purpose
@@ -71,6 +72,7 @@ def train(
             phases=config.phases,
             batch=config.batch,
             device=accelerator.device,
+            first_only=True,
         )
     if origin.teacher_config.stage in CAUSAL:
         raise ValueError(
@@ -115,7 +117,7 @@ class Distill(Stage):
         """One micro-batch of whoever's turn it is."""
         batch = self._origin.windows.batch(turn.step, **turn.share).to(turn.device)
         recipe, codec = self._origin.config.recipe, self._origin.codec
-        shown = batch.frames[:, 0]
+        shown = batch.first
         student = sample.begin(turn.models[MAIN], codec, recipe, shown, batch.signals)
         draw = noise.generators(recipe.seed, batch.numbers, Purpose.ROLLOUT, turn.device)
         with turn.world.gathered(turn.models[MAIN]):

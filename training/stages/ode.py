@@ -17,7 +17,8 @@ import torch
 
 from shards.order import GlobalOrder
 from training import flow, loop, noise, validation, warp
-from training.data import Batch, Clips, Signals
+from training.clips import Clips
+from training.data import Batch, Signals
 from training.loop import MAIN, Learner, Stage, Turn
 from training.metrics import Tally
 from training.model import masks
@@ -86,6 +87,7 @@ def train(
             phases=(Phase(num_frames=config.num_frames, steps=config.steps),),
             batch=config.batch,
             device=accelerator.device,
+            first_only=config.init not in _FROM_DATA,
         )
     _require_teacher(config, origin)
     if config.init in _FROM_DATA:
@@ -157,7 +159,7 @@ class Ode(Stage):
         else:
             lesson = from_paths(states, recipe, self._config, draw)
         depths_m = recipe.flow.warp_depths_m
-        views = warp.latents(self._origin.codec, batch.frames[:, 0], batch.signals, depths_m)
+        views = warp.latents(self._origin.codec, batch.first, batch.signals, depths_m)
         with turn.exchanging(MAIN):
             found = errors(turn.models[MAIN], lesson, batch.signals, recipe, self._config, views)
             turn.backward(found.mean())

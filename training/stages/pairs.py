@@ -111,7 +111,7 @@ def _path(origin: Origin, config: OdeConfig, teacher: torch.nn.Module, number: i
     """What is kept of one path, [S, 1, C, F, h, w]."""
     recipe = origin.config.recipe
     batch = origin.windows.take([number], config.num_frames).to(origin.device)
-    begun = sample.begin(teacher, origin.codec, recipe, batch.frames[:, 0], batch.signals)
+    begun = sample.begin(teacher, origin.codec, recipe, batch.first, batch.signals)
     draw = noise.generators(recipe.seed, [number], Purpose.PATH, origin.device)
     sigmas = flow.levels(config.sampler_steps, recipe.flow.shift)
     kept = kept_levels(sigmas, recipe.rollout.levels)

@@ -12,7 +12,8 @@ from torch import nn
 
 from capture import files
 from training.autoencoder import Codec, open_codec
-from training.data import Clips, Windows
+from training.clips import Clips
+from training.data import Windows
 from training.model.wan import WorldModel
 from training.parallel.world import World
 from training.recipes import Recipe
@@ -95,8 +96,9 @@ def begin(
     phases: tuple[Phase, ...],
     batch: int,
     device: torch.device,
+    first_only: bool,
 ) -> Origin:
-    """Claim the run folder of a student.
+    """Claim the run folder of a student; for `first_only` see `Windows`.
 
     Raises:
         ValueError: If teacher or student are of another recipe, or the folder of another run.
@@ -106,7 +108,7 @@ def begin(
         _require_same(origin, RunConfig.load(origin).recipe, recipe)
     if student is not None and RunConfig.load(student).stage not in CAUSAL:
         raise ValueError(f"{student} is no student but a teacher; leave --student away to use it")
-    windows = Windows(clips, recipe, phases, batch)
+    windows = Windows(clips, recipe, phases, batch, first_only=first_only)
     config = RunConfig(
         recipe=recipe,
         manifest_sha=clips.manifest_sha,

@@ -10,7 +10,8 @@ from torch import nn
 
 from training import flow, loop, noise, validation, warp
 from training.autoencoder import Codec, open_codec
-from training.data import Batch, Clips, Windows
+from training.clips import Clips
+from training.data import Batch, Windows
 from training.loop import MAIN, Learner, Stage, Turn
 from training.metrics import Tally
 from training.noise import Draw, Purpose
@@ -52,7 +53,8 @@ def train(
     )
     claim(run, config)
     codec_file = run / "codec.safetensors"
-    fit_to = None if codec_file.is_file() else windows.sample(recipe.codec.fit_windows)
+    fits = recipe.codec.kind == "linear" and not codec_file.is_file()
+    fit_to = windows.sample(recipe.codec.fit_windows) if fits else None
     accelerator = loop.start(run, log_with)
     codec = open_codec(recipe.codec, codec_file, fit_to).to(accelerator.device)
     if stored := settle_latents(run, codec, latents):
@@ -150,6 +152,6 @@ def batch_errors(
         x=x,
         sigma=wide,
         prediction=config.prediction,
-        views=warp.latents(codec, batch.frames[:, 0], batch.signals, config.warp_depths_m),
+        views=warp.latents(codec, batch.first, batch.signals, config.warp_depths_m),
     )
     return errors.mean(1), sigma
