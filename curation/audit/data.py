@@ -107,7 +107,7 @@ def gather(dataset: Path) -> Report:
         try:
             episode = Episode.load(dataset / "episodes" / plan_id)
         except ValueError as error:
-            problems[plan_id] = str(error).replace(f"{dataset}/", "")
+            problems[plan_id] = _placeless(str(error), dataset)
             continue
         cards.setdefault(episode.scene.id, _card(dataset, episode))
         routes.append(_route(episode, frames, clips.get(episode.id, [])))
@@ -218,9 +218,14 @@ def _unmeasured(dataset: Path, known: set[str]) -> dict[str, str]:
     """Episodes that are there and not in the tables."""
     measured = set(tables.measured_plans(dataset))
     return {
-        folder.name: _missing(folder, measured).replace(f"{dataset}/", "")
+        folder.name: _placeless(_missing(folder, measured), dataset)
         for folder in _episodes(dataset, known)
     }
+
+
+def _placeless(text: str, dataset: Path) -> str:
+    """A sentence that is the same wherever the dataset lies."""
+    return text.replace(f"{dataset}/", "").replace(f" {dataset}`", " DATASET`")
 
 
 def _episodes(dataset: Path, known: set[str]) -> Iterator[Path]:

@@ -1,9 +1,24 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from browser import Browser, executable, running
+
+from curation import tables
+
+
+@pytest.fixture(scope="session")
+def measured_box(box_dataset, tmp_path_factory) -> Path:
+    """`box_dataset`, measured and not decided; copy it before you write."""
+    dataset = tmp_path_factory.mktemp("measured") / "box"
+    shutil.copytree(box_dataset, dataset)
+    for episode in sorted((dataset / "episodes").iterdir()):
+        tables.measure_episode(dataset, episode.name)
+    tables.merge(dataset)
+    return dataset
 
 
 @pytest.fixture(scope="session")

@@ -36,29 +36,19 @@ class Collector(HTMLParser):
         assert self.open.pop() == tag
 
 
-def curate(dataset: Path) -> Path:
-    for episode in sorted((dataset / "episodes").iterdir()):
-        tables.measure_episode(dataset, episode.name)
-    tables.merge(dataset)
-    # The box room has no bad clips, so one kind is made to fail.
-    decide.decide(
-        dataset,
-        rules=[
-            Rule(name="bad", metric="turn_max_deg_s", at_most=50, text="turns {value} > {bound}")
-        ],
-    )
-    return dataset
+# The box room has no bad clips, so one kind is made to fail.
+BAD = Rule(name="bad", metric="turn_max_deg_s", at_most=50, text="turns {value} > {bound}")
 
 
 @pytest.fixture(scope="module")
-def audited(box_dataset, tmp_path_factory) -> Path:
-    dataset = tmp_path_factory.mktemp("audited") / "box"
-    shutil.copytree(box_dataset, dataset)
-    first = curate(dataset) / "episodes"
+def audited(measured_box, tmp_path_factory) -> Path:
+    dataset = Path(shutil.copytree(measured_box, tmp_path_factory.mktemp("audited") / "box"))
+    decide.decide(dataset, rules=[BAD])
+    first, second, *_ = sorted((dataset / "episodes").iterdir())
     broken = dataset / "episodes" / "0123456789abcdef"
-    shutil.copytree(sorted(first.iterdir())[0], broken)
+    shutil.copytree(first, broken)
     (broken / "episode.json").unlink()
-    card = json.loads((sorted(first.iterdir())[1] / "episode.json").read_text())["scene"]
+    card = json.loads((second / "episode.json").read_text())["scene"]
     card["setting"] = "a <b>box</b> & more"
     (dataset / "scenes").mkdir()
     (dataset / "scenes" / "box-0.json").write_text(json.dumps(card))
