@@ -45,6 +45,12 @@ _VIDEOS: dict[str, _MakeWriter] = {
 FILES = (*_VIDEOS, "frames.parquet")
 
 
+def again(path: Path) -> str:
+    """What to do about an episode that is damaged or unfinished: one wording for all messages."""
+    dataset = path.parent.parent
+    return f"delete {path} and run `relickit capture {dataset}` again, or the import that made it"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Episode:
     """A finished episode. Pixels are read when asked for.
@@ -67,22 +73,36 @@ class Episode:
         mark = path / "episode.json"
         if not mark.is_file():
             raise ValueError(
-                f"{path} is no finished episode: it has no episode.json; capture it again"
+                f"{path} is no finished episode: it has no episode.json; {again(path)}"
             )
         try:
             info = json.loads(mark.read_text())
         except json.JSONDecodeError as error:
-            raise ValueError(f"{mark} is not JSON ({error}); capture it again") from error
+            raise ValueError(f"{mark} is not JSON ({error}); {again(path)}") from error
         if info.get("schema") != SCHEMA:
             raise ValueError(f"{mark} has schema {info.get('schema')}, this version reads {SCHEMA}")
         for name in FILES:
             file, expected = path / name, info["files"][name]["bytes"]
             if not file.is_file() or file.stat().st_size != expected:
                 found = f"{file.stat().st_size} bytes" if file.is_file() else "nothing"
-                raise ValueError(
-                    f"{file}: expected {expected} bytes, found {found}; capture it again"
-                )
+                raise ValueError(f"{file}: expected {expected} bytes, found {found}; {again(path)}")
         return cls(path=path, info=info)
+
+    def require_intact(self, *names: str) -> None:
+        """Compare files with the checksums in episode.json.
+
+        Args:
+            names: Of `FILES`.
+
+        Raises:
+            ValueError: If one has other bytes.
+        """
+        for name in names:
+            if files.sha256(self.path / name) != self.info["files"][name]["sha256"]:
+                raise ValueError(
+                    f"{self.path / name} is damaged: its SHA-256 is not the one in episode.json; "
+                    f"{again(self.path)}"
+                )
 
     @property
     def id(self) -> str:

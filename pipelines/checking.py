@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from capture import video
@@ -11,7 +11,9 @@ from shards.check import Problem, check
 from shards.check_dataset import attempt
 from shards.repair import repair
 
-__all__ = ["check_any", "repair"]
+__all__ = ["check_any", "repair", "verdict"]
+
+_NAMED = 5
 
 
 def check_any(folder: Path, *, deep: bool = False) -> list[Problem]:
@@ -29,6 +31,29 @@ def check_any(folder: Path, *, deep: bool = False) -> list[Problem]:
     if (folder / "config.json").is_file():
         return list(_check_run(folder, deep=deep))
     return check(folder, deep=deep)
+
+
+def verdict(folder: Path, problems: Sequence[Problem]) -> str:
+    """The last line about problems: how many, and which of them `--repair` mends.
+
+    Args:
+        folder: What was checked.
+        problems: One or more.
+    """
+    beyond = [str(problem.path) for problem in problems if not problem.repairable]
+    count = f"{len(problems)} problems" if problems[1:] else "one problem"
+    said = f"{folder}: {count}, listed above"
+    if len(beyond) == len(problems):
+        return f"{said}; --repair mends none of that, so do what the lines say"
+    command = f"`relickit check {folder} --repair`"
+    if not beyond:
+        return f"{said}; {command} mends {'all of them' if problems[1:] else 'it'}"
+    names = list(dict.fromkeys(beyond))
+    more = f" and {len(names) - _NAMED} more" if names[_NAMED:] else ""
+    return (
+        f"{said}; {command} mends {len(problems) - len(beyond)} of them, and not what is wrong "
+        f"with {', '.join(names[:_NAMED])}{more}"
+    )
 
 
 def _check_run(run: Path, *, deep: bool) -> Iterator[Problem]:

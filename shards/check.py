@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shards import encoded, manifest
+from shards import encoded, manifest, tars
 from shards.check_dataset import (
     Problem,
     check_clips,
+    check_decisions,
     check_episode,
     check_episodes,
     check_plans,
 )
-from shards.check_shards import check_set, check_shards
+from shards.check_sets import check_set
+from shards.check_shards import check_shards
 
 __all__ = ["Problem", "check"]
 
@@ -22,8 +24,8 @@ _STAGES = ("plans.parquet", "episodes", "clips.parquet", "shards")
 def check(folder: Path, *, deep: bool = False) -> list[Problem]:
     """Everything that is wrong with a dataset, an episode, episodes, shards or a parallel set.
 
-    Reads every byte. A stage of a dataset that has not run yet is no problem; a stage that
-    contradicts an earlier one is.
+    Reads every byte, and goes on after each problem. A stage of a dataset that has not run yet is
+    no problem; a stage that contradicts an earlier one is.
 
     Args:
         folder: What it is follows from its files.
@@ -31,7 +33,7 @@ def check(folder: Path, *, deep: bool = False) -> list[Problem]:
     """
     if (folder / encoded.MARK).is_file():
         return list(check_set(folder, deep=deep))
-    if (folder / manifest.NAME).is_file():
+    if (folder / manifest.NAME).is_file() or tars.tars(folder):
         return list(check_shards(folder, folder, deep=deep))
     if (folder / "episode.json").is_file():
         return list(check_episode(folder, deep=deep))
@@ -39,6 +41,7 @@ def check(folder: Path, *, deep: bool = False) -> list[Problem]:
         return [
             *check_plans(folder / "plans.parquet"),
             *check_episodes(folder / "episodes", deep=deep),
+            *check_decisions(folder / "decisions.jsonl"),
             *check_clips(folder),
             *check_shards(folder / "shards", folder, deep=deep),
         ]

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from capture import actions, files, video
+from capture import actions, video
 from capture.actions import Actions
 from capture.episode import FILES, Episode
 from capture.scene import load_plans
@@ -31,22 +31,26 @@ class Problem:
     Attributes:
         path: The file or folder.
         message: What is wrong, and what to do.
+        repairable: Whether `shards.repair` mends it.
     """
 
     path: Path
     message: str
+    repairable: bool = False
 
     def __str__(self) -> str:
         return self.message if str(self.path) in self.message else f"{self.path}: {self.message}"
 
 
-def attempt(path: Path, function: Callable[..., object], *args: object) -> Iterator[Problem]:
+def attempt(
+    path: Path, function: Callable[..., object], *args: object, repairable: bool = False
+) -> Iterator[Problem]:
     """The problem that `function(*args)` raises, if any."""
     try:
         function(*args)
     except (ValueError, KeyError, TypeError, OSError, pa.ArrowException) as error:
         message = f"lacks the field {error}" if isinstance(error, KeyError) else str(error)
-        yield Problem(path=path, message=message)
+        yield Problem(path=path, message=message, repairable=repairable)
 
 
 def check_plans(path: Path) -> Iterator[Problem]:
@@ -71,6 +75,13 @@ def check_episode(path: Path, *, deep: bool) -> Iterator[Problem]:
         deep: Decode every frame of its videos too.
     """
     yield from attempt(path, _require_whole_episode, path, deep)
+
+
+def check_decisions(path: Path) -> Iterator[Problem]:
+    """What is wrong with a decisions.jsonl; nothing if it is not there."""
+    from curation.decide import load_decisions
+
+    yield from attempt(path, load_decisions, path)
 
 
 def check_clips(dataset: Path) -> Iterator[Problem]:
@@ -131,11 +142,7 @@ def _require_whole_episode(path: Path, deep: bool) -> None:
     if episode.id != path.name:
         raise ValueError(f"the folder holds the episode {episode.id}; rename it")
     for name in FILES:
-        if files.sha256(path / name) != episode.info["files"][name]["sha256"]:
-            raise ValueError(
-                f"{name} is damaged: its SHA-256 is not the one in episode.json; "
-                "delete the folder and capture it again"
-            )
+        episode.require_intact(name)
         count = (
             episode.table.num_rows if name == "frames.parquet" else video.num_frames(path / name)
         )

@@ -1,21 +1,19 @@
-"""Is a folder of shards, or a parallel set of latents or words, what its manifest says?"""
+"""Is a folder of shards what its manifest says; where that is lost, what lies beside its tars?"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import dataclasses
 from collections.abc import Iterator
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-
 from capture import files, video
-from shards import codec, depth, encoded, jobs, manifest
+from shards import codec, encoded, jobs, manifest, tars
 from shards.check_dataset import Problem, attempt, require_decodable, require_moves
+from shards.check_listing import Listing
+from shards.check_sets import check_set
 from shards.damage import require_intact, require_size
-from shards.latents import EncodedSet, part_of, starts
+from shards.schema import Sample, Shard
 
 
 def check_shards(folder: Path, dataset: Path, *, deep: bool) -> Iterator[Problem]:
@@ -28,73 +26,45 @@ def check_shards(folder: Path, dataset: Path, *, deep: bool) -> Iterator[Problem
     """
     if not folder.is_dir():
         return
-    tables = _Tables(folder)
-    yield from tables.problems
-    if not tables.problems:
-        for tar, shard, rows in tables.shards():
-            yield from _check_tar(tar, shard, rows, tables.samples, deep)
-        weighted = tables.content["schema"] > 1  # before, shards knew of no weights
-        yield from attempt(folder, _require_current, dataset, tables.samples, weighted)
-    for mark in sorted(folder.glob(f"*/{encoded.MARK}")):
-        yield from check_set(mark.parent, deep=deep)
+    listing, wrong, lost = Listing(folder), [], []
+    for tar, shard in listing.tars():
+        found = list(_check_tar(tar, shard, deep))
+        (wrong if tar.is_file() else lost).extend(found or listing.beside(tar, shard))
+    if not listing.whole:
+        wrong += attempt(folder, _require_once, listing.shards)
+    # `repair` believes no damaged tar where the list is lost, and makes nothing from nothing.
+    blocked = any(not problem.repairable for problem in wrong) or not tars.tars(folder)
+    stuck = blocked and not listing.whole
+    yield from listing.problems(beyond_repair=blocked)
+    for problem in sorted(wrong + lost, key=lambda problem: problem.path):
+        yield _unless(stuck, problem)
+    yield from attempt(folder, _require_current, dataset, listing)
+    for each in _sets(folder):
+        for problem in check_set(each, deep=deep, videos=listing.whole):
+            yield _unless(stuck, problem)
 
 
-def check_set(folder: Path, *, deep: bool) -> Iterator[Problem]:
-    """What is wrong with one parallel set, inside its shards folder.
+def _unless(stuck: bool, problem: Problem) -> Problem:
+    """The problem, beyond repair if that is stuck."""
+    return dataclasses.replace(problem, repairable=problem.repairable and not stuck)
 
-    Args:
-        folder: The set's.
-        deep: Decode every frame of depth too.
-    """
-    tables = _Tables(folder)
-    yield from tables.problems
-    if tables.problems:
+
+def _sets(folder: Path) -> list[Path]:
+    """Parallel sets in a folder of shards, also those that lost a file."""
+    marks = (mark for name in (encoded.MARK, manifest.NAME) for mark in folder.glob(f"*/{name}"))
+    return sorted({mark.parent for mark in marks})
+
+
+def _check_tar(tar: Path, shard: Shard | None, deep: bool) -> Iterator[Problem]:
+    if shard is None:
+        yield from attempt(tar, tars.members, tar)
         return
-    for tar, shard, _ in tables.shards():
-        wrong = list(attempt(tar, require_size, tar, shard["bytes"]))
-        if not wrong and files.sha256(tar) != shard["sha256"]:
-            message = "its bytes are not those that were written (SHA-256); encode again"
-            wrong.append(Problem(path=tar, message=message))
-        yield from wrong
-    if tables.content["encoder"]["kind"] == "depth":
-        yield from attempt(folder, _require_whole_depth, folder, tables.samples, deep)
-    else:
-        yield from attempt(folder, _require_whole_set, folder, tables.content["encoder"])
-
-
-class _Tables:
-    """A manifest's tables, or what is wrong with them."""
-
-    def __init__(self, folder: Path):
-        self.folder, self.content, self.problems = folder, {}, []
-        self._tables: dict[str, list[dict]] = {}
-        self.problems = list(attempt(folder / manifest.NAME, self._load))
-        self.samples = {row["key"]: row for row in self._tables.get("samples", ())}
-
-    def _load(self) -> None:
-        self.content = manifest.load(self.folder)
-        for name in manifest.TABLES:
-            table = manifest.load_table(self.folder, self.content, name)
-            self._tables[name] = table.to_pylist()
-
-    def shards(self) -> Iterator[tuple[Path, dict, list[dict]]]:
-        """Each tar, its row, and the rows of its parts."""
-        rows = defaultdict(list)
-        for row in self._tables["index"]:
-            rows[row["shard"]].append(row)
-        for shard in self._tables["shards"]:
-            yield self.folder / f"{shard['shard']}.tar", shard, rows[shard["shard"]]
-
-
-def _check_tar(
-    tar: Path, shard: dict, rows: list[dict], samples: dict[str, dict], deep: bool
-) -> Iterator[Problem]:
-    wrong = list(attempt(tar, require_size, tar, shard["bytes"]))
+    wrong = list(attempt(tar, require_size, tar, shard.bytes))
     if tar.is_file():
         with tar.open("rb") as file:
-            for key, parts in groupby(rows, key=itemgetter("key")):
-                wrong += attempt(tar, _require_whole_sample, file, samples[key], list(parts), deep)
-        if not wrong and files.sha256(tar) != shard["sha256"]:
+            for sample in shard.samples:
+                wrong += attempt(tar, _require_whole_sample, file, shard.name, sample, deep)
+        if not wrong and files.sha256(tar) != shard.sha256:
             message = (
                 "a header or the padding is damaged: relickit still reads every sample, but "
                 "webdataset may lose some without a word; delete it and run `relickit shard` again"
@@ -103,78 +73,62 @@ def _check_tar(
     yield from wrong
 
 
-def _require_whole_sample(file: BinaryIO, sample: dict, rows: list[dict], deep: bool) -> None:
+def _require_whole_sample(file: BinaryIO, shard: str, sample: Sample, deep: bool) -> None:
     parts = {}
-    for row in rows:
-        file.seek(row["offset"])
-        content = parts[row["part"]] = file.read(row["size"])
-        names = {name: row[name] for name in ("shard", "key", "part")}
-        require_intact(content, row["size"], row["crc32"], **names)
+    for part in sample.parts:
+        file.seek(part.offset)
+        content = parts[part.name] = file.read(part.size)
+        require_intact(content, part.size, part.crc32, shard=shard, key=sample.key, part=part.name)
     path, intrinsics = codec.decode_camera(parts["camera.npz"])
     moves = codec.decode_actions(parts["actions.npz"])
-    counts = [len(path), len(moves), video.num_frames(parts["rgb.mp4"]), sample["num_frames"]]
+    counts = [len(path), len(moves), video.num_frames(parts["rgb.mp4"]), sample.num_frames]
     if len(set(counts)) > 1:
         raise ValueError(
-            f"sample {sample['key']}: poses, actions, video and index disagree about the number "
+            f"sample {sample.key}: poses, actions, video and index disagree about the number "
             f"of frames: {counts}"
         )
     size = (intrinsics.width_px, intrinsics.height_px)
-    if size != (sample["width_px"], sample["height_px"]):
-        raise ValueError(f"sample {sample['key']}: camera and index disagree about the size")
+    if size != (sample.width_px, sample.height_px):
+        raise ValueError(f"sample {sample.key}: camera and index disagree about the size")
     require_moves(path, moves)
     if deep:
-        require_decodable(f"sample {sample['key']}: rgb.mp4", parts["rgb.mp4"], size)
+        require_decodable(f"sample {sample.key}: rgb.mp4", parts["rgb.mp4"], size)
 
 
-def _require_current(dataset: Path, samples: dict[str, dict], weighted: bool) -> None:
+def _require_once(shards: list[Shard]) -> None:
+    """No clip is in two tars, of which the manifest would have said which one counts."""
+    seen: dict[str, str] = {}
+    for shard in shards:
+        for sample in shard.samples:
+            if seen.setdefault(sample.key, shard.name) != shard.name:
+                raise ValueError(
+                    f"{seen[sample.key]}.tar and {shard.name}.tar hold the clip {sample.key}; run "
+                    "`relickit shard` again, or delete the older one"
+                )
+
+
+def _require_current(dataset: Path, listing: Listing) -> None:
     """The shards hold the clips that clips.parquet keeps, and no scene is in both splits."""
     split_of: dict[str, str] = {}
-    for row in samples.values():
-        if split_of.setdefault(row["scene_id"], row["split"]) != row["split"]:
-            raise ValueError(f"scene {row['scene_id']} is in train and in val; shard again")
+    for shard in listing.shards:
+        for sample in shard.samples:
+            if split_of.setdefault(sample.scene_id, shard.split) != shard.split:
+                raise ValueError(f"scene {sample.scene_id} is in train and in val; shard again")
     if not (dataset / "clips.parquet").is_file():
         return
+    # Before schema 2, shards knew of no weights; nor do the files beside the tars.
+    weighted = listing.whole and listing.content["schema"] > 1
     kept = {
         (clip.clip_id, clip.split, clip.caption, clip.weight if weighted else 1.0)
         for clip in jobs.kept_clips(dataset)
     }
-    held = {(k, r["split"], r["caption"], r["weight"]) for k, r in samples.items()}
+    held = {
+        (s.key, shard.split, s.caption, listing.weights[s.key] if weighted else 1.0)
+        for shard in listing.shards
+        for s in shard.samples
+    }
     if kept != held:
         raise ValueError(
             f"clips.parquet changed after the shards were made ({len(kept - held)} clips are "
             f"missing or differ, {len(held - kept)} are too many); run `relickit shard` again"
         )
-
-
-def _require_whole_set(folder: Path, encoder: dict) -> None:
-    """Every clip of the videos has the arrays that its encoder makes, all of them finite."""
-    found = EncodedSet(folder.parent, folder.name, encoder["kind"])
-    config, names = found.config, ["empty", "words"]
-    for key in found.keys:
-        if encoder["kind"] == "latents":
-            begins = starts(found.num_frames(key), config["window"], config["every"])
-            names = [part_of(start) for start in begins]
-        _require_members(found, key, [f"{name}.npy" for name in names])
-        for name in names:
-            if not np.isfinite(found.array(key, name)).all():
-                raise ValueError(f"sample {key}: {name} has values that are not finite")
-
-
-def _require_whole_depth(folder: Path, samples: dict[str, dict], deep: bool) -> None:
-    """Every clip of the videos has its depth, of as many frames."""
-    found = EncodedSet(folder.parent, folder.name, "depth")
-    for key in found.keys:
-        _require_members(found, key, [depth.PART])
-        content, row = found.member(key, depth.PART), samples[key]
-        count = video.num_frames(content)
-        if count != row["num_frames"]:
-            raise ValueError(f"sample {key}: depth has {count} frames, not {row['num_frames']}")
-        if deep:
-            size = (row["width_px"], row["height_px"])
-            name = f"sample {key}: {depth.PART}"
-            require_decodable(name, content, size, read=video.read_gray16)
-
-
-def _require_members(found: EncodedSet, key: str, names: list[str]) -> None:
-    if found.names(key) != names:
-        raise ValueError(f"sample {key} has the members {found.names(key)}, not {names}")

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capture import files
+from capture.episode import again
 from capture.video import GOP
 from shards.schema import KEY, SPLITS, TAR_SCHEMA
 
@@ -150,7 +151,7 @@ def episode_sha256(dataset: Path, plan_id: str) -> str:
     if not mark.is_file():
         raise ValueError(
             f"clips.parquet names the episode {plan_id}, but {mark} is not there; "
-            "capture it again, or curate again"
+            f"{again(mark.parent)}, or `relickit curate {dataset}`"
         )
     return files.sha256(mark)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import tarfile
+import socket
 import time
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
 from capture import files
 from shards import codec, encoded, jobs, manifest, writer
-from shards.schema import PARTS, SPLITS, Part, Sample, Shard, ShardError
+from shards.schema import PARTS, SCHEMA, Sample, Shard, ShardError
+from shards.tars import beside, lost, members, tars
 
 # A temporary file of another machine, whose processes cannot be seen, is left for this long.
 _OLD_S = 86400.0
@@ -35,13 +35,13 @@ def repair(folder: Path) -> list[str]:
 
     Raises:
         ShardError: If a tar whose index is lost is damaged, or is not what the file beside it
-            says, or two tars hold the same clip.
+            says, two tars hold the same clip, or a manifest is newer than this version.
     """
-    done = [f"{path}: temporary, removed" for path in _drop_temporary(folder)]
+    done = list(_drop_temporary(folder))
     shards, sets = encoded.shards_folder(folder), []
     if (folder / encoded.MARK).is_file():
         sets = [folder]
-    elif shards.is_dir() and _tars(shards):
+    elif shards.is_dir() and tars(shards):
         done += _repair_videos(shards, folder)
         sets = sorted(mark.parent for mark in shards.glob(f"*/{encoded.MARK}"))
     for each in sets:
@@ -49,8 +49,8 @@ def repair(folder: Path) -> list[str]:
     return done
 
 
-def _drop_temporary(folder: Path) -> list[Path]:
-    dropped = []
+def _drop_temporary(folder: Path) -> Iterator[str]:
+    mine = f".tmp-{socket.gethostname()}-"
     for parent in [folder, *sorted(path for path in folder.rglob("*") if path.is_dir())]:
         before = sorted(parent.glob(".*.tmp-*"))
         files.sweep(parent)
@@ -58,13 +58,17 @@ def _drop_temporary(folder: Path) -> list[Path]:
             if path.exists() and time.time() - path.stat().st_mtime > _OLD_S:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
             if not path.exists():
-                dropped.append(path)
-    return dropped
+                yield f"{path}: temporary, removed"
+            elif mine not in path.name:
+                yield (
+                    f"{path}: temporary, of another machine, which may be writing it; left until "
+                    "it is a day old, or delete it"
+                )
 
 
 def _repair_videos(folder: Path, dataset: Path) -> list[str]:
     listed, done, shards = _listed(folder), [], []
-    for tar in _tars(folder):
+    for tar in tars(folder):
         if listed and tar.stem not in listed:
             continue  # of an earlier plan: readers do not see it
         shard = listed.get(tar.stem)
@@ -77,6 +81,10 @@ def _repair_videos(folder: Path, dataset: Path) -> list[str]:
         shards.append(shard)
     if listed:
         return done
+    done += [
+        f"{tar}: not there, so its clips are left out; `relickit shard` makes it again"
+        for tar in lost(folder)
+    ]
     keys = [sample.key for shard in shards for sample in shard.samples]
     if len(set(keys)) < len(keys):
         twice = next(key for key in keys if keys.count(key) > 1)
@@ -107,17 +115,28 @@ def _repair_set(folder: Path) -> list[str]:
     return [*done, *([f"{path}: written again from {len(planned)} tars"] if path else [])]
 
 
-def _tars(folder: Path) -> list[Path]:
-    return sorted(path for split in SPLITS for path in folder.glob(f"{split}-*.tar"))
-
-
 def _listed(folder: Path) -> dict[str, Shard]:
-    """What the manifest says; nothing if it or a table is lost or damaged."""
+    """What the manifest says; nothing if it or a table is lost or damaged.
+
+    Raises:
+        ShardError: If it is newer than this version, which therefore cannot tell.
+    """
     try:
         shards = manifest.load_shards(folder, manifest.load(folder))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError) as error:
+        if is_newer(folder):
+            raise ShardError(str(error)) from error
         return {}
     return {shard.name: shard for shard in shards}
+
+
+def is_newer(folder: Path) -> bool:
+    """Whether a folder's manifest is of a later schema than this version writes."""
+    try:
+        schema = json.loads((folder / manifest.NAME).read_text())["schema"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return isinstance(schema, int) and schema > SCHEMA
 
 
 def _beside(tar: Path) -> Shard | None:
@@ -126,17 +145,11 @@ def _beside(tar: Path) -> Shard | None:
     Raises:
         ShardError: If it says that the tar had other bytes.
     """
-    path = tar.with_suffix(".json")
-    try:
-        shard = Shard.from_json(json.loads(path.read_text()))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    if shard.name != tar.stem:
-        return None
-    if shard.sha256 != files.sha256(tar):
+    shard = beside(tar)
+    if shard is not None and shard.sha256 != files.sha256(tar):
         raise ShardError(
-            f"{tar} is damaged: its bytes are not those that {path.name} counts; delete both and "
-            "make the shard again"
+            f"{tar} is damaged: its bytes are not those that {shard.name}.json counts; delete both "
+            "and make the shard again"
         )
     return shard
 
@@ -162,14 +175,14 @@ def _described(tar: Path, mark: str, wanted: tuple[str, ...], make: _MakeSample)
         wanted: Names of every sample's parts; any if empty.
         make: A sample without parts, from its key and the contents of its parts.
     """
-    found = _members(tar)
+    found = members(tar)
     samples = []
     for key, group in groupby(found, key=lambda item: item[0]):
-        members = list(group)
-        contents = {part.name: content for _, part, content in members}
+        mine = list(group)
+        contents = {part.name: content for _, part, content in mine}
         if wanted and tuple(contents) != wanted:
             raise ShardError(f"{tar}: sample {key} has the parts {', '.join(contents)}; delete it")
-        parts = tuple(part for _, part, _ in members)
+        parts = tuple(part for _, part, _ in mine)
         samples.append(dataclasses.replace(make(key, contents), parts=parts))
     return Shard(
         name=tar.stem,
@@ -201,34 +214,6 @@ def _proved(shard: Shard) -> Shard:
     episodes = {sample.plan_id: sample.episode_sha256 for sample in shard.samples}
     mark, digits = jobs.fingerprint(clips, episodes), shard.name.rpartition("-")[2]
     return dataclasses.replace(shard, fingerprint=mark if mark.startswith(digits) else digits)
-
-
-def _members(tar: Path) -> list[tuple[str, Part, bytes]]:
-    """Key, place and content of every member.
-
-    Raises:
-        ShardError: If the tar does not end where its last member does: the reader of the standard
-            library stops at a damaged header without a word.
-    """
-    found, end = [], 0
-    content = tar.read_bytes()
-    try:
-        with tarfile.open(tar, mode="r:") as opened:
-            for member in opened:
-                stop = member.offset_data + member.size
-                key, _, name = member.name.partition(".")
-                data, end = content[member.offset_data : stop], -(-stop // 512) * 512
-                part = Part(
-                    name=name, offset=member.offset_data, size=member.size, crc32=zlib.crc32(data)
-                )
-                found.append((key, part, data))
-    except tarfile.TarError as error:
-        raise ShardError(
-            f"{tar} is no whole tar ({error}); delete it and write it again"
-        ) from error
-    if len(content) - end < 1024 or any(content[end:]):
-        raise ShardError(f"{tar} is no whole tar; delete it and write it again")
-    return found
 
 
 def _sample_of(dataset: Path) -> _MakeSample:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -36,7 +37,7 @@ def statistics(dataset: Path) -> dict:
         found["clips"] = _clips(dataset)
     if (shards / manifest.NAME).is_file():
         found["shards"] = _shards(shards)
-        found["sets"] = dict(one for kind in encoded.KINDS for one in _sets(shards, kind))
+        found["sets"] = dict(one for kind in get_args(encoded.Kind) for one in _sets(shards, kind))
     if not found:
         raise ValueError(
             f"{dataset} holds nothing to count: expected plans, episodes, clips or shards"
@@ -68,12 +69,12 @@ def lines(found: dict) -> Iterator[str]:
         words = known["caption_words"]
         yield (
             f"Captions: {known['captions']:,} different, {words[0]} to {words[1]} words; weights "
-            f"{known['weights'][0]:.3g} to {known['weights'][1]:.3g}, worth "
-            f"{known['effective_clips']:.0f} even clips"
+            f"{known['weights'][0]:.3g} to {known['weights'][1]:.3g}, effective sample size "
+            f"{known['effective_clips']:.0f}"
         )
     for name, told in found.get("sets", {}).items():
         config = ", ".join(f"{key} {value}" for key, value in told["config"].items())
-        yield f"Set {name}: {told['clips']:,} clips, {told['bytes'] / 1e6:.1f} MB; {config}"
+        yield f"Set {name}: {_many(told['clips'], 'clip')}, {told['bytes'] / 1e6:.1f} MB; {config}"
 
 
 def kept_clips(dataset: Path) -> str:
@@ -158,10 +159,14 @@ def _kept(clips: dict) -> str:
 
 def _totals(totals: dict) -> str:
     return (
-        f"{totals['samples']:,} clips of {len(totals['scenes'])} scenes, {totals['frames']:,} "
-        f"frames, {_time(totals['seconds'])}, {totals['shards']:,} shards, "
-        f"{totals['bytes'] / 1e6:.1f} MB"
+        f"{_many(totals['samples'], 'clip')} of {_many(len(totals['scenes']), 'scene')}, "
+        f"{_many(totals['frames'], 'frame')}, {_time(totals['seconds'])}, "
+        f"{_many(totals['shards'], 'shard')}, {totals['bytes'] / 1e6:.1f} MB"
     )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _time(seconds: float) -> str:

@@ -144,12 +144,7 @@ def _sample(clip: ClipRow, dataset: Path, split: str, mark: str) -> tuple[Sample
             f"clip {clip.clip_id} is said to be from the scene {clip.scene_id}, but its episode is "
             f"from {episode.scene.id}; curate again"
         )
-    for name in ("rgb.mp4", "frames.parquet"):
-        if files.sha256(episode.path / name) != episode.info["files"][name]["sha256"]:
-            raise ShardError(
-                f"{episode.path / name} is damaged: its SHA-256 is not the one in episode.json; "
-                "delete the episode's folder and capture it again"
-            )
+    episode.require_intact("rgb.mp4", "frames.parquet")
     k = episode.intrinsics
     sample = Sample(
         key=clip.clip_id,

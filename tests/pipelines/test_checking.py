@@ -13,7 +13,9 @@ from safetensors.torch import save_file
 
 from capture import config
 from capture.camera import Intrinsics
+from pipelines.checking import verdict
 from pipelines.cli import main
+from shards.check_dataset import Problem
 from training.autoencoder import LinearCodec
 from training.recipes import tiny
 from training.run import RunConfig
@@ -90,6 +92,24 @@ def test_repair_says_what_it_did(run, capsys):
     os.utime(run / ".metrics.tmp-elsewhere-1-abc", (0, 0))
     assert main(["check", str(run), "--repair"]) == 0
     assert "temporary, removed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("repairable", "said"),
+    [
+        ([True], "one problem, listed above; `relickit check data --repair` mends it"),
+        ([True, True], "2 problems, listed above; `relickit check data --repair` mends all"),
+        ([False, False], "--repair mends none of that"),
+        ([True, False, False], "mends 1 of them, and not what is wrong with file-1, file-2"),
+        ([True] + [False] * 7, "file-1, file-2, file-3, file-4, file-5 and 2 more"),
+    ],
+)
+def test_the_last_line_says_what_repair_mends(repairable, said):
+    problems = [
+        Problem(path=Path(f"file-{i}"), message="bad", repairable=mends)
+        for i, mends in enumerate(repairable)
+    ]
+    assert said in verdict(Path("data"), problems)
 
 
 def test_a_folder_that_is_not_there_is_a_sentence(tmp_path, capsys):

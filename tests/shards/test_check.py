@@ -34,6 +34,79 @@ def test_a_whole_dataset_has_no_problems(whole):
     assert check(whole) == []
 
 
+def lose_index(folder: Path) -> None:
+    first(folder, "index-*").unlink()
+
+
+def damage_samples(folder: Path) -> None:
+    flip(first(folder, "samples-*"), 40)
+
+
+@pytest.mark.parametrize("lose", [lose_index, damage_samples])
+def test_without_a_table_the_tars_are_compared_with_the_files_beside_them(whole, sharding, lose):
+    """A lost table ends nothing: what follows is still checked, also clips and parallel sets."""
+    latents, shards = encode(whole), whole / "shards"
+    lose(shards)
+    assert [p.repairable for p in check(whole)] == [True]
+    lose(latents)
+    assert [p.repairable for p in check(whole)] == [True, True]
+    flip(first(latents, "*.tar"), 700)
+    assert [p.repairable for p in check(whole)] == [True, True, False]
+    sharding.change_clips(whole, lambda row: {**row, "caption": "Seen anew."})
+    messages = [str(problem) for problem in check(whole)]
+    assert len(messages) == 4 and "clips.parquet changed after" in messages[1]
+    flip(first(shards, "train-*.tar"), 700)
+    found = check(whole)
+    assert re.search("sample .*, part actions.npz is damaged", str(found[1]))
+    assert not any(problem.repairable for problem in found), "a damaged tar stops the repair"
+
+
+def test_without_a_table_every_member_is_looked_for(whole):
+    latents = encode(whole)
+    lose_index(latents)
+    path = first(latents, "train-*.json")
+    said = json.loads(path.read_text())
+    said["samples"][0]["parts"][0]["crc32"] ^= 1
+    path.write_text(json.dumps(said))
+    (table, members) = check(latents)
+    assert table.repairable and "members, which are not the" in str(members)
+
+
+def test_without_any_list_the_tars_speak_for_themselves(whole):
+    shards = whole / "shards"
+    for path in [*shards.glob("*.json"), *shards.glob("*.parquet")]:
+        path.unlink()
+    found = check(shards)
+    assert len(found) == 5 and all(problem.repairable for problem in found)
+    tar = first(shards, "val-*.tar")
+    tar.write_bytes(tar.read_bytes()[: tar.stat().st_size // 2])
+    found = check(shards)
+    assert any(f"{tar} is no whole tar" in str(problem) for problem in found)
+    assert {p.path for p in found if p.repairable} == set()
+
+
+def test_a_manifest_of_a_later_version_is_not_written_over(whole):
+    path = whole / "shards" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 99}))
+    (problem,) = check(whole)
+    assert "newer than" in str(problem) and not problem.repairable
+
+
+def test_the_file_that_says_whose_set_it_is_may_be_lost(whole):
+    latents = encode(whole)
+    (latents / encoded.MARK).unlink()
+    (problem,) = check(whole)
+    assert "encoder.json is absent or damaged" in str(problem) and not problem.repairable
+
+
+def test_decisions_are_read_line_by_line(whole):
+    line = '{"clip_id": "a", "keep": true}\n'
+    (whole / "decisions.jsonl").write_text(line + "\n" + '{"clip_id": 1}\n')
+    flip(first(whole, "shards/*.tar"), 700)
+    decisions, tar = (str(problem) for problem in check(whole))
+    assert "decisions.jsonl, line 3: expected" in decisions and "actions.npz" in tar
+
+
 def test_the_shards_alone_can_be_checked(whole):
     assert check(whole / "shards") == []
     flip(first(whole, "shards/*.tar"), 700)
@@ -162,7 +235,13 @@ def reverse_clips(folder: Path) -> None:
         (lambda f: first(f, "shards/shards-*").unlink(), ["shards-.* is not there"]),
         (lambda f: change_index(f, "samples", num_frames=5), ["number of frames"] * 12),
         (lambda f: change_index(f, "samples", width_px=5), ["disagree about the size"] * 12),
-        (lambda f: change_index(f, "samples", scene_id="a"), ["scene a is in train and in val"]),
+        (
+            lambda f: change_index(f, "samples", scene_id="a"),
+            ["says of its tar what the tables do not"] * 4 + ["scene a is in train and in val"],
+        ),
+        (lambda f: first(f, "shards/*.json").unlink(), ["manifest.json is not there"]),
+        (lambda f: first(f, "shards/train-*.json").unlink(), ["is absent or damaged; what it"]),
+        (lambda f: first(f, "shards/val-*.json").write_text("{"), ["is absent or damaged; what"]),
     ],
 )
 def test_damage_is_found_and_named(whole, damage, messages):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import socket
@@ -115,7 +116,9 @@ def test_temporary_files_go_if_nobody_can_be_writing_them(whole, tmp_path):
     for path in (dead, mine, fresh, old):
         path.write_bytes(b"half")
     os.utime(old, (0, 0))
-    assert sorted(repair(whole)) == [f"{p}: temporary, removed" for p in sorted((dead, old))]
+    *removed, left = sorted(repair(whole), key=lambda line: ("left" in line, line))
+    assert removed == [f"{p}: temporary, removed" for p in sorted((dead, old))]
+    assert left.startswith(f"{fresh}: temporary, of another machine")
     assert mine.exists() and fresh.exists()
 
 
@@ -169,3 +172,18 @@ def test_nor_is_one_of_a_set(whole):
     tar = flip_and_lose_the_index(whole / "shards" / ENCODER.name)
     repair(whole)
     assert any(tar.stem in str(problem) for problem in check(whole))
+
+
+def test_a_manifest_of_a_later_version_is_not_written_over(whole):
+    path = whole / "shards" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 99}))
+    before = contents(whole)
+    with pytest.raises(ShardError, match="of schema 99, newer than"):
+        repair(whole)
+    assert contents(whole) == before
+
+
+def test_a_tar_that_went_with_the_manifest_is_not_passed_over_in_silence(whole):
+    tar = min((whole / "shards").glob("train-*.tar"))
+    remove(whole / "shards", tar.name, "manifest.json")
+    assert any(sentence.startswith(f"{tar}: not there") for sentence in repair(whole))

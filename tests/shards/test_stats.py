@@ -21,6 +21,7 @@ def test_numbers_are_those_of_the_files(sharded):
     text = "\n".join(stats.lines(found))
     assert "Episodes: 6, 582 frames, 0.6 min" in text
     assert "Clips: 12 of 12 kept; rejected for: none" in text
+    assert "weights 1 to 1, effective sample size 12" in text
 
 
 def test_verdicts_and_weights_are_counted(sharding, tmp_path):
@@ -38,7 +39,7 @@ def test_verdicts_and_weights_are_counted(sharding, tmp_path):
     shards = stats.statistics(folder)["shards"]
     assert shards["weights"] == [1.0, 3.0]
     assert shards["effective_clips"] == pytest.approx(24**2 / 60)
-    assert "train: 6 clips of 1 scenes, 294 frames" in stats.packed_clips(folder)
+    assert "train: 6 clips of 1 scene, 294 frames" in stats.packed_clips(folder)
 
 
 def test_nothing_to_count_is_a_sentence(tmp_path):

@@ -148,7 +148,7 @@ def test_a_damaged_episode_is_not_certified(sharding, tmp_path, box_dataset):
     content = bytearray(video.read_bytes())
     content[len(content) // 2] ^= 1
     video.write_bytes(bytes(content))
-    with pytest.raises(ShardError, match=r"rgb.mp4 is damaged.*capture it again"):
+    with pytest.raises(ValueError, match=r"rgb.mp4 is damaged.*run `relickit capture"):
         writer.write(planned[0], folder)
     assert contents(folder / "shards") == {}
 
