@@ -17,7 +17,7 @@ from pathlib import Path
 from capture import files, formats
 from capture.episode import Episode
 from capture.formats import Format, Posed, Slot, episodes
-from pipelines.console import bar, say, sentence
+from pipelines.console import bar, is_disk_full, say, sentence
 from shards import jobs
 
 MARK = "export.json"
@@ -39,61 +39,98 @@ class _Item:
     record: Callable[[], Posed]
 
 
-def export(source: Path, to: str, out: Path, *, whole: bool = False) -> int:
+def export(
+    source: Path, to: str, out: Path, *, whole: bool = False, format: str | None = None
+) -> int:
     """Write every clip of a dataset in another format.
+
+    A clip that cannot be read or written does not stop the others. Where clips are known by their
+    number, the files that concern all of them wait for it.
 
     Args:
         source: A dataset of ours, or a folder in any format that we read.
         to: Name of a format that we write.
         out: Where to; made if it is not there.
         whole: Whole episodes instead of the clips that curation kept.
+        format: Name of the source's format; recognised by default.
 
     Returns:
         How many clips are there now.
 
     Raises:
         ValueError: If the format is not known or not written, there is nothing to export, the
-            folder holds another export, or clips could not be written (the others are).
+            folder holds another export, or clips could not be read or written (the others are);
+            each of those is said in a line of its own.
     """
-    format = formats.find(to)
-    if format.write is None:
-        written = ", ".join(f.name for f in formats.FORMATS.values() if f.write)
-        raise ValueError(f"{to} is read, not written; --to is one of {written}")
-    items = _items(source, whole=whole)
-    _claim(out, format, items)
-    failures = _write(format, items, out)
-    if failures:
-        raise ValueError(f"Export: {len(failures)} of {len(items)} clips failed: {failures[0]}")
-    format.finish(out, [item.name for item in items])
-    say(f"Export: {len(items)} clips in {out} ({format.title})")
+    target = _target(to)
+    ours = (source / "clips.parquet").is_file() and not whole and format is None
+    items, failed = (_kept(source), []) if ours else _read(source, format)
+    _require_distinct(source, items)
+    count = len(items) + len(failed)
+    if items:
+        _claim(out, target, items)
+        written, unwritten = _write(target, items, out)
+        failed += unwritten
+        if written and not (target.numbered and failed):
+            target.finish(out, written)
+    for line in failed:
+        say(line)
+    if failed:
+        raise ValueError(_told(len(failed), count, target, out))
+    say(f"Export: {len(items)} clips in {out} ({target.title})")
     return len(items)
 
 
-def _write(format: Format, items: Sequence[_Item], out: Path) -> list[str]:
-    """Write what is not there yet; returns a sentence for every clip that could not be."""
+def _told(failed: int, count: int, target: Format, out: Path) -> str:
+    """What became of the others."""
+    others = ""
+    if failed < count:
+        index = f", without the index, since {target.name} counts its clips"
+        others = f"; the others are in {out}{index if target.numbered else ''}"
+    return (
+        f"Export: {failed} of {count} clips failed, see above{others}. "
+        "Put them right and run the same command again"
+    )
+
+
+def _target(name: str) -> Format:
+    """A format that is written, by its name.
+
+    Raises:
+        ValueError: If there is none of this name; lists those that there are.
+    """
+    written = {f.name: f for f in formats.FORMATS.values() if f.write}
+    if name not in written:
+        what = f"{name} is read, not written" if name in formats.FORMATS else f"no format {name!r}"
+        raise ValueError(f"{what}; --to is one of {', '.join(written)}")
+    return written[name]
+
+
+def _write(format: Format, items: Sequence[_Item], out: Path) -> tuple[list[str], list[str]]:
+    """Write what is not there yet; the names of all that are, and a sentence for what cannot be."""
     assert format.write is not None
-    failures, first_frame = [], 0
+    written, failed, first_frame = [], [], 0
     with bar("Export", len(items), "clips") as progress:
         for number, item in enumerate(items):
             slot = Slot(number=number, first_frame=first_frame)
             first_frame += item.num_frames
-            if not (out / format.mark(item.name, slot)).exists():
-                try:
+            try:
+                if not (out / format.mark(item.name, slot)).exists():
                     format.write(item.record(), out, slot)
-                except ValueError as error:
-                    failures.append(f"{item.name}: {sentence(error)}")
+                written.append(item.name)
+            except (ValueError, OSError) as error:
+                if is_disk_full(error):
+                    raise
+                failed.append(f"  {item.name}: {sentence(error)}")
             progress.update(number + 1)
-    return failures
+    return written, failed
 
 
-def _items(source: Path, *, whole: bool) -> list[_Item]:
-    ours = (source / "clips.parquet").is_file() and not whole
-    items = _kept(source) if ours else _read(source)
+def _require_distinct(source: Path, items: Sequence[_Item]) -> None:
     names = [item.name for item in items]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"{source} has two clips that would both be named {twice!r}")
-    return items
 
 
 def _kept(source: Path) -> list[_Item]:
@@ -111,21 +148,25 @@ def _kept(source: Path) -> list[_Item]:
     return items
 
 
-def _record(episode: Path, clip: jobs.ClipRow) -> Posed:
-    return episodes.posed(
-        Episode.load(episode), clip.start, clip.stop, name=clip.clip_id, caption=clip.caption
-    )
+def _record(path: Path, clip: jobs.ClipRow) -> Posed:
+    episode = Episode.load(path)
+    episode.require_intact("rgb.mp4", "frames.parquet")
+    return episodes.posed(episode, clip.start, clip.stop, name=clip.clip_id, caption=clip.caption)
 
 
-def _read(source: Path) -> list[_Item]:
-    """Everything at a path; each is looked at once for its name and length."""
-    clips, items = formats.read(source), []
+def _read(source: Path, format: str | None) -> tuple[list[_Item], list[str]]:
+    """Everything at a path, looked at once for name and length; a sentence for what cannot be."""
+    clips, items, failed = formats.read(source, format), [], []
     with bar("Read", len(clips), "clips") as progress:
-        for index, record in enumerate(clips):
+        for index in range(len(clips)):
             load = functools.partial(clips.__getitem__, index)
-            items.append(_Item(name=record.name, num_frames=len(record), record=load))
+            try:
+                record = load()
+                items.append(_Item(name=record.name, num_frames=len(record), record=load))
+            except (ValueError, OSError) as error:
+                failed.append(f"  clip {index}: {sentence(error)}")
             progress.update(index + 1)
-    return items
+    return items, failed
 
 
 def _sweep(out: Path, names: set[str]) -> None:

@@ -373,4 +373,5 @@ FORMAT = Format(
     write=write,
     mark=_mark,
     finish=_finish,
+    numbered=True,
 )

@@ -283,6 +283,7 @@ class Format:
         write: One clip into a dataset's folder, atomically; None where we only read.
         mark: The path, below the folder, that is there once a clip has been written.
         finish: Writes what concerns all clips; their names are given in order.
+        numbered: Clips are known by their number, so `finish` wants all of them.
     """
 
     name: str
@@ -292,3 +293,4 @@ class Format:
     write: Callable[[Posed, Path, Slot], None] | None = None
     mark: Callable[[str, Slot], str] = lambda name, _: name
     finish: Callable[[Path, Sequence[str]], None] = lambda root, names: None
+    numbered: bool = False

@@ -264,4 +264,5 @@ FORMAT = Format(
     write=write,
     mark=_mark,
     finish=_finish,
+    numbered=True,
 )

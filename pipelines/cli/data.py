@@ -241,8 +241,11 @@ def export(
     to: str,
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     whole: bool = False,
+    format: str | None = None,
 ) -> None:
     """Write a dataset's kept clips in another format; the same command again continues.
+
+    A clip that cannot be read is named and does not stop the others; the exit code is then 1.
 
     Args:
         dataset: A dataset's folder, or a folder in any format that we read.
@@ -251,10 +254,11 @@ def export(
             yume or lerobot; see docs/other-formats.md.
         out: A new folder.
         whole: Whole episodes instead of the kept clips.
+        format: What the folder is in, if it is no dataset of ours; recognised by default.
     """
     from pipelines.export import export as export_clips
 
-    export_clips(dataset, to, out, whole=whole)
+    export_clips(dataset, to, out, whole=whole, format=format)
 
 
 def import_(
@@ -321,6 +325,8 @@ def stats(dataset: Positional[Path], /, *, as_json: bool = False) -> None:
 def check(folder: Positional[Path], /, *, deep: bool = False, repair: bool = False) -> None:
     """Verify a folder of ours: schemas, counts, checksums, conventions.
 
+    The last line says which problems --repair can mend.
+
     Args:
         folder: A dataset, an episode, episodes, shards, latents or words, or a run.
         deep: Also decode every frame, and read every number of a run's weights.
@@ -328,12 +334,14 @@ def check(folder: Positional[Path], /, *, deep: bool = False, repair: bool = Fal
     """
     from pipelines import checking
 
-    for sentence in checking.repair(folder) if repair else ():
-        say(sentence)
+    try:
+        for sentence in checking.repair(folder) if repair else ():
+            say(sentence)
+    except ValueError as error:
+        say(f"Not mended: {error}")
     problems = checking.check_any(folder, deep=deep)
     for problem in problems:
         say(str(problem))
     if problems:
-        count = f"{len(problems)} problems" if problems[1:] else "one problem"
-        raise ValueError(f"{folder}: {count}, listed above")
+        raise ValueError(checking.verdict(folder, problems))
     say(f"{folder}: no problems")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import shutil
 import socket
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -52,7 +55,7 @@ def test_kept_clips_whole_episodes(dataset, tmp_path):
     assert all(len(record) == 33 for record in formats.read(tmp_path / "whole"))
 
 
-def test_continues_after_a_failure_and_skips_what_is_there(dataset, tmp_path, monkeypatch):
+def test_continues_after_a_failure_and_skips_what_is_there(dataset, tmp_path, monkeypatch, capsys):
     written, lingbot = [], formats.FORMATS["lingbot"]
     assert lingbot.write is not None
 
@@ -65,12 +68,74 @@ def test_continues_after_a_failure_and_skips_what_is_there(dataset, tmp_path, mo
     monkeypatch.setitem(
         formats.FORMATS, "lingbot", dataclasses.replace(lingbot, write=write, mark=lingbot.mark)
     )
-    with pytest.raises(ValueError, match="1 of 3 clips failed: pan-0: the moon is in the way"):
+    with pytest.raises(ValueError, match="1 of 3 clips failed, see above; the others are in"):
         export(dataset, "lingbot", tmp_path / "out")
+    assert "  pan-0: the moon is in the way" in capsys.readouterr().out
     assert written == ["loop-0", "pan-0", "pan-16"]
     assert not (tmp_path / "out" / "pan-0").exists()
     assert export(dataset, "lingbot", tmp_path / "out") == 3
     assert written[3:] == ["pan-0"]
+
+
+@pytest.mark.parametrize("name", ["re10k", "lerobot"])
+def test_an_unreadable_clip_does_not_stop_the_others(dataset, tmp_path, capsys, name):
+    """An index that goes by names has the others; one that goes by numbers waits for all."""
+    folder, out = Path(shutil.copytree(dataset, tmp_path / "data")), tmp_path / "out"
+    loop = next(path for path in (folder / "episodes").iterdir() if is_loop(path))
+    whole = (loop / "frames.parquet").read_bytes()
+    (loop / "frames.parquet").write_bytes(whole[:-9] + b"x" + whole[-8:])
+    assert main(["export", str(folder), "--to", name, "-o", str(out)]) == 1
+    said = capsys.readouterr()
+    assert "  loop-0: " in said.out and "frames.parquet is damaged" in said.out
+    assert "1 of 3 clips failed" in said.err and str(out) in said.err
+    if name == "lerobot":
+        assert "without the index, since lerobot counts its clips" in " ".join(said.err.split())
+        assert not (out / "meta" / "info.json").exists()
+    else:
+        assert [record.name for record in formats.read(out)] == ["pan-0", "pan-16"]
+    (loop / "frames.parquet").write_bytes(whole)
+    assert export(folder, name, out) == 3
+    assert len(formats.read(out)) == 3
+
+
+def is_loop(episode: Path) -> bool:
+    return json.loads((episode / "episode.json").read_text())["generator"] == "loop"
+
+
+def test_a_clip_of_others_that_cannot_be_read_is_named_too(dataset, tmp_path, capsys):
+    export(dataset, "lingbot", tmp_path / "a")
+    (tmp_path / "a" / "pan-0" / "intrinsics.npy").write_bytes(b"noise")
+    source, out = str(tmp_path / "a"), str(tmp_path / "b")
+    assert main(["export", source, "--to", "tum", "-o", out]) == 1
+    said = capsys.readouterr()
+    assert "  clip 1: " in said.out and "1 of 3 clips failed" in said.err
+    assert len(formats.read(tmp_path / "b")) == 2
+
+
+def test_the_help_and_the_message_list_what_is_written(dataset, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["export", "--help"])
+    said = capsys.readouterr().out
+    listed = re.search(r"nerfstudio, colmap.*?lerobot", re.sub(r"[^a-z0-9,-]+", " ", said))
+    assert listed is not None
+    names = {name for name, format in formats.FORMATS.items() if format.write}
+    assert set(re.split(r"[ ,]+(?:or )?", listed[0])) == names
+    for wrong in ("relickit", "blender"):
+        assert main(["export", str(dataset), "--to", wrong, "-o", str(tmp_path / "x")]) == 1
+        told = " ".join(capsys.readouterr().err.split())
+        assert set(told.partition("--to is one of ")[2].split(", ")) == names
+
+
+def test_a_folder_that_is_not_recognised_can_be_named(tmp_path, capsys):
+    (tmp_path / "poses").mkdir()
+    assert (
+        main(["export", str(tmp_path / "poses"), "--to", "kitti", "-o", str(tmp_path / "b")]) == 1
+    )
+    said = " ".join(capsys.readouterr().err.split())
+    assert "in no known format; tell which with --format: relickit, shards" in said
+    wanted = ["--format", "tum", "-o", str(tmp_path / "b")]
+    assert main(["export", str(tmp_path / "poses"), "--to", "kitti", *wanted]) == 1
+    assert "no known format" not in capsys.readouterr().err
 
 
 def test_what_a_killed_export_left_is_swept(dataset, tmp_path):
@@ -111,7 +176,7 @@ def test_mistakes_get_a_sentence(dataset, tmp_path, capsys):
         assert main(["export", *map(str, words)]) == 1
         return capsys.readouterr().err
 
-    assert "unknown format 'blender'" in said(dataset, "--to", "blender", "-o", tmp_path / "x")
+    assert "no format 'blender'; --to is" in said(dataset, "--to", "blender", "-o", tmp_path / "x")
     assert "relickit is read, not written" in said(dataset, "--to", "relickit", "-o", tmp_path)
     assert "is not there" in said(tmp_path / "no", "--to", "tum", "-o", tmp_path / "x")
     (tmp_path / "mine").mkdir()
