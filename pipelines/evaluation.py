@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -13,12 +16,17 @@ from capture.episode import Episode
 from capture.launcher import EngineSpec
 from capture.navigation import free_space, sample_triangles
 from capture.planner import Motion
-from capture.scene import Scene, load_plans, save_plans
+from capture.scene import Plan, Scene, load_plans, save_plans
+from capture.trajectory import Trajectory
 from curation import caption
 from pipelines import fleet, runner
 from pipelines.console import say
 
+Ways = Literal["commands", "back"]
+
 _SEED = 7  # of the starts; training plans draw from other streams
+_TURNS = ("pan_left", "pan_right")
+_BACK = 97  # frames of a turn of 90 degrees and of the way back
 _FOLLOWED = 8  # of them, whose frames' poses are recovered: that takes its time
 
 
@@ -31,8 +39,9 @@ def render_truth(
     num_frames: int,
     intrinsics: Intrinsics,
     spec: EngineSpec,
+    ways: Ways = "commands",
 ) -> list[list[Episode]]:
-    """Ground truth for `scripted.COMMANDS`: one list of episodes per start, in their order.
+    """Ground truth: one list of episodes per start.
 
     Args:
         folder: Where the clips are kept; what is there is not rendered again.
@@ -42,8 +51,10 @@ def render_truth(
         num_frames: Length of each clip.
         intrinsics: The camera.
         spec: What renders.
+        ways: `scripted.COMMANDS` in their order, or turns to the left and right and "back".
     """
-    folder = folder / f"{scene}-{seed}-{num_starts}x{num_frames}"
+    kind = "" if ways == "commands" else f"-{ways}"
+    folder = folder / f"{scene}-{seed}-{num_starts}x{num_frames}{kind}"
     plans_file, card_file = folder / "plans.parquet", folder / "scene.json"
     if not plans_file.is_file():
         world = scenes.build(scene, seed)
@@ -62,6 +73,8 @@ def render_truth(
             fps=Motion().fps,
             intrinsics=intrinsics,
         )
+        if ways == "back":
+            plans = [there_and_back(plan) for plan in plans if plan.generator in _TURNS]
         files.write_json(card_file, world.scene.to_json())
         save_plans(plans_file, plans)
     plans = load_plans(plans_file)
@@ -71,12 +84,28 @@ def render_truth(
         plans, {card.id: card}, root=episodes, failed=folder / "failed", spec=spec, title="Truth"
     )
     rendered = [Episode.load(episodes / p.id) for p in plans]
-    per_start = len(scripted.COMMANDS)
+    per_start = len(plans) // num_starts
     return [rendered[k : k + per_start] for k in range(0, len(rendered), per_start)]
 
 
+def there_and_back(plan: Plan) -> Plan:
+    """The same path to its middle and back: the last frame shows what the first one did."""
+    length = len(plan.trajectory)
+    half = np.minimum(np.arange(length), np.arange(length)[::-1])
+    path = Trajectory.uniform(plan.trajectory.cam_to_world[half], plan.fps)
+    return dataclasses.replace(plan, trajectory=path, generator=f"{plan.generator}_and_back")
+
+
 def evaluate(
-    run: Path, spec: EngineSpec, *, scene: str, seed: int, num_starts: int, width_px: int = 224
+    run: Path,
+    spec: EngineSpec,
+    *,
+    scene: str,
+    seed: int,
+    num_starts: int,
+    revisits: int = 0,
+    lpips: Path | None = None,
+    width_px: int = 224,
 ) -> Path:
     """Render the truth, let the model follow the commands, compare.
 
@@ -86,27 +115,36 @@ def evaluate(
         scene: A built-in scene.
         seed: Of the scene.
         num_starts: How many first frames.
+        revisits: From how many places a student is let back to what it was shown; see
+            `training.revisit`.
+        lpips: torchvision's AlexNet; measures LPIPS too.
         width_px: Width of the rendered truth; the camera of the training data decides the rest.
 
     Returns:
         evaluation.json; the videos lie in the run's samples/.
     """
     from training import evaluate as follows
+    from training import revisit
+    from training.perceptual.lpips import Lpips
 
     wanted = follows.needs(run)
+    if revisits:
+        revisit.require_student(run)
+    measure = Lpips.load(lpips) if lpips else None
     height_px = width_px * wanted.intrinsics.height_px // wanted.intrinsics.width_px
+    render = functools.partial(
+        render_truth,
+        run / "truth",
+        scene=scene,
+        seed=seed,
+        intrinsics=Intrinsics.from_fov(width_px, height_px, wanted.intrinsics.fov_deg),
+        spec=spec,
+    )
     with runner.cluster():
-        starts = render_truth(
-            run / "truth",
-            scene=scene,
-            seed=seed,
-            num_starts=num_starts,
-            num_frames=wanted.num_frames,
-            intrinsics=Intrinsics.from_fov(width_px, height_px, wanted.intrinsics.fov_deg),
-            spec=spec,
-        )
+        starts = render(num_starts=num_starts, num_frames=wanted.num_frames)
+        back = render(num_starts=revisits, num_frames=_BACK, ways="back") if revisits else []
     say("Evaluate: sampling ...")
-    return follows.evaluate(
+    result = follows.evaluate(
         run,
         frames=np.stack([[e.frames() for e in start] for start in starts]),
         poses=np.stack([[e.trajectory.cam_to_world for e in start] for start in starts]),
@@ -114,7 +152,21 @@ def evaluate(
         name=f"{scene}-{seed}",
         captions=[_caption(start[0]) for start in starts],
         fps=starts[0][0].fps,
+        lpips=measure,
     )
+    if back:
+        say("Evaluate: ways back ...")
+        clips = [episode for start in back for episode in start]
+        truth = revisit.Truth(
+            frames=np.stack([e.frames() for e in clips]),
+            depth_m=np.stack([e.depth_m() for e in clips]),
+            poses=np.stack([e.trajectory.cam_to_world for e in clips]),
+            camera=clips[0].intrinsics,
+            given=_BACK // 2 + 1,
+        )
+        found = revisit.evaluate(run, truth, [_caption(e) for e in clips], measure)
+        files.write_json(result, {**files.read_json(result), "revisits": found})
+    return result
 
 
 def _caption(episode: Episode) -> str:

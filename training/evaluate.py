@@ -20,6 +20,7 @@ from curation import following
 from training import validation, warp
 from training.clips import resize
 from training.data import collate
+from training.perceptual.lpips import Lpips
 from training.run import RunConfig
 from training.sample import Sampler, without_motion
 
@@ -55,6 +56,7 @@ def evaluate(
     captions: Sequence[str] | None = None,
     fps: float = 16.0,
     steps: int | None = None,
+    lpips: Lpips | None = None,
 ) -> Path:
     """Measure a run; write evaluation.json and videos beside the ground truth into its folder.
 
@@ -74,6 +76,7 @@ def evaluate(
         captions: N captions of the first frames; none by default.
         fps: Of the videos.
         steps: Of the sampler; the recipe's by default.
+        lpips: Measures that too.
 
     Returns:
         Path of evaluation.json.
@@ -97,7 +100,7 @@ def evaluate(
         "sampler_steps": steps or config.flow.sampler_steps,
         "truth": _summary(real, real),
     }
-    result |= {kind: _summary(video, real) for kind, video in videos.items()}
+    result |= {kind: _summary(video, real, lpips) for kind, video in videos.items()}
     if depth_m is not None:
         depth_m = depth_m[:, :, :length].reshape(-1, length, *depth_m.shape[3:])
         for kind in ("model", "codec"):
@@ -175,8 +178,8 @@ def motion(frames: np.ndarray, gap: int) -> tuple[float, float]:
     return pan, dolly
 
 
-def _summary(videos: np.ndarray, real: np.ndarray) -> dict[str, Any]:
-    """Sign agreement and median size per command, and PSNR of all frames but the first."""
+def _summary(videos: np.ndarray, real: np.ndarray, lpips: Lpips | None = None) -> dict[str, Any]:
+    """Sign agreement and median size per command; PSNR, LPIPS of all frames but the first."""
     moved = np.array([motion(video, _GAP) for video in videos]).reshape(-1, len(COMMANDS), 2)
     signs, sizes = {}, {}
     for place, command in enumerate(COMMANDS):
@@ -184,7 +187,11 @@ def _summary(videos: np.ndarray, real: np.ndarray) -> dict[str, Any]:
         signs[command] = round(float((along > 0).mean()), 3)
         sizes[command] = round(float(np.median(along)), 4)
     psnr = float(validation.psnr_db(videos[:, 1:], real[:, 1:]).mean())
-    return {"signs": signs, "motion": sizes, "psnr_db": round(psnr, 2)}
+    found = {"signs": signs, "motion": sizes, "psnr_db": round(psnr, 2)}
+    if lpips is not None:
+        apart = [lpips.maps(a[1:], b[1:]).mean() for a, b in zip(videos, real, strict=True)]
+        found["lpips"] = round(float(np.mean(apart)), 4)
+    return found
 
 
 def _followed(

@@ -167,7 +167,12 @@ class Rollout:
 
 @torch.no_grad()
 def stream(
-    student: Student, draw: Draw, *, exit_step: int = -1, keep: bool = False
+    student: Student,
+    draw: Draw,
+    *,
+    exit_step: int = -1,
+    keep: bool = False,
+    given: torch.Tensor | None = None,
 ) -> Iterator[Record]:
     """Make a video block by block; with `keep` off, memory does not grow but for the policy's.
 
@@ -176,16 +181,20 @@ def stream(
         draw: Of all noise.
         exit_step: The step whose result counts; in training it is drawn, in use it is the last.
         keep: Let every record hold the memory of its time.
+        given: The first latents, [B, C, n, h, w]: blocks inside of them are taken as they are.
     """
     levels = student.config.levels
     steps = levels[: exit_step % len(levels) + 1]
-    memory = student.memory()
+    memory, known = student.memory(), 0 if given is None else given.shape[2]
     for start, stop in student.ranges:
-        x, x0 = _make(student, draw, start, memory.read(stop - start), steps)
+        if given is not None and stop <= known:
+            x = x0 = given[:, :, start:stop]
+        else:
+            x, x0 = _make(student, draw, start, memory.read(stop - start), steps)
         record = Record(start=start, x=x, x0=x0, memory=memory if keep else None)
         yield record
         if (start, stop) != student.ranges[-1]:
-            memory = student.remember(record, memory, steps[-1])
+            memory = student.remember(record, memory, steps[-1] if stop > known else 0.0)
 
 
 def rollout(student: Student, draw: Draw, *, exit_step: int = -1, keep: bool = True) -> Rollout:

@@ -34,9 +34,9 @@ _KNOWN = 256
 class Stored(Protocol):
     """Vectors of captions that were made ahead."""
 
-    def __contains__(self, caption: object) -> bool: ...
+    def __contains__(self, caption: object, /) -> bool: ...
 
-    def __getitem__(self, caption: str) -> np.ndarray:
+    def __getitem__(self, caption: str, /) -> np.ndarray:
         """float16 [n, text_dim], without the zeros that follow."""
         ...
 

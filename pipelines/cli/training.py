@@ -42,6 +42,8 @@ def evaluate(
     scene: str = "apartment",
     seed: int = 0,
     num_starts: int = 24,
+    revisits: int = 0,
+    lpips: Path | None = None,
     engine: Engine = "embedded",
 ) -> None:
     """Does the model follow actions? Measured against rendered ground truth from unseen places.
@@ -51,10 +53,16 @@ def evaluate(
         scene: Where to start from: a built-in scene, or a .glb file.
         seed: Of the scene.
         num_starts: How many first frames, each with four commands.
+        revisits: Also measure what a student remembers: from so many places it is given a turn of
+            90 degrees and makes the way back.
+        lpips: Also measure LPIPS, with the weights of torchvision's AlexNet in this file
+            (alexnet-owt-7be5be79.pth; nothing is downloaded).
         engine: What renders the ground truth.
     """
     from pipelines.evaluation import evaluate as evaluate_run
 
     spec = parse_engine(engine)
-    result = evaluate_run(run, spec, scene=scene, seed=seed, num_starts=num_starts)
+    result = evaluate_run(
+        run, spec, scene=scene, seed=seed, num_starts=num_starts, revisits=revisits, lpips=lpips
+    )
     say(f"Evaluation: {result}\n{result.read_text()}")

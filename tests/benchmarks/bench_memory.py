@@ -23,27 +23,26 @@ import memory_scores
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from turning import Turning, small_data, small_model
 
-from capture.actions import encode
 from capture.camera import Intrinsics, pose_from_angles
 from capture.engine import raster, scenes
 from capture.navigation import free_space, sample_triangles
 from capture.planner.walks import random_cell
-from capture.trajectory import Trajectory
-from shards.schema import Clip
-from training import loop, noise
-from training.autoencoder import Codec, LinearCodec
-from training.data import Windows, collate, describe
-from training.model.config import ModelConfig
+from training import loop, noise, revisit
+from training.autoencoder import LinearCodec
+from training.data import Windows
 from training.model.memory import Policy
 from training.model.wan import WorldModel
 from training.noise import Purpose
-from training.recipes import CodecConfig, DataConfig, Recipe
-from training.rollout import Student
+from training.perceptual.lpips import Lpips
+from training.recipes import CodecConfig, Recipe
+from training.run import RunConfig
+from training.sample import Sampler
 from training.stages import ode
 from training.stages.config import FlowConfig, OdeConfig, OptimConfig, RolloutConfig
 
-FRAMES, HEIGHT, WIDTH, FPS = 25, 48, 80, 16.0
+FRAMES, HEIGHT, WIDTH = 25, 48, 80
 GIVEN = {"back": 4, "loop": 6}  # latents of the way out, and all but the last of a round
 TRAIN_SEEDS, TEST_SEEDS = range(2, 8), range(2)
 TRAIN_PLACES, TEST_PLACES = 40, 12
@@ -52,6 +51,7 @@ THROUGH = " through the codec"
 COLUMNS = {
     "dB": lambda said: said["psnr_db"],
     "SSIM": lambda said: said["ssim"],
+    "LPIPS": lambda said: said.get("lpips"),
     "last frame, dB": lambda said: said["drift_db"][-1],
     "in place": lambda said: said["in_place"],
     "poses found": lambda said: said["following"]["recovered"],
@@ -107,44 +107,18 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turns:
+class Turns(Turning):
     """Rendered clips in memory: frames uint8 [N, T, H, W, 3] and poses float64 [N, T, 4, 4]."""
 
     frames: np.ndarray
     poses: np.ndarray
-    manifest_sha: str = "turns"
+    camera: Intrinsics = CAMERA
 
-    @property
-    def weights(self) -> np.ndarray:
-        return np.ones(len(self))
+    def paths(self) -> np.ndarray:
+        return self.poses
 
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def key(self, i: int) -> str:
-        return f"{i:06d}"
-
-    def num_frames(self, i: int) -> int:
-        return self.frames.shape[1]
-
-    def clip(self, i: int) -> Clip:
-        return self.window(i, 0, self.frames.shape[1])
-
-    def window(self, i: int, start: int, length: int) -> Clip:
-        poses = self.poses[i, start : start + length]
-        return Clip(
-            key=f"{i:06d}",
-            frames=self.frames[i, start : start + length],
-            trajectory=Trajectory(t_s=np.arange(length) / FPS, cam_to_world=poses),
-            actions=encode(poses, 1.0),
-            intrinsics=CAMERA,
-            fps=FPS,
-            caption="",
-            scene_id="apartment",
-            plan_id=f"{i:06d}",
-            generator="turn",
-            start=start,
-        )
+    def shown(self, i: int, start: int, stop: int) -> np.ndarray:
+        return self.frames[i, start:stop]
 
 
 def headings(kind: str, rng: np.random.Generator) -> np.ndarray:
@@ -212,30 +186,9 @@ def recipe(variant: Variant, seed: int, steps: int) -> Recipe:
         seed=seed,
         steps=steps,
         batch=8,
-        data=DataConfig(
-            height_px=HEIGHT,
-            width_px=WIDTH,
-            num_frames=FRAMES,
-            step_m=0.07,
-            rotation_gain=0.5,
-            mirror=True,
-            palindrome=variant.palindrome,
-        ),
+        data=small_data(CAMERA, FRAMES, mirror=True, palindrome=variant.palindrome),
         codec=CodecConfig(),
-        model=ModelConfig(
-            heads=4,
-            head_dim=24,
-            layers=3,
-            ffn_dim=256,
-            freq_dim=32,
-            text_dim=8,
-            max_words=2,
-            camera=variant.camera,  # pyright: ignore[reportArgumentType]
-            zero_init=False,
-            rope_theta=10.0,
-            qk_bias=1.0,
-            coordinates=True,
-        ),
+        model=small_model(layers=3, camera=variant.camera),
         flow=FlowConfig(prediction="x0", shift=6.0, min_sigma=0.05),
         optim=OptimConfig(kind="muon", lr=4e-3, decay_share=0.4),
         rollout=RolloutConfig(block=1, levels=(1.0, 0.8), policy=variant.policy),
@@ -270,30 +223,6 @@ def train(wanted: Recipe, data: Turns) -> tuple[WorldModel, LinearCodec, float]:
     return model.eval(), codec, float(np.mean(losses[-100:]))
 
 
-@torch.no_grad()
-def continued(
-    model: WorldModel, codec: Codec, wanted: Recipe, data: Turns, given: int
-) -> np.ndarray:
-    """Clips' frames, all latents from `given` on made by the model: uint8 [N, T, H, W, 3]."""
-    signals = collate([describe(poses, CAMERA, "", recipe=wanted) for poses in data.poses])
-    x = codec.encode(torch.from_numpy(data.frames))
-    student = Student(
-        model=model, signals=signals, first=x[:, :, :1], config=wanted.rollout, prediction="x0"
-    )
-    draw, memory, made = torch.Generator().manual_seed(0), student.memory(), []
-    for latent in range(x.shape[2]):
-        block = x[:, :, latent : latent + 1]
-        if latent >= given:
-            for level in wanted.rollout.levels:
-                fresh = torch.randn(block.shape, generator=draw)
-                noisy = fresh if level == 1 else (1 - level) * block + level * fresh
-                block, _ = student.denoise(noisy, level, latent, memory.read(1))
-        _, pieces = student.denoise(block, 0.0, latent, memory.read(1), write=True)
-        memory = memory.append(pieces)
-        made.append(block)
-    return codec.decode(torch.cat(made, dim=2)).numpy()
-
-
 def training_data(folder: Path, variant: Variant) -> Turns:
     """All turns that a variant learns from."""
     kinds = ("way", *GIVEN) if variant.revisits else ("way",)
@@ -314,24 +243,37 @@ def learn(folder: Path, run: Run) -> None:
     print(run, f"loss {loss:.4f}, {time.perf_counter() - start:.0f} s", flush=True)
 
 
-def score(folder: Path, run: Run) -> None:
-    """Let a trained run make the ways back and the ends of the rounds; keep the numbers."""
+def trained(folder: Path, run: Run) -> Sampler:
+    """A run's model and codec."""
     wanted = recipe(VARIANTS[run.name], run.seed, run.steps)
     codec = LinearCodec.load(run.path(folder, "codec.safetensors"))
     model = WorldModel(wanted.model, codec.channels, wanted.flow)
     model.load_state_dict(load_file(run.path(folder, "safetensors")))
-    result = {}
+    config = RunConfig(recipe=wanted, manifest_sha="", intrinsics=CAMERA, stage="ode")
+    return Sampler(config=config, codec=codec, model=model.eval())
+
+
+def score(folder: Path, run: Run, clips: int | None, lpips: Lpips | None) -> dict:
+    """Let a trained run make the ways back and the ends of the rounds."""
+    sampler, result = trained(folder, run), {}
     for kind, given in GIVEN.items():
-        test, depth_m = turns(folder, "test", kind), depths(folder, kind)
+        test = turns(folder, "test", kind)
+        truth = revisit.Truth(
+            frames=test.frames[:clips],
+            depth_m=depths(folder, kind)[:clips],
+            poses=test.poses[:clips],
+            camera=CAMERA,
+            given=4 * given - 3,
+        )
+        coded = sampler.codec.encode(torch.from_numpy(truth.frames))
+        policy = sampler.config.recipe.rollout.policy
         videos = {
-            kind: continued(model.eval(), codec, wanted, test, given),
-            kind + THROUGH: codec.decode(codec.encode(torch.from_numpy(test.frames))).numpy(),
+            kind: revisit.ways_back(sampler, truth, [""] * len(truth.frames), policy),
+            kind + THROUGH: sampler.codec.decode(coded).numpy(),
         }
         for name, made in videos.items():
-            result[name] = memory_scores.scores(
-                made, test.frames, depth_m, test.poses, CAMERA, 4 * given - 3
-            )
-    run.path(folder, "scores.json").write_text(json.dumps(result))
+            result[name] = memory_scores.scores(made, truth, lpips)
+    return result
 
 
 def main() -> None:
@@ -344,7 +286,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--no-training", action="store_true", help="score what has been trained")
+    parser.add_argument("--clips", type=int, help="score the first ones of each kind alone")
+    parser.add_argument("--lpips", type=Path, help="torchvision's AlexNet, for LPIPS as well")
     options = parser.parse_args()
+    lpips = Lpips.load(options.lpips) if options.lpips else None
     folder: Path = options.folder
     folder.mkdir(parents=True, exist_ok=True)
     for seed in options.seeds:
@@ -354,7 +299,8 @@ def main() -> None:
                 learn(folder, run)
             trained = run.path(folder, "safetensors").is_file()
             if trained and not run.path(folder, "scores.json").is_file():
-                score(folder, run)
+                found = score(folder, run, options.clips, lpips)
+                run.path(folder, "scores.json").write_text(json.dumps(found))
     print(table(folder, options.steps))
 
 

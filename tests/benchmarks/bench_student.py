@@ -18,15 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from turning import Turning, small_data, small_model
 
-from capture.actions import encode
 from capture.camera import Intrinsics, pose_from_angles
-from capture.trajectory import Trajectory
-from shards.schema import Clip
 from training.data import collate
-from training.model.config import ModelConfig
 from training.model.memory import Policy
-from training.recipes import CodecConfig, DataConfig, Recipe
+from training.recipes import CodecConfig, Recipe
 from training.sample import Sampler
 from training.stages import distill, ode, teacher
 from training.stages.config import (
@@ -39,7 +36,7 @@ from training.stages.config import (
     RolloutConfig,
 )
 
-HEIGHT, WIDTH, FPS = 32, 48, 16.0
+HEIGHT, WIDTH = 32, 48
 CAMERA = Intrinsics.from_fov(WIDTH, HEIGHT, 90.0)
 SECTORS, SECTOR_DEG, EDGE_DEG = 12, 30.0, 6.0
 COLOURS = np.array([[60.0, 80.0, 160.0], [210.0, 150.0, 70.0]])
@@ -54,12 +51,12 @@ def bearings_deg(fine: int) -> np.ndarray:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wheels:
+class Wheels(Turning):
     """Turns in wheels: headings in degrees [N, T], and the sectors' colours, 0 or 1, [N, 12]."""
 
     yaw_deg: np.ndarray
     worlds: np.ndarray
-    manifest_sha: str = "wheels"
+    camera: Intrinsics = CAMERA
 
     @classmethod
     def make(cls, count: int, num_frames: int, seed: int) -> Wheels:
@@ -70,40 +67,13 @@ class Wheels:
         yaw_deg = start[:, None] + rate[:, None] * np.arange(num_frames)
         return cls(yaw_deg=yaw_deg, worlds=rng.integers(0, 2, (count, SECTORS)))
 
-    @property
-    def weights(self) -> np.ndarray:
-        return np.ones(len(self))
+    def paths(self) -> np.ndarray:
+        return pose_from_angles(np.zeros((*self.yaw_deg.shape, 3)), self.yaw_deg, self.yaw_deg * 0)
 
-    def __len__(self) -> int:
-        return len(self.yaw_deg)
-
-    def key(self, i: int) -> str:
-        return f"{i:06d}"
-
-    def num_frames(self, i: int) -> int:
-        return self.yaw_deg.shape[1]
-
-    def clip(self, i: int) -> Clip:
-        return self.window(i, 0, self.num_frames(i))
-
-    def window(self, i: int, start: int, length: int) -> Clip:
-        yaw_deg = self.yaw_deg[i, start : start + length]
-        path = pose_from_angles(np.zeros((length, 3)), yaw_deg, np.zeros(length))
-        colours = self.worlds[i, sectors(yaw_deg, fine=4)[0]]
-        line = COLOURS[colours].reshape(length, WIDTH, 4, 3).mean(2).round().astype(np.uint8)
-        return Clip(
-            key=self.key(i),
-            frames=np.repeat(line[:, None], HEIGHT, axis=1),
-            trajectory=Trajectory(t_s=np.arange(length) / FPS, cam_to_world=path),
-            actions=encode(path, 1.0),
-            intrinsics=CAMERA,
-            fps=FPS,
-            caption="",
-            scene_id="wheel",
-            plan_id=f"{i:06d}",
-            generator="turn",
-            start=start,
-        )
+    def shown(self, i: int, start: int, stop: int) -> np.ndarray:
+        colours = self.worlds[i, sectors(self.yaw_deg[i, start:stop], fine=4)[0]]
+        line = COLOURS[colours].reshape(-1, WIDTH, 4, 3).mean(2).round().astype(np.uint8)
+        return np.repeat(line[:, None], HEIGHT, axis=1)
 
 
 def sectors(yaw_deg: np.ndarray, fine: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -121,24 +91,9 @@ def recipe(seed: int) -> Recipe:
         steps=1000,
         batch=16,
         checkpoint_every=500,
-        data=DataConfig(
-            height_px=HEIGHT, width_px=WIDTH, num_frames=TRAINED, step_m=0.07, rotation_gain=0.5
-        ),
+        data=small_data(CAMERA, TRAINED),
         codec=CodecConfig(channels=12, fit_windows=200),
-        model=ModelConfig(
-            heads=4,
-            head_dim=24,
-            layers=4,
-            ffn_dim=256,
-            freq_dim=32,
-            text_dim=8,
-            max_words=2,
-            camera="token",
-            zero_init=False,
-            rope_theta=10.0,
-            qk_bias=1.0,
-            coordinates=True,
-        ),
+        model=small_model(),
         flow=FlowConfig(prediction="x0", shift=3.0, min_sigma=0.05, sampler_steps=16),
         optim=OptimConfig(kind="muon", lr=4e-3, decay_share=0.4),
         # 3/4 is 1/2 shifted by 3.
