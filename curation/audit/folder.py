@@ -1,7 +1,7 @@
 """The report as a folder that opens offline from file://, and what its pages agree on.
 
     index.html                what is known of the whole dataset; the table of clips
-    clip.html                 one trajectory with its clips: clip.html#<page key>
+    clip.html                 one trajectory with its clips: clip.html#<page key>/...
     static/                   style.css and the scripts, copied from here
     data/about.js             which report this is, and what people decided so far
     data/table.js             the columns of the table that are always shown
@@ -24,8 +24,9 @@ one with the download of decisions.jsonl. data/about.js is
 
     {report: hash, dataset: name, kind: "episodes" or "audit", decisions: [[clip id, keep, note]]}
 
-The table links to `clip.html#<page key>/<clip id, as a URL component>`. The same dataset gives the
-same bytes: nothing holds a time or a place on the disk.
+The table links to `clip.html#<page key>/<clip id, as a URL component>/<filters of the table>`; from
+there one goes on to the next trajectory as the table shows them, and back to the table as it was.
+The same dataset gives the same bytes: nothing holds a time or a place on the disk.
 """
 
 from __future__ import annotations

@@ -74,8 +74,10 @@ def test_a_jump_is_the_frame_that_it_leads_to():
 
 def test_a_rule_on_the_clip_as_a_whole_marks_all_of_it():
     (span,) = found(pan(np.full(T, 10.0)), "out of step", lag_frames=1.0)
-    assert (span.start, span.stop) == (0, 81)
+    assert (span.start, span.stop, span.whole) == (0, 81, True)
     assert "the clip as a whole" in span.text
+    (span,) = found(pan(np.full(T, 10.0)), "near collision", clearance_m=0.05)
+    assert span.whole and "the trajectory as a whole" in span.text
 
 
 def test_shake_is_marked_where_it_shakes():

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 READY = "document.querySelectorAll('main section').length > 0"
 NOW = "document.querySelector('.viewer .now').textContent"
+PLACE = "document.querySelector('.way-on span')?.textContent"
 HOSTILE = '</script><img src=x onerror="window.hacked = 1">'
 
 
@@ -37,6 +38,10 @@ def report(tmp_path_factory) -> tuple[Path, str, str]:
     clips = Clips((HOSTILE,), load)
     item = audit_item(clips, 0, out)
     trajectory.write_item(item, clips=clips, out=out, source="1")
+    keys = [folder.page_key(bad), folder.page_key(bad), table.item_key(item), "0" * 16]
+    luma = table.Column(name="luma", label="Luma", kind="number", values=[9, 7, 8, 6], shown=False)
+    names = ("a", "b", HOSTILE, "without a page")
+    table.write(table.Table(clips=names, keys=keys, columns=[luma]), out)
     return out, folder.page_key(bad), table.item_key(item)
 
 
@@ -123,6 +128,26 @@ def test_a_decision_is_kept_and_counted(page: Page):
     assert str(page.run(said)).startswith("1 new decision")
     stored = page.run("localStorage.getItem(localStorage.key(0))")
     assert json.loads(str(stored))[0][1]["keep"] is True
+
+
+def test_it_goes_on_as_the_table_is_sorted_and_filtered_and_back(page: Page, report):
+    """Without an order the two clips of one trajectory are one stop, sorted they are apart."""
+    page.wait(f"{PLACE} === '1 of 2'")
+    page.click(".way-on [rel=next]")
+    page.wait(f"{PLACE} === '2 of 2'")
+    assert str(page.run("location.hash")).startswith(f"#{report[2]}/")
+    assert page.run("document.querySelector('.way-on [rel=next]')") is None
+    page.open(report[0] / "clip.html", f"#{report[1]}/a/sort=-luma", f"{PLACE} === '1 of 3'")
+    for place in (2, 3):
+        page.send("Input.dispatchKeyEvent", type="keyDown", key="n")
+        page.wait(f"{PLACE} === '{place} of 3' && ({READY})")
+    assert str(page.run("location.hash")).startswith(f"#{report[1]}/b/")
+    page.send("Input.dispatchKeyEvent", type="keyDown", key="p")
+    page.wait(f"{PLACE} === '2 of 3'")
+    back = page.run("document.querySelector('.eyebrow a').getAttribute('href')")
+    assert back == "index.html#sort=-luma&show=luma"
+    page.open(report[0] / "clip.html", f"#{report[1]}/a/max.luma=8", PLACE)
+    assert page.run(PLACE) == "1 of 2"  # by its other clip
 
 
 def test_what_cannot_be_read_is_said_as_text(chromium: Browser, report):

@@ -1,6 +1,7 @@
 "use strict";
 
-// One trajectory: clip.html#<page key>/<clip id>. Its parts share the frame that is looked at.
+// One trajectory: clip.html#<page key>/<clip id>/<filters of the table>. Its parts share the frame
+// that is looked at.
 
 /** The frame that is looked at: pointed at for a moment, or chosen with a click until the next. */
 class Moment {
@@ -73,25 +74,30 @@ function section(title, ...children) {
   return relickit.element("section", {}, relickit.element("h2", {}, title), ...children);
 }
 
-function head(about, data) {
+function head(about, data, shown) {
   const { element } = relickit;
   document.title = `${data.title} · ${about.dataset}`;
   const facts = data.facts.map(([label, text]) =>
     element("div", {}, element("dt", {}, label), element("dd", {}, text)));
   document.getElementById("head").replaceChildren(
-    element("p", { class: "eyebrow" }, element("a", { href: "index.html" }, about.dataset),
-      " · trajectory"),
+    element("p", { class: "eyebrow" },
+      element("a", { href: `index.html${shown && `#${shown}`}` }, about.dataset), " · trajectory"),
     element("h1", {}, data.title),
     element("p", { class: "subtitle id" }, data.id),
     element("dl", { class: "facts-line" }, facts));
 }
 
+/** Whether a key is meant for something else than the page. */
+function isTyping(event) {
+  return event.ctrlKey || event.metaKey || event.altKey
+    || Boolean(event.target.closest?.("input, select, textarea, canvas, summary"));
+}
+
 /** Left and right go through the frames, unless somebody types. */
 function keys(moment) {
   addEventListener("keydown", (event) => {
-    if (event.target.closest?.("input, select, textarea, canvas, summary")) return;
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!by || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!by || isTyping(event)) return;
     event.preventDefault();
     moment.choose(moment.frame + by * (event.shiftKey ? 8 : 1));
   });
@@ -100,7 +106,7 @@ function keys(moment) {
 async function show() {
   const { element } = relickit;
   const page = document.getElementById("page");
-  const [key, wanted = ""] = location.hash.slice(1).split("/");
+  const [key, wanted = "", shown = ""] = location.hash.slice(1).split("/");
   try {
     if (!/^[0-9a-f]{16}$/.test(key)) {
       throw new Error("this address names no trajectory; open one from the table of the report");
@@ -108,7 +114,7 @@ async function show() {
     const about = await relickit.load("about");
     const data = await relickit.load(`pages/${key.slice(0, 2)}/${key}`);
     const decisions = new Decisions(about);
-    head(about, data);
+    head(about, data, shown);
     const moment = new Moment(data.time);
     keys(moment);
     const chosen = decodeURIComponent(wanted);
@@ -123,6 +129,7 @@ async function show() {
       section("Seen twice", pairs(data, moment)),
     ].filter(Boolean));
     if (clip) moment.choose(clip.start);
+    await neighbours(key, chosen, shown, decisions);
   } catch (error) {
     page.replaceChildren(element("p", { class: "problem", role: "alert" },
       `This page cannot be shown: ${error.message}.`),

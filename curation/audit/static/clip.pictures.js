@@ -129,7 +129,7 @@ function contactSheet(data, moment) {
   const { sheet, note } = data.pictures;
   if (!sheet) return note ? element("p", { class: "fine" }, note) : null;
   const tiles = sheet.frames.map((frame, n) => {
-    const bad = data.spans.filter((span) => span.start <= frame && frame < span.stop);
+    const bad = data.spans.filter((span) => !span.whole && span.start <= frame && frame < span.stop);
     const at = [n % sheet.columns, Math.floor(n / sheet.columns)];
     return element("button", {
       type: "button", class: bad.length ? "picture bad" : "picture", "data-frame": frame,

@@ -48,7 +48,7 @@ class Space {
     this.#points = data.time.frames.map((_, n) =>
       flat[3 * n] === null ? null : flat.slice(3 * n, 3 * n + 3));
     this.#bad = data.time.frames.map((frame) =>
-      data.spans.some((span) => span.start <= frame && frame < span.stop));
+      data.spans.some((span) => !span.whole && span.start <= frame && frame < span.stop));
     this.element = this.#build();
     this.#measureWorld();
     this.#paint();

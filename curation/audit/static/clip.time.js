@@ -45,7 +45,8 @@ class Timelines {
     new ResizeObserver(() => this.#point()).observe(this.stack);
     return element("div", {},
       element("p", { class: "fine" }, "Click to stay at a frame; ← and → go on from there, " +
-        "with Shift by eight. Dashed: the bound of a rule. Shaded: frames beyond it."),
+        "with Shift by eight. Dashed: the bound of a rule. Shaded: frames beyond it; hollow: said " +
+        "of the clip as a whole."),
       this.stack, this.peek?.element);
   }
 
@@ -109,16 +110,15 @@ class Timelines {
     return names.map((name) => {
       const spans = this.#data.spans.filter((span) => span.rule === name);
       const marks = spans.map((span) => drawing("rect", {
-        class: span.clip < 0 ? "span free" : "span", x: span.start - 0.5, y: 2,
-        width: span.stop - span.start, height: 16,
+        class: `span${span.clip < 0 ? " free" : ""}${span.whole ? " whole" : ""}`,
+        x: span.start - 0.5, y: 2, width: span.stop - span.start, height: 16,
       }, drawing("title", {}, `${this.#moment.text(span.start)}: ${span.text}`)));
       const worst = spans[0];
       const go = element("button", {
         type: "button", class: "link", title: spans.map((span) => span.text).join("\n"),
         onclick: () => this.#moment.choose(worst.worst),
       }, `✗ ${name}`);
-      const said = element("span", {}, clips.length && spans.every((span) => span.clip < 0) ? "in no clip"
-        : `${spans.length} ${spans.length === 1 ? "span" : "spans"}`);
+      const said = element("span", {}, extent(spans, clips));
       return this.#row("rule", go, "", this.#drawing(20, ...marks), said);
     });
   }
@@ -128,7 +128,7 @@ class Timelines {
     const [low, high] = range(curve);
     const tall = 44;
     const y = (value) => tall - 3 - ((value - low) / (high - low)) * (tall - 6);
-    const spans = this.#data.spans.filter((span) =>
+    const spans = this.#data.spans.filter((span) => !span.whole &&
       this.#data.rules.some((rule) => rule.name === span.rule && rule.curve === curve.name));
     const marks = spans.map((span) => drawing("rect", {
       class: "span", x: span.start - 0.5, y: 0, width: span.stop - span.start, height: tall,
@@ -204,6 +204,15 @@ class Timelines {
     });
     return this.#row("axis", time.unit === "s" ? "Time" : "Frame", "", marks, "");
   }
+}
+
+/** Where a rule is broken, in a few words. */
+function extent(spans, clips) {
+  if (spans.every((span) => span.whole)) {
+    return spans.length === 1 ? "the clip as a whole" : `${spans.length} clips as a whole`;
+  }
+  if (clips.length && spans.every((span) => span.clip < 0)) return "in no clip";
+  return `${spans.length} ${spans.length === 1 ? "span" : "spans"}`;
 }
 
 /** Lowest and highest of a curve and of the bounds that are near; from zero where that is near. */

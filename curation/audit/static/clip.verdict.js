@@ -86,7 +86,7 @@ function table(data, clip, moment) {
       element("td", { class: "number" }, `${allowed(rule)} ${rule.unit}`),
       element("td", {}, at ? element("button", {
         type: "button", class: "link", onclick: () => moment.choose(at.worst),
-      }, `at ${moment.text(at.worst)}`) : null));
+      }, at.whole ? "as a whole" : `at ${moment.text(at.worst)}`) : null));
   });
   return element("div", { class: "scrolls" }, element("table", { class: "rules" },
     element("thead", {}, element("tr", {}, ["", "rule", "value", "kept if", "look"].map((title) =>

@@ -19,6 +19,14 @@ class Columns {
     return column;
   }
 
+  /** Address of the page about a clip; it knows the way back to the table as it is filtered. */
+  address(row, filters) {
+    // A name that is no text (bytes that are no UTF-8) cannot be part of an address.
+    const clip = this.clips[row].isWellFormed?.() === false ? "" : this.clips[row];
+    const shown = filters.address;
+    return `clip.html#${this.pages[row]}/${encodeURIComponent(clip)}${shown ? `/${shown}` : ""}`;
+  }
+
   /** What a cell says. */
   text(column, row) {
     const value = column.values[row];

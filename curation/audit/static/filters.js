@@ -1,8 +1,9 @@
 "use strict";
 
 /**
- * Which clips are shown, in which order and with which columns. The address of the page keeps it
- * (#is.scene=...&min.speed_max_m_s=3&sort=-seconds), so that links and the way back work.
+ * Which clips are shown, in which order and with which columns. As text
+ * (is.scene=...&min.speed_max_m_s=3&sort=-seconds) it is kept by addresses, so that links, the way
+ * back and the way from one trajectory to the next work.
  */
 class Filters {
   text = "";
@@ -33,7 +34,6 @@ class Filters {
       if (!always && !this.extra.includes(name)) this.extra.push(name);
     }
     await Promise.all(this.extra.map((name) => this.#columns.load(name)));
-    this.#write();
     this.#listeners.forEach((listener) => listener());
   }
 
@@ -71,9 +71,9 @@ class Filters {
     return rows;
   }
 
-  /** Take over what the address of the page says; ignores what this report does not have. */
-  async read() {
-    const said = new URLSearchParams(location.hash.slice(1));
+  /** Take over what an address says; ignores what this report does not have. */
+  async read(address) {
+    const said = new URLSearchParams(address);
     await this.update(() => {
       this.text = said.get("text") ?? "";
       this.decided = said.has("decided");
@@ -128,7 +128,8 @@ class Filters {
     };
   }
 
-  #write() {
+  /** The same as text, for addresses; "" shows everything in the order of the dataset. */
+  get address() {
     const said = new URLSearchParams();
     if (this.text) said.set("text", this.text);
     this.is.forEach((value, name) => said.set(`is.${name}`, value));
@@ -139,7 +140,6 @@ class Filters {
     if (this.sort) said.set("sort", (this.sort.down ? "-" : "") + this.sort.name);
     if (this.extra.length) said.set("show", this.extra.join(","));
     if (this.decided) said.set("decided", "1");
-    const before = location.hash.includes("=");
-    if (said.size || before) history.replaceState(null, "", `#${said}`);
+    return said.toString();
   }
 }

@@ -12,8 +12,13 @@
     const filters = new Filters(columns, decisions);
     const clips = new ClipTable(columns, filters, decisions);
     place.replaceChildren(decisions.bar(), controls(columns, filters, clips), clips.element);
-    await filters.read();
-    addEventListener("hashchange", () => location.hash.includes("=") && filters.read());
+    filters.listen(() => {
+      const { address } = filters;
+      if (address || location.hash.includes("=")) history.replaceState(null, "", `#${address}`);
+    });
+    const read = () => filters.read(location.hash.slice(1));
+    await read();
+    addEventListener("hashchange", () => location.hash.includes("=") && read());
     document.documentElement.classList.add("scripted");
     document.addEventListener("click", (event) => follow(event, filters));
     if (location.hash.includes("=")) place.scrollIntoView();

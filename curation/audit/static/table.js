@@ -107,7 +107,7 @@ class ClipTable {
     const wanted = Math.min(tall, this.#rows.length);
     while (this.#lines.length > wanted) this.#lines.pop().element.remove();
     while (this.#lines.length < wanted) {
-      const line = new ClipLine(this.#columns, this.#shown(), this.#decisions,
+      const line = new ClipLine(this.#columns, this.#shown(), this.#filters, this.#decisions,
         (row) => this.#choose(row));
       this.#lines.push(line);
       this.#body.append(line.element);
@@ -141,7 +141,7 @@ class ClipTable {
     } else if (event.key === "k" || event.key === "r") {
       this.#decisions.toggle(this.#columns.clips[row], event.key === "k");
     } else if (event.key === "Enter" && event.target === this.#view && this.#columns.pages[row]) {
-      location.href = ClipLine.address(this.#columns, row);
+      location.href = this.#columns.address(row, this.#filters);
     } else {
       return;
     }
@@ -160,27 +160,22 @@ class ClipTable {
 class ClipLine {
   #columns;
   #shown;
+  #filters;
   #name = relickit.element("a");
   #control;
   #cells;
   #row = null;
 
-  constructor(columns, shown, decisions, choose) {
+  constructor(columns, shown, filters, decisions, choose) {
     const { element } = relickit;
     this.#columns = columns;
     this.#shown = shown;
+    this.#filters = filters;
     this.#control = decisions.switches();
     this.#cells = shown.map((column) => element("td", { class: `col-${column.kind} col-${column.name}` }));
     this.element = element("tr", { onclick: () => choose(this.#row) },
       element("th", { scope: "row", class: "col-text col-clip" }, this.#name),
       element("td", { class: "col-decide" }, this.#control.element), this.#cells);
-  }
-
-  /** Address of the page about a clip. */
-  static address(columns, row) {
-    // A name that is no text (bytes that are no UTF-8) cannot be part of an address.
-    const clip = columns.clips[row].isWellFormed?.() === false ? "" : columns.clips[row];
-    return `clip.html#${columns.pages[row]}/${encodeURIComponent(clip)}`;
   }
 
   show(row, place, chosen) {
@@ -192,7 +187,7 @@ class ClipLine {
     this.element.setAttribute("aria-rowindex", place + 2);
     this.#name.textContent = columns.clips[row];
     this.#name.title = columns.clips[row];
-    if (columns.pages[row]) this.#name.href = ClipLine.address(columns, row);
+    if (columns.pages[row]) this.#name.href = columns.address(row, this.#filters);
     else this.#name.removeAttribute("href");
     this.#shown.forEach((column, k) => {
       const cell = this.#cells[k];

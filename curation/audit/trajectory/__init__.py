@@ -12,7 +12,8 @@ What a page is told (times and frames count from 0; a share is in percent):
                  values at the frames shown, or at the numbers in `at`; reach: frames that one
                  value speaks of
     actions      names, units, meaning, values [action][frame shown]
-    spans        frames [start, stop) that break a rule: rule, worst, clip (-1: no clip), text
+    spans        frames [start, stop) that break a rule: rule, worst, clip (-1: no clip), text,
+                 whole (said of the clip as a whole)
     clips        id, start, stop, keep, reasons, caption, split, weight, values by rule
     rules        name, about, unit, at_least, at_most, required, curve
     problems     rule and text of each, decide: what decisions call the clip (audit)

@@ -53,7 +53,7 @@ def write_episode(plan_id: str, *, dataset: Path, out: Path) -> bool:
     shown = curves.thin(len(episode))
     found, drawn = _over_time(episode, frames, clips, rules)
     compared = pairs.of_frames(episode.trajectory.t_s, frames)
-    worst = list(dict.fromkeys(span.worst for span in found))[:_MOST_WORST]
+    worst = list(dict.fromkeys(span.worst for span in found if not span.whole))[:_MOST_WORST]
     listed = looks.sheet_frames(len(episode), worst)
     space = dataset / "scenes" / f"{episode.scene.id}.space.npz"
     content = {

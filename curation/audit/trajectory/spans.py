@@ -31,6 +31,7 @@ class Span:
         worst: The frame to look at.
         clip: Index of the clip that the rule rejects for it; -1 where no clip holds these frames.
         text: What is wrong, with the value and the bound.
+        whole: Whether it is said of the clip as a whole, and no frame of it is worse than another.
     """
 
     rule: str
@@ -39,6 +40,7 @@ class Span:
     worst: int
     clip: int
     text: str
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +167,10 @@ def _spans(
 
 def _whole(rule: Rule, clip: Mapping, number: int, said: str) -> Span:
     start, stop = int(clip["start"]), int(clip["stop"])
+    what = "trajectory" if rule.metric in _OF_TRAJECTORY else "clip"
     return Span(
-        rule=rule.name, start=start, stop=stop, worst=start, clip=number,
-        text=f"{said} (the clip as a whole)",
+        rule=rule.name, start=start, stop=stop, worst=start, clip=number, whole=True,
+        text=f"{said} (the {what} as a whole)",
     )  # fmt: skip
 
 
@@ -188,6 +191,8 @@ _MARKS: dict[str, Callable[[Trajectory, Mapping[str, np.ndarray]], np.ndarray]] 
     "black_frames": lambda path, frames: exposure.black(frames["luma_mean"]),
     "frozen_frames": _frozen,
 }
+# Metrics that are of all clips of a trajectory alike: the planner knows them, no frame does.
+_OF_TRAJECTORY = ("clearance_m",)
 # Metrics of a stretch of frames, and how many seconds of it are looked at.
 _WINDOWS: dict[str, tuple[Callable[[Trajectory], float], float]] = {
     "jitter_mm": (lambda path: motion.jitter(path)[0], 0.0),
