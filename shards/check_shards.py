@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from capture import files, video
-from shards import codec, encoded, jobs, manifest, tars
+from shards import codec, encoded, jobs, manifest, sets, tars
 from shards.check_dataset import Problem, attempt, require_decodable, require_moves
 from shards.check_listing import Listing
 from shards.check_sets import check_set
@@ -42,6 +42,10 @@ def check_shards(folder: Path, dataset: Path, *, deep: bool) -> Iterator[Problem
     for each in _sets(folder):
         for problem in check_set(each, deep=deep, videos=listing.whole):
             yield _unless(stuck, problem)
+    there, listed = set(sets.published(folder)), sets.listed(folder)
+    if (folder / sets.NAME).exists() and (listed is None or there - set(listed)):
+        message = "is damaged, or does not list every set that is there"
+        yield Problem(path=folder / sets.NAME, message=message, repairable=not stuck)
 
 
 def _unless(stuck: bool, problem: Problem) -> Problem:

@@ -25,7 +25,7 @@ from typing import Literal
 import numpy as np
 
 from capture import files
-from shards import manifest, writer
+from shards import manifest, sets, writer
 from shards.folder import inside
 from shards.published import open_shards, published
 from shards.schema import TAR_SCHEMA, Sample, Shard, ShardError
@@ -175,15 +175,17 @@ def publish(folder: Path, encoder: Encoder, jobs: Sequence[EncodeJob]) -> Path |
     if len(whole) < len(jobs):
         return None
     parent = manifest.load(folder)["manifest_sha"]
-    return manifest.write(mine, whole, more={"parent": parent, "encoder": encoder.to_json()})
+    path = manifest.write(mine, whole, more={"parent": parent, "encoder": encoder.to_json()})
+    sets.write(folder)
+    return path
 
 
 def found(location: Path | str, kind: Kind) -> Iterator[tuple[str, dict]]:
     """The published sets of a kind: each one's name and its encoder's config.
 
     Args:
-        location: The dataset's folder or its shards folder alone, or an address of one; a web
-            server does not say which sets it has.
+        location: The dataset's folder or its shards folder alone, or an address of one; from a
+            web server those that its sets.json lists.
         kind: "latents", "text" or "depth".
 
     Raises:

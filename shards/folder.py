@@ -52,7 +52,7 @@ class Folder(Protocol):
         ...
 
     def folders(self) -> list[str]:
-        """Names of the folders in it, sorted; none from a web server, which does not say.
+        """Names of the folders in it, sorted; from a web server those that sets.json lists.
 
         Raises:
             ShardError: If it cannot be read.

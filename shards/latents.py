@@ -31,6 +31,10 @@ from shards.schema import ShardError
 GROUP = 4
 
 
+class OtherClipsError(ShardError):
+    """A set that was made before the shards were written again."""
+
+
 def part_of(start: int) -> str:
     """The name of the array with the latents from a frame on."""
     return f"latents_{start:05d}"
@@ -67,8 +71,8 @@ class EncodedSet:
         manifest_sha: Identifies the content.
 
     Raises:
-        ShardError: If the set or the shards of videos are absent or damaged, or the set was made
-            from other clips.
+        OtherClipsError: If the set was made from other clips.
+        ShardError: If the set or the shards of videos are absent or damaged, or nobody answers.
     """
 
     def __init__(self, location: Path | str, name: str, kind: Kind, *, cache: Cache | None = None):
@@ -235,7 +239,7 @@ def _require_same_clips(
     theirs = videos.table("samples", columns).select(columns).sort_by("key")
     if not theirs.equals(samples.select(columns)):
         lacking = len(set(theirs["key"].to_pylist()) - set(samples["key"].to_pylist()))
-        raise ShardError(
+        raise OtherClipsError(
             f"{location} was made from other clips than the shards have now ({lacking} are "
             "missing, others may have changed); run `relickit encode` again"
         )

@@ -10,6 +10,7 @@ import urllib.parse
 from collections import OrderedDict
 from typing import Any, Protocol
 
+from shards import sets
 from shards.schema import ShardError
 
 _LOG = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class Source(Protocol):
         ...
 
     def folders(self) -> list[str]:
-        """Names of the folders in it, sorted; none where that cannot be asked.
+        """Names of the folders in it, sorted; where that cannot be asked, of the sets in a list.
 
         Raises:
             ShardError: If it is refused, or nobody answers.
@@ -103,9 +104,12 @@ class WebServer(_PerProcess):
         return self._get(name, {})
 
     def folders(self) -> list[str]:
-        """None: web servers have no common way to say what they hold."""
-        _LOG.info("%s is on a web server, where sets of latents are not looked for", self.location)
-        return []
+        """Those that its sets.json lists: web servers have no common way to say what they hold."""
+        content = self.whole(sets.NAME)
+        if content is None:
+            _LOG.info("%s has no %s, so no latents are looked for", self.location, sets.NAME)
+            return []
+        return sets.parse(content, f"{self.location}/{sets.NAME}")
 
     def _connect(self) -> Any:
         import requests

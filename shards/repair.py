@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from capture import files
-from shards import codec, encoded, jobs, manifest, writer
+from shards import codec, encoded, jobs, manifest, sets, writer
 from shards.schema import PARTS, SCHEMA, Sample, Shard, ShardError
 from shards.tars import beside, lost, members, tars
 
@@ -38,14 +38,16 @@ def repair(folder: Path) -> list[str]:
             says, two tars hold the same clip, or a manifest is newer than this version.
     """
     done = list(_drop_temporary(folder))
-    shards, sets = encoded.shards_folder(folder), []
+    shards, found = encoded.shards_folder(folder), []
     if (folder / encoded.MARK).is_file():
-        sets = [folder]
+        found = [folder]
     elif shards.is_dir() and tars(shards):
         done += _repair_videos(shards, folder)
-        sets = sorted(mark.parent for mark in shards.glob(f"*/{encoded.MARK}"))
-    for each in sets:
+        found = sorted(mark.parent for mark in shards.glob(f"*/{encoded.MARK}"))
+    for each in found:
         done += _repair_set(each)
+    if sets.published(shards) and sets.write(shards):
+        done.append(f"{shards / sets.NAME}: written again")
     return done
 
 

@@ -20,9 +20,8 @@ import torch
 from shards import encoded
 from shards.cache import Cache
 from shards.encoded import Encoder
-from shards.latents import GROUP, Latents, Words, part_of, starts
+from shards.latents import GROUP, Latents, OtherClipsError, Words, part_of, starts
 from shards.published import open_shards
-from shards.schema import ShardError
 from training import text
 from training.autoencoder import Codec, LinearCodec
 from training.clips import resize
@@ -106,20 +105,22 @@ def find_latents(
     """The latents that fit a recipe; the set with most windows, if there are several.
 
     Args:
-        location: The dataset's folder or its shards folder alone, or an address of one; a web
-            server does not say which sets it has, so none is found there.
+        location: The dataset's folder or its shards folder alone, or an address of one.
         recipe: Its codec and size must be the set's.
         codec: The recipe's.
         cache: Keeps what is read from an address.
 
     Returns:
         None if there is no such set, or it was made from other clips.
+
+    Raises:
+        ShardError: If a set is damaged, or nobody answers.
     """
     sets = _matching(location, "latents", lambda: _codec_config(recipe, codec))
     for name, _ in sorted(sets, key=lambda item: (item[1]["every"] or np.inf, item[0])):
         try:
             return Latents(location, name, cache=cache)
-        except ShardError:
+        except OtherClipsError:
             continue
     return None
 
@@ -129,7 +130,7 @@ def find_words(location: Path | str, recipe: Recipe, *, cache: Cache | None = No
     for name, _ in _matching(location, "text", lambda: _text_config(recipe)):
         try:
             return Words(location, name, cache=cache)
-        except ShardError:
+        except OtherClipsError:
             continue
     return None
 

@@ -14,8 +14,10 @@ from range_server import serving
 
 from capture import config
 from pipelines.cli import main
-from shards import jobs, manifest, writer
-from training import recipes
+from shards import jobs, manifest, remote, writer
+from shards.schema import ShardError
+from training import encode, recipes
+from training.recipes import Recipe
 
 
 @pytest.fixture
@@ -67,12 +69,29 @@ def test_a_run_from_an_address_is_the_run_from_the_folder(dataset, recipe, tmp_p
             rows = [json.loads(row) for row in (run / "metrics.jsonl").read_text().splitlines()]
             losses[name] = [row["loss"] for row in rows if "loss" in row]
             latents[name] = json.loads((run / "config.json").read_text())["latents"]
+        _require_words(f"http://{host}/bucket/box", recipes.find(recipe), monkeypatch)
         assert losses["folder"] == losses["s3"] and losses["s3"]
         assert latents["folder"] == latents["s3"] != ""
         sent = len([name for name, _ in behaviour.sent if name.endswith(".tar")])
         assert sent
         assert main([*command, "2", *cache]) == 0
         assert len([name for name, _ in behaviour.sent if name.endswith(".tar")]) == sent
+
+
+def _require_words(address: str, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A web server's set is found; one that cannot be read is an error, not the lack of one."""
+    assert encode.find_words(address, recipe) is not None
+    whole = remote.WebServer.whole
+
+    def broken(server: remote.WebServer, name: str) -> bytes | None:
+        if name.startswith("index-"):
+            raise ShardError(f"{name} could not be read in 4 attempts")
+        return whole(server, name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(remote.WebServer, "whole", broken)
+        with pytest.raises(ShardError, match="could not be read"):
+            encode.find_words(address, recipe)
 
 
 def test_an_address_that_nothing_reads_ends_in_a_sentence(recipe, tmp_path, capsys):

@@ -99,6 +99,16 @@ def test_the_file_that_says_whose_set_it_is_may_be_lost(whole):
     assert "encoder.json is absent or damaged" in str(problem) and not problem.repairable
 
 
+def test_a_set_that_is_not_listed_is_noticed(whole):
+    latents, path = encode(whole), whole / "shards" / "sets.json"
+    for content in ('{"sets": []}', "{"):
+        path.write_text(content)
+        (problem,) = check(whole)
+        assert "does not list every set" in str(problem) and problem.repairable
+    path.write_text(json.dumps({"sets": [latents.name, "text-0123abcd"]}))
+    assert check(whole) == [], "a copy may lack some"
+
+
 def test_decisions_are_read_line_by_line(whole):
     line = '{"clip_id": "a", "keep": true}\n'
     (whole / "decisions.jsonl").write_text(line + "\n" + '{"clip_id": 1}\n')

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shards import encoded, latents, manifest
+from capture import files
+from shards import encoded, latents, manifest, sets
 from shards.encoded import Encoder
 from shards.latents import Latents, Words
 from shards.reader import ShardDataset
@@ -104,6 +105,7 @@ def test_the_videos_are_not_touched_and_another_encoder_is_another_set(folder):
     before = contents(folder / "shards")
     encode(folder, LATENTS, toy_latents)
     first = contents(folder / "shards")
+    del first[sets.NAME]
     other = Encoder(kind="latents", config={"window": 17, "every": 16, "weights": "other"})
     encode(folder, other, toy_latents)
     after = contents(folder / "shards")
@@ -111,6 +113,27 @@ def test_the_videos_are_not_touched_and_another_encoder_is_another_set(folder):
     assert [name for name, _ in encoded.found(folder / "shards", "latents")] == sorted(
         [LATENTS.name, other.name]
     )
+
+
+def test_the_list_of_sets_has_them_all_whoever_writes_last(folder, monkeypatch):
+    """Another set appears between looking and writing."""
+    shards, write_json = folder / "shards", files.write_json
+    assert sets.listed(shards) is None
+    (name, other), written = (encode(folder, LATENTS, toy_latents), "text-0123abcd"), []
+    assert sets.listed(shards) == [name] and not sets.write(shards)
+
+    def slowly(path: Path, data: object) -> None:
+        written.append(path)
+        if len(written) == 1:
+            (shards / "depth-00ff00ff").mkdir()
+            (shards / "depth-00ff00ff" / manifest.NAME).touch()
+        write_json(path, data)
+
+    monkeypatch.setattr(files, "write_json", slowly)
+    (shards / other).mkdir()
+    (shards / other / manifest.NAME).touch()
+    assert sets.write(shards)
+    assert sets.listed(shards) == ["depth-00ff00ff", name, other] and len(written) == 2
 
 
 def test_a_finished_set_is_not_encoded_again_and_a_caption_changes_only_text(folder, sharding):
