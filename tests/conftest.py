@@ -10,9 +10,11 @@ from box_room import box_plan, box_scene, write_box_episode
 
 from capture.episode import Episode
 
-# Test files run side by side; two torch threads each would spin and wait for one another. Torch
-# reads this when it is first imported, which is after this file.
+# Test files run side by side; two threads each would spin and wait for one another. Torch and numba
+# read this when they are first imported, which is after this file; they share OpenMP, so that a
+# kernel with two threads would give torch two from there on.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
