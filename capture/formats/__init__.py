@@ -22,6 +22,7 @@ from capture.formats import (
     nerfstudio,
     re10k,
     sana_wm,
+    sekai,
     solarwm,
     tum,
     worldplay,
@@ -65,6 +66,7 @@ FORMATS: dict[str, Format] = {
         mind.FORMAT,
         context_memory.FORMAT,
         infinite_world.FORMAT,
+        sekai.FORMAT,
         yume.FORMAT,
     )
 }

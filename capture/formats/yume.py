@@ -10,8 +10,6 @@ ends in; the npy is `c2w` [T, 4, 4] of these frames, camera to world, with the s
 
 Keys_<keys>_Mouse_<mouse>/<name>_frames_<start>-<end>.mp4, .txt, .npy
 runs/<name>.json        which of these are <name>'s (ours)
-
-Sekai's own release has poses per video too, but no published reader settles their axes.
 """
 
 from __future__ import annotations

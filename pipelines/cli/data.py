@@ -251,7 +251,7 @@ def export(
         dataset: A dataset's folder, or a folder in any format that we read.
         to: nerfstudio, colmap, colmap-text, tum, kitti, re10k, gamecraft, lingbot, vipe,
             sana-wm, solarwm, matrix-game, worldplay, mind, context-as-memory, infinite-world,
-            yume or lerobot; see docs/other-formats.md.
+            sekai, yume or lerobot; see docs/other-formats.md.
         out: A new folder.
         whole: Whole episodes instead of the kept clips.
         format: What the folder is in, if it is no dataset of ours; recognised by default.

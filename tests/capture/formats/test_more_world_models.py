@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import numpy as np
@@ -26,7 +27,7 @@ def item(tmp_path_factory) -> Posed:
     return episodes.posed(episode, name="loop_6", caption="a loop")
 
 
-@pytest.mark.parametrize("name", ["sana-wm", "context-as-memory", "gamecraft"])
+@pytest.mark.parametrize("name", ["sana-wm", "context-as-memory", "gamecraft", "sekai"])
 def test_round_trip(item, tmp_path, name):
     root = written(item, tmp_path / "out", name)
     format = formats.recognise(root)
@@ -171,3 +172,37 @@ def test_yume_by_hand(tmp_path):
     (base / "pan.7_frames_0-36.npy").unlink()
     with pytest.raises(ValueError, match="a clip without poses"):
         formats.read(root)[0]
+
+
+def test_sekai_by_hand(item, tmp_path):
+    root = written(item, tmp_path, "sekai")
+    with np.load(root / "sekai" / "loop_6.npz") as arrays:
+        extrinsic, intrinsic = arrays["extrinsic"], arrays["intrinsic"]
+    np.testing.assert_array_equal(extrinsic, item.cam_to_world)
+    fx, fy, cx, cy = item.intrinsics_px()[0]
+    width, height = item.size()
+    truth = [[fx / width, 0, cx / width], [0, fy / height, cy / height], [0, 0, 1]]
+    np.testing.assert_allclose(intrinsic, truth, rtol=1e-12)
+    (row,) = csv.DictReader((root / "train" / "sekai.csv").open())
+    assert row == {"videoFile": "loop_6.mp4", "cameraFile": "loop_6.npz", "caption": "a loop"}
+    (root / "captions" / "loop_6.txt").unlink()
+    for path in (root, root / "sekai"):  # all splits, one split
+        (back,) = formats.read(path)
+        assert back.format == "sekai" and back.caption == "a loop"
+
+
+def test_sekai_real_has_its_clips_in_folders_of_their_videos(item, tmp_path):
+    written(item, tmp_path / "a", "sekai")
+    name, real = "dQw4w9WgXcQ_0000300_0000317", tmp_path / "sekai-real-walking-hq"
+    video = tmp_path / "sekai-real-walking-hq_clips" / "dQw4w9WgXcQ" / f"{name}.mp4"
+    for suffix, target in (("npz", real / f"{name}.npz"), ("mp4", video)):
+        target.parent.mkdir(parents=True)
+        (tmp_path / "a" / "sekai" / f"loop_6.{suffix}").rename(target)
+    (back,) = formats.read(real)
+    assert back.name == name and len(back.pictures()) == NUM_FRAMES and not back.lacks
+    video.unlink()
+    (alone,) = formats.read(real)
+    assert alone.rgb is None and alone.rate() == 30.0
+    np.savez(real / f"{name}.npz", extrinsic=np.eye(4), intrinsic=np.eye(3))
+    with pytest.raises(ValueError, match=r"expected extrinsic \[T, 4, 4\] and intrinsic"):
+        formats.read(real)[0]
