@@ -9,8 +9,11 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import capture
+import curation
 from capture import files, formats
 from capture.formats import Clips
+from curation import audit as overview
 from curation import tables
 from curation.audit import findings, outside, trajectory
 from curation.audit import folder as report_folder
@@ -21,6 +24,8 @@ from pipelines.console import say
 
 # Of the items' content; another one is measured anew.
 _VERSION = 3
+# What the pages of trajectories are made of, in the folder of a dataset of ours.
+_MADE_OF = ("episodes/*/episode.json", "metrics/*.parquet", "clips.parquet", "scenes/*.space.npz")
 
 
 def audit(
@@ -76,24 +81,50 @@ def audit(
     return page, failed
 
 
-def pages(dataset: Path) -> None:
-    """Write the pages of a curated dataset's trajectories into its report, as far as they are new.
+def report(dataset: Path) -> Path:
+    """Write the report of a curated dataset, a page for each trajectory too.
 
-    An episode that cannot be read has none; the report says what is wrong with it.
+    The pages of trajectories are gone through only where something that they are made of has
+    changed, or a file of them is not there. An episode that cannot be read has none; the report
+    says what is wrong with it.
 
     Args:
         dataset: The dataset's folder.
+
+    Returns:
+        The page about all of it.
+
+    Raises:
+        ValueError: If the dataset has not been curated.
     """
-    plans = tables.measured_plans(dataset)
-    write = functools.partial(_write_page, dataset=dataset)
-    runner.over(write, plans, title="Pages", unit="trajectories")
+    out = dataset / "audit"
+    mark = out / "made_of.json"
+    if not mark.is_file() or files.read_json(mark) != {"sha256": _made_of(dataset, out)}:
+        write = functools.partial(_write_page, dataset=dataset, out=out)
+        runner.over(write, tables.measured_plans(dataset), title="Pages", unit="trajectories")
+    page = overview.write(dataset)
+    files.write_json(mark, {"sha256": _made_of(dataset, out)})
+    return page
 
 
-def _write_page(plan_id: str, *, dataset: Path) -> bool:
+def _write_page(plan_id: str, *, dataset: Path, out: Path) -> bool:
     try:
-        return trajectory.write_episode(plan_id, dataset=dataset, out=dataset / "audit")
+        return trajectory.write_episode(plan_id, dataset=dataset, out=out)
     except ValueError:
         return False
+
+
+def _made_of(dataset: Path, out: Path) -> str:
+    """Hash of what pages are made of and by which program, and of the names of their files."""
+    packages = [Path(path) for package in (capture, curation) for path in package.__path__]
+    program = [file for package in packages for file in package.rglob("*.py")]
+    content = [file for pattern in _MADE_OF for file in dataset.glob(pattern)]
+    written = [*(out / "data" / "pages").glob("*/*.js"), *(out / "pictures").glob("[0-9a-f]*")]
+    seen = hashlib.sha256()
+    for file in (*sorted(program), *sorted(content)):
+        seen.update(f"{file.name} {files.sha256(file)}\n".encode())
+    seen.update("\n".join(sorted(file.name for file in written)).encode())
+    return seen.hexdigest()
 
 
 @functools.lru_cache(maxsize=4)

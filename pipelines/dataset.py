@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 from capture.launcher import EngineSpec
-from curation import audit as audit_report
 from pipelines import auditing, fleet, runner
 from pipelines.console import say
 from pipelines.curating import caption, curate
@@ -44,8 +43,7 @@ def _write_shard(job: jobs.ShardJob, dataset: Path) -> str:
 
 def audit(dataset: Dataset) -> Path:
     """Write the report, a page for each trajectory too; returns the page about all of it."""
-    auditing.pages(dataset.path)
-    return audit_report.write(dataset.path)
+    return auditing.report(dataset.path)
 
 
 def build(recipe: DatasetRecipe, dataset: Dataset, spec: EngineSpec) -> Path:

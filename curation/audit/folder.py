@@ -8,6 +8,7 @@
     data/columns/<name>.js    the others, each when somebody asks for it
     data/pages/<first two digits of the key>/<page key>.js    one trajectory, when it is opened
     pictures/                 by the hash of their content
+    made_of.json              hash of what the pages of trajectories were made of (`pipelines`)
 
 A browser does not let a page from file:// fetch anything, but it runs scripts. So data is a script
 of one call, `relickit.put(name, content)`, and `relickit.load(name)` (static/report.js) adds the

@@ -23,6 +23,7 @@ from curation.audit import folder, trajectory
 from curation.audit.trajectory import curves, looks, pairs, spans
 from curation.audit.trajectory.looks import Pair
 from curation.filters import RULES
+from pipelines import auditing, runner
 
 T = 97
 
@@ -228,6 +229,22 @@ def test_a_page_is_written_once_and_the_same_in_any_order(curated, tmp_path):
     next((tmp_path / "a" / "pictures").iterdir()).unlink()
     assert any(trajectory.write_episode(p, dataset=dataset, out=tmp_path / "a") for p in plans)
     assert content(tmp_path / "a") == before
+
+
+def test_pages_are_gone_through_again_only_after_a_change(curated, tmp_path, monkeypatch):
+    dataset = Path(shutil.copytree(curated[0], tmp_path / "box"))
+    assert auditing.report(dataset) == dataset / "audit" / "index.html"
+    before = content(dataset / "audit")
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "over", lambda *_, **__: pytest.fail("pages were gone through"))
+        auditing.report(dataset)
+        (dataset / "decisions.jsonl").write_text('{"clip_id": "another", "keep": true}\n')
+        auditing.report(dataset)
+    for lost in ("pictures/*.jpg", "data/pages/*/*.js"):
+        next((dataset / "audit").glob(lost)).unlink()
+    (dataset / "decisions.jsonl").unlink()
+    auditing.report(dataset)
+    assert content(dataset / "audit") == before
 
 
 def test_other_decisions_need_no_picture(curated, tmp_path, monkeypatch):
