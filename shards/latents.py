@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -167,17 +168,25 @@ class EncodedSet:
         return i
 
 
-class Latents(EncodedSet):
-    """Latents of windows of the clips of both splits; see the top of this file.
+class _OneKind(EncodedSet):
+    """A set of the kind that its class is for.
 
     Args:
         location: The dataset's folder or address; see `EncodedSet`.
-        name: The set's, such as "latents-1a2b3c4d"; see `training.encode.find_latents`.
+        name: The set's, such as "latents-1a2b3c4d"; `training.encode` finds the one of a recipe.
         cache: Keeps what is read from an address.
     """
 
+    _KIND: ClassVar[Kind]
+
     def __init__(self, location: Path | str, name: str, *, cache: Cache | None = None):
-        super().__init__(location, name, "latents", cache=cache)
+        super().__init__(location, name, self._KIND, cache=cache)
+
+
+class Latents(_OneKind):
+    """Latents of windows of the clips of both splits; see the top of this file."""
+
+    _KIND = "latents"
 
     def starts(self, key: str, num_frames: int) -> list[int]:
         """Frames of a clip at which a window of this many frames may begin; maybe none."""
@@ -211,17 +220,10 @@ class Latents(EncodedSet):
         return latents.transpose(1, 0, 2, 3)
 
 
-class Words(EncodedSet):
-    """Captions as sequences of vectors.
+class Words(_OneKind):
+    """Captions as sequences of vectors."""
 
-    Args:
-        location: The dataset's folder or address; see `EncodedSet`.
-        name: The set's, such as "text-5e6f7a8b"; see `training.encode.find_words`.
-        cache: Keeps what is read from an address.
-    """
-
-    def __init__(self, location: Path | str, name: str, *, cache: Cache | None = None):
-        super().__init__(location, name, "text", cache=cache)
+    _KIND = "text"
 
     def read(self, key: str) -> tuple[np.ndarray, np.ndarray]:
         """A clip's caption, and what takes its place when it is dropped.

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
+
 
 @dataclass
 class Behaviour:
@@ -36,6 +38,15 @@ class Behaviour:
     cut: int = 0
     delay_s: float = 0.0
     sent: list[tuple[str, int]] = field(default_factory=list)
+
+
+def allow_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials that such a server takes, and no proxy on the way to it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @contextlib.contextmanager

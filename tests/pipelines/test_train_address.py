@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from box_room import box_plan, box_scene, write_box_episode
-from range_server import serving
+from range_server import allow_local, serving
 
 from capture import config
 from pipelines.cli import main
@@ -52,11 +52,7 @@ def dataset(tmp_path: Path) -> Path:
 
 
 def test_a_run_from_an_address_is_the_run_from_the_folder(dataset, recipe, tmp_path, monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
+    allow_local(monkeypatch)
     assert main(["encode", str(dataset), "--recipe", recipe]) == 0
     losses, latents = {}, {}
     with serving(tmp_path) as (host, behaviour):

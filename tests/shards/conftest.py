@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,14 @@ def clip_row(episode: Episode, *, start: int, stop: int) -> dict:
         "caption": f"An empty room, frame {start}.",
         "split": SPLIT_OF[episode.scene.id],
     }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_flushing() -> Iterator[None]:
+    """A killed process loses nothing that was not flushed to the disk; only a machine does."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -47,18 +47,17 @@ def test_without_a_table_the_tars_are_compared_with_the_files_beside_them(whole,
     """A lost table ends nothing: what follows is still checked, also clips and parallel sets."""
     latents, shards = encode(whole), whole / "shards"
     lose(shards)
-    assert [p.repairable for p in check(whole)] == [True]
+    assert [p.repairable for p in check(shards)] == [True]
     lose(latents)
-    assert [p.repairable for p in check(whole)] == [True, True]
     flip(first(latents, "*.tar"), 700)
-    assert [p.repairable for p in check(whole)] == [True, True, False]
+    assert [p.repairable for p in check(shards)] == [True, True, False]
     sharding.change_clips(whole, lambda row: {**row, "caption": "Seen anew."})
-    messages = [str(problem) for problem in check(whole)]
-    assert len(messages) == 4 and "clips.parquet changed after" in messages[1]
     flip(first(shards, "train-*.tar"), 700)
     found = check(whole)
-    assert re.search("sample .*, part actions.npz is damaged", str(found[1]))
-    assert not any(problem.repairable for problem in found), "a damaged tar stops the repair"
+    messages = ["is (not there|damaged)", "part actions.npz is damaged", "clips.parquet changed"]
+    for problem, message in zip(found, messages, strict=False):
+        assert re.search(message, str(problem))
+    assert len(found) == 5 and not any(p.repairable for p in found), "a damaged tar stops repair"
 
 
 def test_without_a_table_every_member_is_looked_for(whole):
@@ -88,14 +87,14 @@ def test_without_any_list_the_tars_speak_for_themselves(whole):
 def test_a_manifest_of_a_later_version_is_not_written_over(whole):
     path = whole / "shards" / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 99}))
-    (problem,) = check(whole)
+    (problem,) = check(whole / "shards")
     assert "newer than" in str(problem) and not problem.repairable
 
 
 def test_the_file_that_says_whose_set_it_is_may_be_lost(whole):
     latents = encode(whole)
     (latents / encoded.MARK).unlink()
-    (problem,) = check(whole)
+    (problem,) = check(whole / "shards")
     assert "encoder.json is absent or damaged" in str(problem) and not problem.repairable
 
 
@@ -103,10 +102,10 @@ def test_a_set_that_is_not_listed_is_noticed(whole):
     latents, path = encode(whole), whole / "shards" / "sets.json"
     for content in ('{"sets": []}', "{"):
         path.write_text(content)
-        (problem,) = check(whole)
+        (problem,) = check(whole / "shards")
         assert "does not list every set" in str(problem) and problem.repairable
     path.write_text(json.dumps({"sets": [latents.name, "text-0123abcd"]}))
-    assert check(whole) == [], "a copy may lack some"
+    assert check(whole / "shards") == [], "a copy may lack some"
 
 
 def test_decisions_are_read_line_by_line(whole):

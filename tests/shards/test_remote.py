@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from range_server import Behaviour, serving
+from range_server import Behaviour, allow_local, serving
 
 from shards import remote
 from shards.cache import Cache
@@ -18,11 +18,7 @@ from shards.schema import ShardError
 
 @pytest.fixture
 def server(sharded: Path, monkeypatch) -> Iterator[tuple[str, Behaviour]]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
+    allow_local(monkeypatch)
     # Sharded datasets are <root>/<folder>/box: the folder is the bucket.
     with serving(sharded.parents[1]) as (host, behaviour):
         yield host, behaviour
@@ -82,6 +78,7 @@ def test_forked_and_started_processes_read_for_themselves(sharded, server, kind)
 @pytest.mark.parametrize("kind", ["http", "s3"])
 def test_a_busy_server_is_asked_again(sharded, server, kind, monkeypatch):
     host, behaviour = server
+    monkeypatch.setattr(remote, "_PAUSE_S", 0.01)
     dataset = ShardDataset(address(kind, host, sharded), "train")
     behaviour.busy = 2
     assert dataset.part(0, "meta.json") == ShardDataset(sharded, "train").part(0, "meta.json")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from range_server import Behaviour, serving
+from range_server import Behaviour, allow_local, serving
 
 from shards import encoded, latents, sets
 from shards.cache import Cache
@@ -44,11 +44,7 @@ def bucket(sharded: Path, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def server(bucket: Path, monkeypatch) -> Iterator[tuple[str, Behaviour]]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
+    allow_local(monkeypatch)
     with serving(bucket) as (host, behaviour):
         yield host, behaviour
 
