@@ -16,7 +16,7 @@ from pathlib import Path
 import av
 import av.logging
 import numpy as np
-from av.container import InputContainer
+from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -29,21 +29,36 @@ DEPTH_FAR_M = 100.0
 _NOTHING = 65535  # the depth code of "there is nothing"
 _MAX_CODE = 65534
 _BT709 = 1  # FFmpeg's number for the primaries, the transfer function and the matrix
+_BITEXACT = {"fflags": "+bitexact"}  # keeps the library's version out of the file
 _LIMITED = 1  # FFmpeg's AVCOL_RANGE_MPEG
 
 
-class RgbWriter:
+class _Writer:
+    """A file of one video stream, whose frames come one by one."""
+
+    def __init__(self, container: OutputContainer, stream: VideoStream):
+        self._container, self._stream, self._index = container, stream, 0
+
+    def _append(self, frame: av.VideoFrame) -> None:
+        frame.pts = self._index
+        self._index += 1
+        self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+
+
+class RgbWriter(_Writer):
     """Frames [H, W, 3] uint8 RGB to H.264: crf 18, no B-frames, BT.709 tags, reproducible bytes."""
 
     def __init__(self, path: Path, width_px: int, height_px: int, fps: float):
         if width_px % 2 or height_px % 2:
             raise ValueError(f"4:2:0 video needs even sizes, got {width_px}x{height_px}")
-        # +bitexact keeps the library's version out of the file.
-        self._container = av.open(
-            str(path), "w", format="mp4", container_options={"fflags": "+bitexact"}
-        )
+        container = av.open(str(path), "w", format="mp4", container_options=_BITEXACT)
         rate = Fraction(fps).limit_denominator(1001)
-        stream = self._container.add_stream("libx264", rate=rate)
+        stream = container.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = width_px, height_px, "yuv420p"
         stream.options = {
             "crf": "18",
@@ -54,7 +69,7 @@ class RgbWriter:
         context = stream.codec_context
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         context.color_range = _LIMITED
-        self._stream, self._index = stream, 0
+        super().__init__(container, stream)
         # Kept: a frame's own `reformat` sets up FFmpeg's scaler, with its threads, anew every time.
         self._scaler = VideoReformatter()
 
@@ -67,39 +82,23 @@ class RgbWriter:
             dst_color_range=_LIMITED,
             threads=1,
         )
-        video_frame.pts = self._index
-        self._index += 1
-        self._container.mux(self._stream.encode(video_frame))
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._container.mux(self._stream.encode(None))
-        self._container.close()
+        self._append(video_frame)
 
 
-class Gray16Writer:
+class Gray16Writer(_Writer):
     """Frames [H, W] uint16 to FFV1 in Matroska: lossless, every frame a key frame, checksummed."""
 
     def __init__(self, path: Path, width_px: int, height_px: int, fps: float):
-        self._container = av.open(
-            str(path), "w", format="matroska", container_options={"fflags": "+bitexact"}
-        )
-        stream = self._container.add_stream("ffv1", rate=Fraction(fps).limit_denominator(1001))
+        container = av.open(str(path), "w", format="matroska", container_options=_BITEXACT)
+        stream = container.add_stream("ffv1", rate=Fraction(fps).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = width_px, height_px, "gray16le"
         stream.options = {"level": "3", "g": "1", "slicecrc": "1", "threads": "1"}
-        self._stream, self._index = stream, 0
+        super().__init__(container, stream)
 
     def add(self, frame: np.ndarray) -> None:
         """Append one frame."""
-        video_frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="gray16le")
-        video_frame.pts = self._index
-        self._index += 1
-        self._container.mux(self._stream.encode(video_frame))
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._container.mux(self._stream.encode(None))
-        self._container.close()
+        pixels = np.ascontiguousarray(frame)
+        self._append(av.VideoFrame.from_ndarray(pixels, format="gray16le"))
 
 
 def encode_depth(depth_m: np.ndarray) -> np.ndarray:
@@ -196,7 +195,7 @@ def cut(source: Path, start: int, stop: int) -> bytes:
     container = "matroska" if source.suffix == ".mkv" else "mp4"
     with av.open(str(source)) as reader:
         stream = _stream(reader, source)
-        writer = av.open(out, "w", format=container, container_options={"fflags": "+bitexact"})
+        writer = av.open(out, "w", format=container, container_options=_BITEXACT)
         copy = writer.add_stream_from_template(stream)
         per_frame = _ticks_per_frame(stream)
         packets = (packet for packet in reader.demux(stream) if packet.pts is not None)
