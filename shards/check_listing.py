@@ -21,6 +21,7 @@ class Listing:
         shards: As the tables list them; where one is lost, as the files beside the tars say.
         weights: Of the samples by key; empty where the tables are lost.
         whole: Whether manifest and tables are there and undamaged.
+        complete: Whether nothing is held by a tar of which nobody knows what it holds.
     """
 
     def __init__(self, folder: Path):
@@ -30,9 +31,11 @@ class Listing:
         self.whole = not self._problems
         if self.whole:
             self._problems = list(attempt(folder, self._load_shards))
+            self.complete = not self._problems
         else:
-            found = (tars.beside(tar) for tar in tars.tars(folder))
+            found = [tars.beside(tar) for tar in tars.tars(folder)]
             self.shards = [shard for shard in found if shard is not None]
+            self.complete = None not in found
 
     def problems(self, *, beyond_repair: bool) -> Iterator[Problem]:
         """What is wrong with manifest and tables.
@@ -40,9 +43,9 @@ class Listing:
         Args:
             beyond_repair: Whether the tars do not let `repair` write them again.
         """
-        mended = self.whole or beyond_repair or is_newer(self.folder)
+        stuck = self.whole or beyond_repair or is_newer(self.folder)
         for problem in self._problems:
-            yield dataclasses.replace(problem, repairable=not mended)
+            yield dataclasses.replace(problem, repairable=not stuck)
 
     def tars(self) -> Iterator[tuple[Path, Shard | None]]:
         """Each tar that should be there, and what it should hold; None if nobody knows."""

@@ -38,7 +38,8 @@ def check_shards(folder: Path, dataset: Path, *, deep: bool) -> Iterator[Problem
     yield from listing.problems(beyond_repair=blocked)
     for problem in sorted(wrong + lost, key=lambda problem: problem.path):
         yield _unless(stuck, problem)
-    yield from attempt(folder, _require_current, dataset, listing)
+    if listing.complete:
+        yield from attempt(folder, _require_current, dataset, listing)
     for each in _sets(folder):
         for problem in check_set(each, deep=deep, videos=listing.whole):
             yield _unless(stuck, problem)

@@ -71,6 +71,12 @@ def test_without_a_table_every_member_is_looked_for(whole):
     assert table.repairable and "members, which are not the" in str(members)
 
 
+def test_what_a_tar_holds_of_which_nobody_knows_is_not_missed(whole):
+    lose_index(whole / "shards")
+    first(whole / "shards", "train-*.json").unlink()
+    assert [problem.repairable for problem in check(whole)] == [True, True]
+
+
 def test_without_any_list_the_tars_speak_for_themselves(whole):
     shards = whole / "shards"
     for path in [*shards.glob("*.json"), *shards.glob("*.parquet")]:
