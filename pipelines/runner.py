@@ -23,7 +23,7 @@ from pipelines.console import Bar, bar, say, sentence
 Item = TypeVar("Item")
 _WAIT_S = 1.0
 _CONNECT_S = 10.0
-_ALONE_S = 3.0
+_ALONE_S = 10.0
 _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 _NO_TOKEN = (
     "the Ray cluster at {} refuses our token; set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to what "
@@ -120,7 +120,7 @@ def over(
 ) -> list[Any]:
     """Results of `function(item)` for every item, in order.
 
-    Work of a few seconds is done in this process, because Ray takes as long to start. What is left
+    Work of ten seconds is done in this process, because Ray takes as long to start. What is left
     by then runs as one Ray task an item; all of it where a cluster is asked for or runs already.
 
     Args:
