@@ -69,12 +69,12 @@ def render_truth(
             scene_id=world.scene.id,
             seed=_SEED,
             num_starts=num_starts,
-            num_frames=num_frames,
+            num_frames=num_frames if ways == "commands" else 2,
             fps=Motion().fps,
             intrinsics=intrinsics,
         )
         if ways == "back":
-            plans = [there_and_back(plan) for plan in plans if plan.generator in _TURNS]
+            plans = [there_and_back(p, num_frames) for p in plans if p.generator in _TURNS]
         files.write_json(card_file, world.scene.to_json())
         save_plans(plans_file, plans)
     plans = load_plans(plans_file)
@@ -88,12 +88,16 @@ def render_truth(
     return [rendered[k : k + per_start] for k in range(0, len(rendered), per_start)]
 
 
-def there_and_back(plan: Plan) -> Plan:
-    """The same path to its middle and back: the last frame shows what the first one did."""
-    length = len(plan.trajectory)
-    half = np.minimum(np.arange(length), np.arange(length)[::-1])
-    path = Trajectory.uniform(plan.trajectory.cam_to_world[half], plan.fps)
-    return dataclasses.replace(plan, trajectory=path, generator=f"{plan.generator}_and_back")
+def there_and_back(plan: Plan, num_frames: int) -> Plan:
+    """A turn on the spot, as a plan begins it, to the middle of the clip and back."""
+    first, second = plan.trajectory.cam_to_world[:2]
+    step = second[:3, :3] @ first[:3, :3].T
+    path = np.tile(first, (num_frames, 1, 1))
+    for place, pose in enumerate(path):
+        steps = min(place, num_frames - 1 - place)
+        pose[:3, :3] = np.linalg.matrix_power(step, steps) @ first[:3, :3]
+    trajectory = Trajectory.uniform(path, plan.fps)
+    return dataclasses.replace(plan, trajectory=trajectory, generator=f"{plan.generator}_and_back")
 
 
 def evaluate(

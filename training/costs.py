@@ -34,33 +34,38 @@ class Plan:
     Attributes:
         title: Recipe and stage.
         gpus: Their number.
+        kind: What a GPU is taken to be.
         utilisation: Share of the peak at which they are taken to compute, an assumption.
         parameters: Of every model.
+        checkpoint: Bytes of one on the disk.
         phases: See `PhasePlan`.
         once: FLOPs before the first step, by what they are for.
     """
 
     title: str
     gpus: int
+    kind: str
     utilisation: float
     parameters: Mapping[str, int]
+    checkpoint: int
     phases: tuple[PhasePlan, ...]
     once: Mapping[str, float]
 
     def lines(self) -> list[str]:
         """The plan as text."""
-        out = [f"{self.title}, GPUs: {self.gpus}"]
+        out = [f"{self.title}, as if on {self.gpus} x {self.kind}; a CPU is another matter"]
         out += [f"  {name}: {count:,} parameters" for name, count in self.parameters.items()]
+        size = _short(self.checkpoint, "B")
+        out.append(f"  a checkpoint: {size} on the disk, twice that while the next is written")
         out += [
             f"  before the first step, {what}: {n / 1e15:,.2f} PFLOP"
             for what, n in self.once.items()
         ]
         for phase in self.phases:
-            hours = phase.steps * phase.seconds / 3600
             out.append(
                 f"  {phase.num_frames} frames, {phase.tokens:,} tokens a window: {phase.steps:,} "
                 f"steps of {_seconds(phase.seconds)} at {self.utilisation:.0%} of the peak, "
-                f"{hours:,.1f} h"
+                f"{_hours(phase.steps * phase.seconds)}"
             )
             out += _rows("a step", phase.flops, "FLOP")
             total = _short(sum(phase.memory.values()), "B")
@@ -82,4 +87,11 @@ def _short(value: float, unit: str) -> str:
 
 
 def _seconds(value: float) -> str:
-    return f"{value:,.1f} s" if value >= 1 else f"{value * 1e3:,.2g} ms"
+    """Below 10 ms a GPU waits for its kernels to be launched, and FLOPs say nothing of the time."""
+    if value < 0.01:
+        return "less than 10 ms"
+    return f"{value:,.1f} s" if value >= 1 else f"{value * 1e3:,.0f} ms"
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f} h" if seconds >= 360 else "minutes"

@@ -7,7 +7,7 @@ what the codec keeps while it encodes, the allocator's gaps, what libraries keep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from training.stages.config import DistillConfig, OdeConfig, OptimConfig, Phase
 
 # Dense bfloat16 peak of an H100 SXM, FLOPs a second.
 H100 = 989e12
+_H100 = "H100 80 GB (989 TFLOP/s, dense bfloat16)"
 _PIXELS = 16
 _FLOAT32 = 4
 _Config = TypeVar("_Config", OdeConfig, DistillConfig)
@@ -35,7 +36,6 @@ def make(
     *,
     gpus: int,
     num_frames: int | None = None,
-    peak: float = H100,
     utilisation: float = 0.4,
 ) -> Plan:
     """Plan a stage.
@@ -45,8 +45,8 @@ def make(
         stage: "teacher", "ode" or "distill".
         gpus: How many.
         num_frames: Plan windows of this length alone; all of the stage's phases by default.
-        peak: FLOPs a second of one GPU.
-        utilisation: Share of the peak, an assumption; it counts what checkpointing computes again.
+        utilisation: Share of an H100's peak, an assumption; it counts what checkpointing computes
+            again.
 
     Raises:
         ValueError: If the recipe has no such stage, or the settings do not fit the number of GPUs.
@@ -62,9 +62,11 @@ def make(
     return Plan(
         title=f"{recipe.name} {stage}",
         gpus=gpus,
+        kind=_H100,
         utilisation=utilisation,
         parameters=work.parameters,
-        phases=tuple(work.phase(p, peak * utilisation * gpus) for p in phases),
+        checkpoint=checkpoint_bytes(work.network, work.models.values()),
+        phases=tuple(work.phase(p, H100 * utilisation * gpus) for p in phases),
         once=work.once(),
     )
 
@@ -335,6 +337,19 @@ def codec_bytes(recipe: Recipe) -> int:
     with torch.device("meta"):
         codec: Any = AutoencoderKLWan(z_dim=recipe.codec.channels)
     return _FLOAT32 * sum(p.numel() for p in codec.parameters())
+
+
+def checkpoint_bytes(network: Network, models: Iterable[OptimConfig | None]) -> int:
+    """Of a checkpoint on the disk: what learns, optimizers, and the average of the main model.
+
+    Args:
+        network: Gives the parameters.
+        models: The optimizers of all models; None for one that does not learn.
+    """
+    learners = [optim for optim in models if optim is not None]
+    trained = sum(shape.numel() for shape in network.trained.values())
+    states = sum(optimizer_bytes(network, optim) for optim in learners)
+    return _FLOAT32 * trained * (len(learners) + 1) + states
 
 
 def optimizer_bytes(network: Network, optim: OptimConfig) -> int:

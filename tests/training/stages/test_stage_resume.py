@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from toy_runs import Killed, content, losses
 
+from training import plan, tensors
+from training.estimate import Network
 from training.stages import distill, ode, teacher
 
 
@@ -42,3 +44,14 @@ def test_a_run_goes_on_with_what_changes_no_result(clips, recipe, tmp_path):
     assert len(losses(tmp_path)) == 2
     with pytest.raises(ValueError, match=r"started with recipe.batch = 2"):
         teacher.train(clips, dataclasses.replace(recipe, batch=4), tmp_path)
+
+
+def test_a_checkpoint_takes_the_bytes_that_the_plan_says(recipe, teacher_run):
+    checkpoint = next((teacher_run / "checkpoints").iterdir())
+    found = [t for f in checkpoint.glob("*.safetensors") for t in tensors.load(f).values()]
+    for optimizer in tensors.load_states(checkpoint / "optimizer.pt"):
+        found += [t for slots in optimizer["state"].values() for t in slots.values()]
+    size = sum(t.numel() * t.element_size() for t in found)
+    channels = recipe.codec.channels
+    network = Network(config=recipe.model, channels=channels, flow=recipe.flow)
+    assert plan.checkpoint_bytes(network, [recipe.optim]) == size

@@ -1,0 +1,35 @@
+"""What is rendered for revisits: a turn out of the view, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from capture import scripted
+from capture.camera import Intrinsics, pose_from_angles, rotation_angle_deg
+from capture.scene import Plan
+from capture.trajectory import Trajectory
+from pipelines import evaluation
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_way_back_ends_where_it_began_after_a_quarter_turn(side):
+    angle = 40.0 + side * scripted.PAN_DEG_S / 16 * np.arange(2)
+    path = pose_from_angles(np.tile([1.0, 2.0, 1.6], (2, 1)), angle, np.full(2, -4.0))
+    plan = Plan(
+        scene_id="room-0",
+        generator="pan_left",
+        seed=0,
+        fps=16.0,
+        trajectory=Trajectory.uniform(path, 16.0),
+        intrinsics=Intrinsics.from_fov(64, 48, 90.0),
+        clearance_m=1.0,
+    )
+    turn = evaluation.there_and_back(plan, 97)
+    poses = turn.trajectory.cam_to_world
+    expected = pose_from_angles(path[0, :3, 3], 40.0 + side * 90.0, -4.0)
+    np.testing.assert_allclose(poses[48], expected, atol=1e-9)
+    np.testing.assert_allclose(poses, poses[::-1], atol=1e-12)
+    moved = rotation_angle_deg(poses[:-1, :3, :3], poses[1:, :3, :3])
+    np.testing.assert_allclose(moved, moved[0], atol=1e-6)
+    assert turn.id != plan.id and turn.generator == "pan_left_and_back"
