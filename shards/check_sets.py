@@ -32,7 +32,8 @@ def check_set(folder: Path, *, deep: bool, videos: bool = True) -> Iterator[Prob
         beyond |= bool(found)  # without a tar there is no set to publish
         found = found or list(_check_tar(tar, shard, listed=listing.whole))
         wrong += found or listing.beside(tar, shard)
-    yield from listing.problems(beyond_repair=beyond or bool(known) or not listing.shards)
+    beyond = beyond or bool(known) or (videos and not listing.whole and not _is_written(folder))
+    yield from listing.problems(beyond_repair=beyond)
     yield from wrong
     if not (listing.whole and videos):
         return
@@ -40,6 +41,15 @@ def check_set(folder: Path, *, deep: bool, videos: bool = True) -> Iterator[Prob
         yield from attempt(folder, _require_whole_depth, folder, listing.shards, deep)
     else:
         yield from attempt(folder, _require_whole_set, folder, listing.content["encoder"])
+
+
+def _is_written(folder: Path) -> bool:
+    """Whether every tar is there that the set should have, so that it could be published."""
+    try:
+        planned = encoded.plan(folder.parent, encoded.load_encoder(folder))
+    except (ValueError, KeyError, TypeError):
+        return False
+    return all((folder / f"{job.name}.tar").is_file() for job in planned)
 
 
 def _check_tar(tar: Path, shard: Shard | None, *, listed: bool) -> Iterator[Problem]:

@@ -77,6 +77,18 @@ def test_what_a_tar_holds_of_which_nobody_knows_is_not_missed(whole):
     assert [problem.repairable for problem in check(whole)] == [True, True]
 
 
+def test_a_set_that_is_not_finished_is_not_for_repair(whole):
+    latents = encode(whole)
+    for path in [*latents.glob("*.json"), *latents.glob("*.parquet")]:
+        if path.name != encoded.MARK:
+            path.unlink()
+    found = check(whole / "shards")
+    assert len(found) == 5 and all(problem.repairable for problem in found)
+    first(latents, "*.tar").unlink()
+    (table, *_) = check(whole / "shards")
+    assert "manifest.json is not there" in str(table) and not table.repairable
+
+
 def test_without_any_list_the_tars_speak_for_themselves(whole):
     shards = whole / "shards"
     for path in [*shards.glob("*.json"), *shards.glob("*.parquet")]:
