@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from pipelines.console import say
 
 # Of the items' content; another one is measured anew.
 _VERSION = 3
+_MOST_REASONS = 3
 # What the pages of trajectories are made of, in the folder of a dataset of ours.
 _MADE_OF = ("episodes/*/episode.json", "metrics/*.parquet", "clips.parquet", "scenes/*.space.npz")
 
@@ -220,3 +222,10 @@ def _tell(report: dict) -> None:
         say(f"Convention: {agrees}, confidence {said['confidence']:.2f}: {json.dumps(found)}")
     for rule, count in report["problems"].items():
         say(f"  {rule}: {count} clips")
+    silent = Counter(
+        item["cannot_tell"]
+        for item in report["items"]
+        if item["cannot_tell"] and (item["convention"] or {}).get("agrees") is None
+    )
+    for reason, count in silent.most_common(_MOST_REASONS):
+        say(f"  nothing is told of {count} clip{'s' * (count > 1)}: {reason}")
