@@ -114,6 +114,7 @@ class Turns(Turning):
     poses: np.ndarray
     camera: Intrinsics = CAMERA
 
+    @property
     def paths(self) -> np.ndarray:
         return self.poses
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,7 @@ class Wheels(Turning):
         yaw_deg = start[:, None] + rate[:, None] * np.arange(num_frames)
         return cls(yaw_deg=yaw_deg, worlds=rng.integers(0, 2, (count, SECTORS)))
 
+    @functools.cached_property
     def paths(self) -> np.ndarray:
         return pose_from_angles(np.zeros((*self.yaw_deg.shape, 3)), self.yaw_deg, self.yaw_deg * 0)
 

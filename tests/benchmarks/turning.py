@@ -28,6 +28,7 @@ class Turning(abc.ABC):
     camera: Intrinsics
     manifest_sha = "turning"
 
+    @property
     @abc.abstractmethod
     def paths(self) -> np.ndarray:
         """cam_to_world of all clips, float64 [N, T, 4, 4]."""
@@ -41,19 +42,19 @@ class Turning(abc.ABC):
         return np.ones(len(self))
 
     def __len__(self) -> int:
-        return len(self.paths())
+        return len(self.paths)
 
     def key(self, i: int) -> str:
         return f"{i:06d}"
 
     def num_frames(self, i: int) -> int:
-        return self.paths().shape[1]
+        return self.paths.shape[1]
 
     def clip(self, i: int) -> Clip:
         return self.window(i, 0, self.num_frames(i))
 
     def window(self, i: int, start: int, length: int) -> Clip:
-        path = self.paths()[i, start : start + length]
+        path = self.paths[i, start : start + length]
         return Clip(
             key=self.key(i),
             frames=self.shown(i, start, start + length),

@@ -25,13 +25,15 @@ from training.stages import distill, ode, teacher
 def test_wrong_origins_are_refused(clips, recipe, teacher_run, tmp_path, what, message):
     run, options = tmp_path / "run", {"teacher": teacher_run}
     changed = recipe
+    # No paths of a teacher have to be made for it.
+    from_data = dataclasses.replace(recipe, ode=dataclasses.replace(recipe.ode, init="df"))
     causal = dataclasses.replace(recipe, ode=dataclasses.replace(recipe.ode, init="ode_causal"))
     if what == "no teacher":
         options = {"teacher": run}
     elif what == "another model":
         changed = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, layers=1))
     elif what == "causal teacher":
-        ode.train(clips, recipe, tmp_path / "student", teacher=teacher_run)
+        ode.train(clips, from_data, tmp_path / "student", teacher=teacher_run, steps=1)
         options = {"teacher": tmp_path / "student"}
     elif what == "bidirectional for causal":
         changed = causal
@@ -40,9 +42,10 @@ def test_wrong_origins_are_refused(clips, recipe, teacher_run, tmp_path, what, m
     elif what == "no such stage":
         changed = dataclasses.replace(recipe, ode=None)
     else:
-        ode.train(clips, recipe, run, teacher=teacher_run, steps=1)
+        changed = from_data
+        ode.train(clips, changed, run, teacher=teacher_run, steps=1)
         other = tmp_path / "other"
-        teacher.train(clips, dataclasses.replace(recipe, seed=1), other)
+        teacher.train(clips, dataclasses.replace(recipe, seed=1), other, steps=1)
         options = {"teacher": other}
     with pytest.raises(ValueError, match=message):
         ode.train(clips, changed, run, **options)
