@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from capture import files, video
+from capture import video
 from capture.episode import Episode
 from shards.cache import Cache
 from shards.encoded import Encoder
@@ -80,10 +80,6 @@ def cut(dataset: Path, sample: Sample) -> dict[str, bytes]:
             f"sample {sample.key}: its episode changed after the shards were made; run `relickit "
             "shard` again"
         )
-    path = episode.path / "depth.mkv"
-    if files.sha256(path) != episode.info["files"]["depth.mkv"]["sha256"]:
-        raise ShardError(
-            f"{path} is damaged: its SHA-256 is not the one in episode.json; delete the episode's "
-            "folder and capture it again"
-        )
+    episode.require_intact(PART)
+    path = episode.path / PART
     return {PART: video.cut(path, sample.start, sample.start + sample.num_frames)}

@@ -80,7 +80,7 @@ def test_damaged_depth_never_gets_into_a_set(folder):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ShardError, match=r"depth.mkv is damaged"):
+    with pytest.raises(ValueError, match=r"depth.mkv is damaged"):
         depth.cut(folder, sample)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from shards import encoded, manifest, tars
-from shards.check_dataset import (
+from shards.check.dataset import (
     Problem,
     check_clips,
     check_decisions,
@@ -13,8 +13,8 @@ from shards.check_dataset import (
     check_episodes,
     check_plans,
 )
-from shards.check_sets import check_set
-from shards.check_shards import check_shards
+from shards.check.sets import check_set
+from shards.check.shards import check_shards
 
 __all__ = ["Problem", "check"]
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from capture import files, video
 from shards import depth, encoded, tars
-from shards.check_dataset import Problem, attempt, require_decodable
-from shards.check_listing import Listing
+from shards.check.dataset import Problem, attempt, require_decodable
+from shards.check.listing import Listing
 from shards.damage import require_size
 from shards.latents import EncodedSet, part_of, starts
 from shards.schema import Shard

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shards import manifest, tars
-from shards.check_dataset import Problem, attempt
+from shards.check.dataset import Problem, attempt
 from shards.repair import is_newer
 from shards.schema import Shard
 

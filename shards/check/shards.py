@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 from capture import files, video
 from shards import codec, encoded, jobs, manifest, sets, tars
-from shards.check_dataset import Problem, attempt, require_decodable, require_moves
-from shards.check_listing import Listing
-from shards.check_sets import check_set
+from shards.check.dataset import Problem, attempt, require_decodable, require_moves
+from shards.check.listing import Listing
+from shards.check.sets import check_set
 from shards.damage import require_intact, require_size
 from shards.schema import Sample, Shard
 
