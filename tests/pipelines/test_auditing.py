@@ -38,7 +38,10 @@ def report(folder: Path) -> dict:
 def test_audit_is_resumed_compared_and_fails_on_rules(tmp_path, capsys, monkeypatch):
     data, out = written(tmp_path / "data", "abc"), tmp_path / "out"
     assert main(["audit", str(data), "-o", str(out)]) == 0
-    assert "nothing is told of 3 clips: there are neither pictures nor depth" in capsys.readouterr().out
+    assert (
+        "nothing is told of 3 clips: there are neither pictures nor depth"
+        in capsys.readouterr().out
+    )
     first = report(out)
     assert first["counts"]["items"] == 3 and first["counts"]["rejected"] == 0
     assert first["convention"] is None and first["format"] == "tum"
