@@ -1,12 +1,14 @@
-"""What the tests of this folder share: one Ray cluster, and a dataset recorded without failures."""
+"""What the tests of this folder share: a Ray cluster, a dataset without failures, a recipe."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 from tiny_dataset import plan_tiny, recorded_digests
 
+from capture import config
 from pipelines import runner
 
 
@@ -27,3 +29,19 @@ def truth(tmp_path_factory) -> dict[str, str]:
 def planned(tmp_path) -> Path:
     """The tiny dataset with plans only."""
     return plan_tiny(tmp_path / "planned")
+
+
+@pytest.fixture
+def recipe(tmp_path) -> str:
+    """File of the tiny training recipe for small pictures."""
+    from training import recipes
+
+    tiny = recipes.tiny()
+    small = dataclasses.replace(
+        tiny,
+        data=dataclasses.replace(tiny.data, height_px=32, width_px=48, num_frames=9),
+        codec=dataclasses.replace(tiny.codec, channels=4, fit_windows=2),
+        model=dataclasses.replace(tiny.model, max_words=4, text_dim=8),
+    )
+    config.save(tmp_path / "small.json", small)
+    return str(tmp_path / "small.json")

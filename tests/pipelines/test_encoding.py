@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
-from box_room import box_plan, box_scene, write_box_episode
+from packed_box import BoxClip, pack
 
-from capture import config
 from pipelines.cli import main
 from pipelines.encoding import Share
-from shards import jobs, manifest, writer
 from shards.depth import Depth
 from shards.encoded import EncodeJob
 from shards.latents import Latents, Words
@@ -27,34 +22,7 @@ from training.autoencoder import LinearCodec
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
     """Two clips in two shards."""
-    folder = tmp_path / "box"
-    rows = []
-    for kind in ("pan", "loop"):
-        plan = box_plan(kind, num_frames=17)
-        episode = write_box_episode(folder / "episodes", plan, box_scene())
-        row = {"clip_id": kind, "plan_id": episode.id, "scene_id": episode.scene.id, "keep": True}
-        rows.append({**row, "start": 0, "stop": 17, "caption": kind, "split": "train"})
-    rows.sort(key=lambda row: row["clip_id"])
-    pq.write_table(pa.Table.from_pylist(rows), folder / "clips.parquet")
-    planned = jobs.plan(folder, clips_per_shard=1)
-    for job in planned:
-        writer.write(job, folder)
-    manifest.publish(folder, planned)
-    return folder
-
-
-@pytest.fixture
-def recipe(tmp_path: Path) -> Path:
-    """The tiny recipe for small pictures."""
-    tiny = recipes.tiny()
-    small = dataclasses.replace(
-        tiny,
-        data=dataclasses.replace(tiny.data, height_px=32, width_px=48, num_frames=9),
-        codec=dataclasses.replace(tiny.codec, channels=4, fit_windows=2),
-        model=dataclasses.replace(tiny.model, max_words=4, text_dim=8),
-    )
-    config.save(tmp_path / "small.json", small)
-    return tmp_path / "small.json"
+    return pack(tmp_path / "box", [BoxClip(name="pan"), BoxClip(name="loop", kind="loop")])
 
 
 def test_processes_share_the_shards_and_the_last_one_publishes(

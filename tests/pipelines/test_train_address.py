@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from box_room import box_plan, box_scene, write_box_episode
+from packed_box import BoxClip, pack
 from range_server import allow_local, serving
 
-from capture import config
 from pipelines.cli import main
-from shards import jobs, manifest, remote, writer
+from shards import remote
 from shards.schema import ShardError
 from training import encode, recipes
 from training.recipes import Recipe
 
 
 @pytest.fixture
-def recipe(tmp_path: Path) -> str:
-    """The tiny recipe for small pictures."""
-    tiny = recipes.tiny()
-    small = dataclasses.replace(
-        tiny,
-        data=dataclasses.replace(tiny.data, height_px=32, width_px=48, num_frames=9),
-        codec=dataclasses.replace(tiny.codec, channels=4, fit_windows=2),
-        model=dataclasses.replace(tiny.model, max_words=4, text_dim=8),
-    )
-    config.save(tmp_path / "small.json", small)
-    return str(tmp_path / "small.json")
-
-
-@pytest.fixture
 def dataset(tmp_path: Path) -> Path:
     """A clip to train on and one that is held out, in a bucket."""
-    folder, rows = tmp_path / "bucket" / "box", []
-    for seed, split in enumerate(("train", "val")):
-        scene, plan = box_scene(seed), box_plan("pan", seed, num_frames=17)
-        episode = write_box_episode(folder / "episodes", plan, scene)
-        row = {"clip_id": split, "plan_id": episode.id, "scene_id": scene.id, "keep": True}
-        rows.append({**row, "start": 0, "stop": 17, "caption": "Box.", "split": split})
-    pq.write_table(pa.Table.from_pylist(rows), folder / "clips.parquet")
-    planned = jobs.plan(folder, clips_per_shard=1)
-    for job in planned:
-        writer.write(job, folder)
-    manifest.publish(folder, planned)
-    return folder
+    clips = [BoxClip(name="train"), BoxClip(name="val", seed=1, split="val")]
+    return pack(tmp_path / "bucket" / "box", clips)
 
 
 def test_a_run_from_an_address_is_the_run_from_the_folder(dataset, recipe, tmp_path, monkeypatch):
