@@ -59,7 +59,7 @@ def audit(
         ValueError: If nothing is there, the format is not known, a rule is none, or a line of
             decisions.jsonl is no decision.
     """
-    findings.failures({"items": [], "problems": {}, "counts": {"rejected": 0}}, fail_on)
+    findings.failures(findings.summarise([], name="", format="", title=""), fail_on)
     earlier = _earlier(compare) if compare else None
     people = load_decisions(out / "decisions.jsonl")
     name = format or _recognised(path)

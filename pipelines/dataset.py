@@ -29,11 +29,11 @@ def capture(dataset: Dataset, spec: EngineSpec) -> int:
     return num_frames
 
 
-def shard(dataset: Dataset) -> Path:
-    """Pack the kept clips; returns the manifest."""
+def shard(dataset: Dataset, address: str | None = None) -> Path:
+    """Pack the kept clips, at `address` on a Ray cluster of others; returns the manifest."""
     todo = jobs.plan(dataset.path, clips_per_shard=dataset.recipe().clips_per_shard)
     write = functools.partial(_write_shard, dataset=dataset.path)
-    runner.over(write, todo, title="Shard", unit="shards")
+    runner.over(write, todo, title="Shard", unit="shards", address=address)
     return manifest.publish(dataset.path, todo)
 
 

@@ -33,8 +33,6 @@ RECIPE = "import"
 GENERATOR = "imported"
 # A scene of others' has no walls that we know of: this far around the paths.
 _MARGIN_M = 1.0
-# Fewer clips than this are quicker without Ray.
-_FEW = 4
 _NOTES_SAID = 3
 # Checks that cannot be made without depth, and would reject every clip.
 _NEED_DEPTH = ("holes", "pose and depth disagree")
@@ -272,15 +270,7 @@ def _write(
     """The episodes that are not there yet; a sentence for each that cannot be written."""
     todo = [item for item in items if not dataset.is_captured(item.plan)]
     write = functools.partial(_write_item, dataset=dataset, source=source, cards=cards)
-    if len(todo) > _FEW or address is not None:
-        with runner.cluster(address):
-            said = runner.over(write, todo, title="Import", unit="clips")
-    else:
-        said = []
-        with bar("Import", len(todo), "clips") as progress:
-            for done, item in enumerate(todo, start=1):
-                said.append(write(item))
-                progress.update(done)
+    said = runner.over(write, todo, title="Import", unit="clips", address=address)
     return [sentence for sentence in said if sentence]
 
 

@@ -11,7 +11,8 @@ from curation.convention.pooling import FIELDS, pooled, tells
 
 SCHEMA = 1
 _RULE = re.compile(r"([a-z-]+)(?:>(0|1|0?\.\d+|1\.0+))?")
-REJECT_RATE = "reject-rate"
+# What --fail-on knows beside the rules: shares of the report's clips.
+SHARES = ("reject-rate", "cannot-tell")
 
 
 def summarise(
@@ -83,23 +84,23 @@ def failures(report: Mapping, rules: Sequence[str]) -> list[str]:
 
     Args:
         report: Of `summarise`.
-        rules: NAME, or NAME>SHARE of the items; NAME is one of `checks.RULES`, or reject-rate.
+        rules: NAME, or NAME>SHARE of the items; NAME is one of `checks.RULES` or `SHARES`.
 
     Raises:
         ValueError: If a rule is not known; lists those that there are.
     """
     said, total = [], max(len(report["items"]), 1)
+    untold = report["counts"]["items"] - report["counts"]["convention_told"]
+    counts = {**dict.fromkeys(RULES, 0), **report["problems"]}
+    counts |= dict(zip(SHARES, (report["counts"]["rejected"], untold), strict=True))
     for rule in rules:
         match = _RULE.fullmatch(rule)
-        if match is None or match[1] not in (*RULES, REJECT_RATE):
+        if match is None or match[1] not in counts:
             raise ValueError(
-                f"--fail-on {rule!r} is no rule; known are {', '.join((*RULES, REJECT_RATE))}, "
+                f"--fail-on {rule!r} is no rule; known are {', '.join(counts)}, "
                 "each alone or with a share, as in reject-rate>0.1"
             )
-        name, limit = match[1], float(match[2] or 0.0)
-        count = (
-            report["counts"]["rejected"] if name == REJECT_RATE else report["problems"].get(name, 0)
-        )
+        count, limit = counts[match[1]], float(match[2] or 0.0)
         if count / total > limit:
             said.append(f"{rule}: {count} of {len(report['items'])} clips")
     return said

@@ -161,12 +161,10 @@ def shard(dataset: Positional[Path], /, *, address: Address = None) -> None:
         address: Of a Ray cluster.
     """
     from pipelines import dataset as stages
-    from pipelines.runner import cluster
     from shards.stats import packed_clips
 
     Dataset(dataset).recipe()
-    with cluster(address):
-        written = stages.shard(Dataset(dataset))
+    written = stages.shard(Dataset(dataset), address)
     say(f"Shards: {written}: {packed_clips(dataset)}")
 
 
@@ -194,7 +192,9 @@ def encode(
         every: Frames between the beginnings of such windows.
     """
     from pipelines.encoding import encode_dataset, encode_depth
+    from pipelines.launch import explain
 
+    explain()
     if only == "depth":
         encode_depth(dataset)
         return

@@ -219,6 +219,7 @@ def test_the_numbers_of_a_report(report):
     [
         ("unreadable", True), ("unreadable>0.25", False), ("poses>0.2", True), ("lag", False),
         ("reject-rate>0.49", True), ("reject-rate>0.5", False),
+        ("cannot-tell>0.9", True),
     ],
 )  # fmt: skip
 def test_rules_that_fail(report, rule, fails):

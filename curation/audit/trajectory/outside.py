@@ -187,8 +187,10 @@ def _spans(poses: np.ndarray) -> list[Span]:
         turns = rotation_angle_deg(rotation[:-1], rotation[1:])
         for start, stop in runs(np.append(False, checks.jumps(positions, turns))):
             text = f"a step of {steps[start - 1]:.3g} and {turns[start - 1]:.3g} degrees"
-            frames = {"start": first + start, "stop": first + stop, "worst": first + start}
-            found.append(Span(rule="jumps", clip=-1, text=text, **frames))
+            at = first + start
+            found.append(
+                Span(rule="jumps", start=at, stop=first + stop, worst=at, clip=-1, text=text)
+            )
     return sorted(found, key=lambda span: (span.start, span.rule))
 
 
