@@ -65,7 +65,7 @@ def _start() -> None:
     """A cluster of this machine alone; when that fails, Ray raises all kinds of exceptions."""
     say("Starting Ray on this machine ...")
     try:
-        ray.init(include_dashboard=False, **_QUIET)
+        ray.init(address="local", include_dashboard=False, **_QUIET)  # another's may run here
     except Exception as error:
         ray.shutdown()
         why = str(error).splitlines()[0]
