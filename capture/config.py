@@ -67,7 +67,7 @@ def load(kind: type[T], path: Path) -> T:
     try:
         data = json.loads(path.read_text())
     except FileNotFoundError as error:
-        raise ValueError(f"there is no config {path}") from error
+        raise ValueError(f"there is no file {path}") from error
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     return from_json(kind, data, str(path))

@@ -80,7 +80,7 @@ def _rows(title: str, values: Mapping[str, float], unit: str) -> list[str]:
 
 def _short(value: float, unit: str) -> str:
     """With a prefix that leaves a digit or more before the point."""
-    for prefix, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6)):
+    for prefix, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= size:
             return f"{value / size:,.1f} {prefix}{unit}"
     return f"{value:,.0f} {unit}"

@@ -51,6 +51,10 @@ def make(
     Raises:
         ValueError: If the recipe has no such stage, or the settings do not fit the number of GPUs.
     """
+    if gpus < 1:
+        raise ValueError(f"a plan is for one GPU or more, got {gpus}")
+    if not 0 < utilisation <= 1:
+        raise ValueError(f"utilisation is a share, above 0 and at most 1; got {utilisation}")
     ways = {"teacher": _Teacher, "ode": _Ode, "distill": _Distill}
     if stage not in ways:
         raise ValueError(f"there is no stage {stage!r}; there are {', '.join(ways)}")

@@ -92,7 +92,7 @@ def claim(run: Path, wanted: RunConfig) -> None:
     ]
     if changed:
         key = changed[0]
-        others = f" ({len(changed) - 1} more have changed: {', '.join(changed[1:])})"
+        others = f" (changed too: {', '.join(changed[1:])})"
         raise ValueError(
             f"{run} was started with {key} = {old.get(key)!r}, now it is {new.get(key)!r}"
             f"{others if changed[1:] else ''}; choose another run folder, or delete this one"

@@ -204,6 +204,8 @@ def script(commands: Sequence[str]) -> Actions:
     Raises:
         ValueError: If a command is not understood.
     """
+    if not commands:
+        raise ValueError("a video needs at least one action, such as pan_left")
     names = capture_actions.NAMES
     rows = [np.eye(len(names))[capture_actions.STATIC]]
     for command in commands:

@@ -93,7 +93,7 @@ def test_a_missing_key_is_named():
 
 
 def test_a_file_that_is_absent_or_no_json_is_named(tmp_path):
-    with pytest.raises(ValueError, match="there is no config"):
+    with pytest.raises(ValueError, match="there is no file"):
         config.load(Outer, tmp_path / "c.json")
     (tmp_path / "c.json").write_text("{")
     with pytest.raises(ValueError, match=r"c\.json is not JSON"):

@@ -125,8 +125,8 @@ def test_more_gpus_hold_and_compute_less(small):
 @pytest.mark.parametrize(
     "changes, gpus, message",
     [
-        ({"shard": 3}, 4, "shard = 3 does not divide the 4 processes"),
-        ({"context": 3}, 4, "context = 3 does not divide the 4 processes"),
+        ({"shard": 3}, 4, "shard = 3 needs a multiple of 3 processes"),
+        ({"context": 3}, 4, "context = 3 needs a multiple of 3 processes"),
         ({}, 4, "a batch of 2 cannot be shared by 4 GPUs"),
     ],
 )
@@ -134,6 +134,12 @@ def test_what_does_not_fit_the_number_of_gpus_is_refused(small, changes, gpus, m
     recipe = dataclasses.replace(small, parallel=ParallelConfig(**changes))
     with pytest.raises(ValueError, match=message):
         plan.make(recipe, "teacher", gpus=gpus)
+
+
+@pytest.mark.parametrize("wrong", [{"gpus": 0}, {"gpus": -4}, {"gpus": 1, "utilisation": 40.0}])
+def test_numbers_that_cannot_be_are_refused(small, wrong):
+    with pytest.raises(ValueError, match=r"one GPU or more|utilisation is a share"):
+        plan.make(small, "teacher", **wrong)
 
 
 def test_every_recipe_can_be_planned_on_one_gpu_or_32():

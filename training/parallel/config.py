@@ -47,7 +47,7 @@ class ParallelConfig:
         for name, size in (("shard", shards), ("context", self.context)):
             if processes % size:
                 raise ValueError(
-                    f"{name} = {size} does not divide the {processes} processes; start a multiple "
-                    "of it or change the recipe's parallel settings"
+                    f"{name} = {size} needs a multiple of {size} processes (GPUs), got "
+                    f"{processes}; take so many, or change the recipe's parallel settings"
                 )
         return shards

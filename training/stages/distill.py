@@ -21,9 +21,9 @@ from training.noise import Purpose
 from training.parallel.world import World
 from training.recipes import Recipe
 from training.rollout import Rollout, Student, rollout
-from training.run import CAUSAL, step_flops
+from training.run import step_flops
 from training.stages.config import DistillConfig, phase_at
-from training.stages.student import Origin, begin
+from training.stages.student import Origin, begin, require_origins
 
 CRITIC = "critic"
 
@@ -59,6 +59,7 @@ def train(
     config = recipe.distill
     if config is None:
         raise ValueError(f"the recipe {recipe.name!r} has no stage 'distill'; add its key to it")
+    require_origins("distill", recipe, teacher, student, causal=False)
     accelerator = loop.start(run, log_with)
     # It makes whole weights of a teacher's pieces, where nobody has.
     with accelerator.main_process_first():
@@ -73,10 +74,6 @@ def train(
             batch=config.batch,
             device=accelerator.device,
             first_only=True,
-        )
-    if origin.teacher_config.stage in CAUSAL:
-        raise ValueError(
-            f"{teacher} is a student's run; distillation needs the bidirectional teacher's"
         )
     stage = Distill(origin, config, held_out or clips)
     loop.fit(stage, run, accelerator, steps=steps, progress=progress)

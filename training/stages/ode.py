@@ -27,11 +27,11 @@ from training.model.memory import Grid
 from training.model.wan import PATCH
 from training.noise import Draw, Purpose
 from training.recipes import Recipe
-from training.run import CAUSAL, FindLatents, settle_latents, step_flops
+from training.run import FindLatents, settle_latents, step_flops
 from training.sample import Sampler
 from training.stages import pairs
 from training.stages.config import OdeConfig, Phase
-from training.stages.student import Origin, begin
+from training.stages.student import Origin, begin, require_origins
 
 _FROM_DATA = ("tf", "df")
 _PACKED = ("ode_causal", "tf")
@@ -74,6 +74,7 @@ def train(
     config = recipe.ode
     if config is None:
         raise ValueError(f"the recipe {recipe.name!r} has no stage 'ode'; add its key to it")
+    require_origins("ode", recipe, teacher, student, causal=config.init == "ode_causal")
     accelerator = loop.start(run, log_with)
     # It makes whole weights of a teacher's pieces, where nobody has.
     with accelerator.main_process_first():
@@ -89,7 +90,6 @@ def train(
             device=accelerator.device,
             first_only=config.init not in _FROM_DATA,
         )
-    _require_teacher(config, origin)
     if config.init in _FROM_DATA:
         if stored := settle_latents(run, origin.codec, latents):
             origin.windows.use(stored)
@@ -98,15 +98,6 @@ def train(
         pairs.generate(origin, config, run / "pairs", accelerator, shown or None)
     stage = Ode(origin, config, run / "pairs", held_out or clips)
     loop.fit(stage, run, accelerator, steps=steps, progress=progress)
-
-
-def _require_teacher(config: OdeConfig, origin: Origin) -> None:
-    if (config.init == "ode_causal") != (origin.teacher_config.stage in CAUSAL):
-        kind = "causal" if config.init == "ode_causal" else "bidirectional"
-        raise ValueError(
-            f"the initialisation {config.init!r} needs a {kind} teacher, got the run of the stage "
-            f"{origin.teacher_config.stage!r} in {origin.teacher}"
-        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -43,7 +43,6 @@ class Origin:
         codec: The teacher's, on the training device.
         windows: The training data.
         teacher: The teacher's run folder.
-        teacher_config: Its config.
         student: The run whose weights the student starts from; the teacher's by default.
         device: To train on.
     """
@@ -52,7 +51,6 @@ class Origin:
     codec: Codec
     windows: Windows
     teacher: Path
-    teacher_config: RunConfig
     student: Path
     device: torch.device
 
@@ -85,6 +83,33 @@ class Origin:
         return model
 
 
+def require_origins(
+    stage: StageName, recipe: Recipe, teacher: Path, student: Path | None, *, causal: bool
+) -> None:
+    """Teacher and student are runs that fit; asked before anything is written.
+
+    Args:
+        stage: Of the new run, for the sentence.
+        recipe: Of the new run.
+        teacher: The teacher's run.
+        student: The run whose weights the student starts from, if it is another.
+        causal: Whether the teacher must be causal; else it must be bidirectional.
+
+    Raises:
+        ValueError: If one is no run, of another recipe or of the wrong stage.
+    """
+    for origin in filter(None, (teacher, student)):
+        _require_same(origin, RunConfig.load(origin).recipe, recipe)
+    theirs = RunConfig.load(teacher).stage
+    if (theirs in CAUSAL) != causal:
+        kind = "causal" if causal else "bidirectional"
+        raise ValueError(
+            f"this {stage} needs a {kind} teacher, got the run of the stage {theirs!r} in {teacher}"
+        )
+    if student is not None and RunConfig.load(student).stage not in CAUSAL:
+        raise ValueError(f"{student} is no student but a teacher; leave --student away to use it")
+
+
 def begin(
     stage: StageName,
     recipe: Recipe,
@@ -98,16 +123,11 @@ def begin(
     device: torch.device,
     first_only: bool,
 ) -> Origin:
-    """Claim the run folder of a student; for `first_only` see `Windows`.
+    """Claim the run folder of a student after `require_origins`; for `first_only` see `Windows`.
 
     Raises:
-        ValueError: If teacher or student are of another recipe, or the folder of another run.
+        ValueError: If the folder is of another run.
     """
-    teacher_config = RunConfig.load(teacher)
-    for origin in filter(None, (teacher, student)):
-        _require_same(origin, RunConfig.load(origin).recipe, recipe)
-    if student is not None and RunConfig.load(student).stage not in CAUSAL:
-        raise ValueError(f"{student} is no student but a teacher; leave --student away to use it")
     windows = Windows(clips, recipe, phases, batch, first_only=first_only)
     config = RunConfig(
         recipe=recipe,
@@ -127,7 +147,6 @@ def begin(
         codec=open_codec(recipe.codec, codec_file, None).to(device),
         windows=windows,
         teacher=teacher,
-        teacher_config=teacher_config,
         student=student or teacher,
         device=device,
     )

@@ -49,6 +49,7 @@ def test_wrong_origins_are_refused(clips, recipe, teacher_run, tmp_path, what, m
         options = {"teacher": other}
     with pytest.raises(ValueError, match=message):
         ode.train(clips, changed, run, **options)
+    assert run.exists() is (what == "other teacher"), "what is refused leaves nothing"
 
 
 CURVES = {
