@@ -23,6 +23,7 @@ from capture.episode import EpisodeWriter
 from capture.formats import Clips, Posed, text
 from capture.formats.adopt import Given, adopt
 from capture.scene import Plan, Scene, save_plans
+from curation.caption import lint
 from curation.exposure import FrameObserver
 from pipelines import runner
 from pipelines.console import bar, say, sentence
@@ -64,7 +65,7 @@ class _Item:
         index: Its place among the source's clips.
         name: In the source.
         plan: What it would have been planned as.
-        caption: Of the source.
+        caption: Of the source, without what `lint.repair` drops; may be empty.
         has_depth: Whether the source knows how far things are.
         notes: What was not taken of it, a sentence each.
     """
@@ -169,6 +170,7 @@ def _survey(clips: Clips, given: Given, scene: str | None) -> tuple[list[_Item],
 
 
 def _item(index: int, record: Posed, scene: str | None) -> _Item:
+    caption, notes = _caption(record)
     plan = Plan(
         scene_id=Scene(name=scene or _plain(record.name), bounds_m=()).id,
         generator=GENERATOR,
@@ -182,9 +184,24 @@ def _item(index: int, record: Posed, scene: str | None) -> _Item:
         index=index,
         name=record.name,
         plan=plan,
-        caption=record.caption.strip(),
+        caption=caption,
         has_depth=record.depth is not None,
-        notes=record.notes,
+        notes=(*record.notes, *notes),
+    )
+
+
+def _caption(record: Posed) -> tuple[str, tuple[str, ...]]:
+    """A clip's caption as ours may be, and a sentence about what of it was not taken."""
+    said = record.caption.strip().rstrip(".")
+    if not said:
+        return "", ()
+    repaired = lint.repair(f"{said}.")
+    if not repaired.dropped:
+        return repaired.text, ()
+    gone = " ".join(repaired.dropped)
+    return repaired.text, (
+        f"{record.name}: not taken of the caption, because it speaks of the camera, repeats itself "
+        f"or is too long: {gone}",
     )
 
 
@@ -280,20 +297,24 @@ def _write_item(
     """One episode, or the sentence why not."""
     try:
         record = adopt(source.clips()[item.index], source.given)
-        _write_episode(dataset, item.plan, cards[item.plan.scene_id], record)
+        _write_episode(dataset, item, cards[item.plan.scene_id], record)
     except ValueError as error:
         return _said(item.index, error)
     return None
 
 
-def _write_episode(dataset: Dataset, plan: Plan, scene: Scene, record: Posed) -> None:
-    """One episode, frame by frame; measured before our codec, as a rendered one is."""
+def _write_episode(dataset: Dataset, item: _Item, scene: Scene, record: Posed) -> None:
+    """One episode, frame by frame; measured before our codec, as a rendered one is.
+
+    Its copy of the scene's card has the clip's own caption as setting: `curate` captions from it.
+    """
+    plan, scene = item.plan, dataclasses.replace(scene, setting=item.caption.rstrip("."))
     size = (plan.intrinsics.height_px, plan.intrinsics.width_px)
     engine: dict[str, object] = {"name": "import", "format": record.format, "clip": record.name}
     if record.depth is None:
         engine["depth"] = "unknown"
-    if record.notes:
-        engine["notes"] = list(record.notes)
+    if item.notes:
+        engine["notes"] = list(item.notes)
     observe = FrameObserver()
     location, rotation = camera.to_unreal(record.cam_to_world)
     with EpisodeWriter(

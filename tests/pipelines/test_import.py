@@ -16,6 +16,7 @@ from capture.episode import Episode, EpisodeWriter
 from capture.formats import Posed, episodes
 from capture.formats.adopt import Given
 from curation import decide, tables
+from curation.caption import table as captions
 from pipelines import curating
 from pipelines import dataset as stages
 from pipelines.cli import main
@@ -179,6 +180,20 @@ def test_what_is_left_out_is_said(exported, tmp_path, capsys):
     assert (said := capsys.readouterr().out).count("Note: ") == 2 and "k1" in said
     episode = Episode.load(next((folder / "episodes").iterdir()))
     assert "k1" in episode.info["engine"]["notes"][0]
+
+
+def test_every_clip_of_a_scene_keeps_its_own_caption(shot, tmp_path, capsys):
+    source, folder = written(records(shot, 9), tmp_path / "lingbot", "lingbot"), tmp_path / "data"
+    (source / "pan.4" / "prompt.txt").write_text("A red room. The camera pans left. It is dark.\n")
+    (source / "out_and_back.4" / "prompt.txt").write_text("A blue room with a door.")
+    import_clips(source, folder, scene="kitchen")
+    assert "caption, because it speaks of the camera" in (said := capsys.readouterr().out)
+    assert said.count("Note: ") == 1 and "The camera pans left." in said
+    row = {"place": "", "view_names": [], "view_shares": []}
+    rows = [{**row, "clip_id": p.id, "plan_id": p.id} for p in Dataset(folder).plans()]
+    long = {text.long for text in captions.texts(folder, rows)}
+    assert long == {"A red room. It is dark.", "A blue room with a door."}
+    assert Dataset(folder).scene("kitchen-0").setting == ""
 
 
 def test_on_a_cluster(exported, tmp_path, cluster, monkeypatch):
