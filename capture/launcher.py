@@ -19,7 +19,7 @@ from typing import IO
 from capture import keeper
 from capture.client import Client, EngineLost
 
-_EMBEDDED_START_S = 240.0  # the first start on a machine compiles the renderer
+_EMBEDDED_START_S = 600.0  # the first start of a checkout compiles the renderer: a minute, if quiet
 _UNREAL_START_S = 300.0
 _ENDING_S = 2.0
 _LOG_BYTES = 1 << 16
