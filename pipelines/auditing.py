@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import capture
@@ -24,8 +24,10 @@ from pipelines import runner
 from pipelines.console import say
 
 # Of the items' content; another one is measured anew.
-_VERSION = 3
-_MOST_REASONS = 3
+_VERSION = 4
+_MOST_REASONS = _MOST_NAMED = 3
+# Only a dataset of ours has these.
+_DATASET = ("dataset.json", "plans.parquet", "clips.parquet", "episodes", "shards")
 # What the pages of trajectories are made of, in the folder of a dataset of ours.
 _MADE_OF = ("episodes/*/episode.json", "metrics/*.parquet", "clips.parquet", "scenes/*.space.npz")
 
@@ -56,9 +58,10 @@ def audit(
         The page, and a sentence for every rule of `fail_on` that fails.
 
     Raises:
-        ValueError: If nothing is there, the format is not known, a rule is none, or a line of
-            decisions.jsonl is no decision.
+        ValueError: If nothing is there, the format is not known, a rule is none, a line of
+            decisions.jsonl is no decision, or `out` is a dataset's folder.
     """
+    _refuse_dataset(path, out)
     findings.failures(findings.summarise([], name="", format="", title=""), fail_on)
     earlier = _earlier(compare) if compare else None
     people = load_decisions(out / "decisions.jsonl")
@@ -72,6 +75,7 @@ def audit(
         title=formats.find(name).title,
         decided={place: said.keep for place, said in people.items()},
     )
+    _warn_of_unknown(people, items)
     failed = findings.failures(report, fail_on)
     changes = findings.compare(report, earlier) if earlier else None
     decided = [(place, said.keep, said.note) for place, said in people.items()]
@@ -80,6 +84,8 @@ def audit(
         with files.replacing(rejects) as temporary:
             outside.write_rejects(report["rejects"], temporary)
     _tell(report)
+    if changes:
+        _tell_changes(changes, compare)
     return page, failed
 
 
@@ -127,6 +133,24 @@ def _made_of(dataset: Path, out: Path) -> str:
         seen.update(f"{file.name} {files.sha256(file)}\n".encode())
     seen.update("\n".join(sorted(file.name for file in written)).encode())
     return seen.hexdigest()
+
+
+def _refuse_dataset(path: Path, out: Path) -> None:
+    """A report among a dataset's own files could not be told from them."""
+    held = next((name for name in _DATASET if (out / name).exists()), None)
+    if held is not None or out.resolve() == path.resolve():
+        why = f"holds a dataset ({held})" if held else "is what is to be audited"
+        raise ValueError(f"-o {out} {why}; give the report a folder of its own")
+
+
+def _warn_of_unknown(people: Collection[str], items: Sequence[Mapping]) -> None:
+    unknown = sorted(set(people) - {item["place"] for item in items})
+    if unknown:
+        more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
+        say(
+            "Warning: decisions.jsonl speaks of unknown clips: "
+            f"{', '.join(unknown[:_MOST_NAMED])}{more}; a clip_id is a `place` of audit.json"
+        )
 
 
 @functools.lru_cache(maxsize=4)
@@ -205,6 +229,16 @@ def _earlier(path: Path) -> dict:
             f"--compare {file}: schema {report.get('schema')}, we read {findings.SCHEMA}"
         )
     return report
+
+
+def _tell_changes(changes: Mapping, earlier: Path | None) -> None:
+    counts = ", ".join(
+        f"{len(changes[key])} {word}"
+        for key, word in (
+            ("worse", "worse"), ("better", "better"), ("removed", "gone"), ("added", "new")
+        )
+    )  # fmt: skip
+    say(f"Compared with {earlier}: {counts}")
 
 
 def _tell(report: dict) -> None:

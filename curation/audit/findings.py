@@ -92,7 +92,7 @@ def failures(report: Mapping, rules: Sequence[str]) -> list[str]:
     said, total = [], max(len(report["items"]), 1)
     untold = report["counts"]["items"] - report["counts"]["convention_told"]
     counts = {**dict.fromkeys(RULES, 0), **report["problems"]}
-    counts |= dict(zip(SHARES, (report["counts"]["rejected"], untold), strict=True))
+    counts |= dict(zip(SHARES, (len(report["rejects"]), untold), strict=True))
     for rule in rules:
         match = _RULE.fullmatch(rule)
         if match is None or match[1] not in counts:

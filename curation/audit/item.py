@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from capture.formats import Clips, Posed
+from capture.formats import Clips, Posed, text
 from curation import convention
 from curation.audit.checks import Problem, check
 from curation.convention import Convention
 from curation.convention.labels import sides
 
 _SCALE_TOLERANCE = 0.05
+# Names that formats give; a clip in such a file or folder is called as the folder around it.
+_GIVEN = ("transforms.json", "groundtruth.txt", "action.json")
 
 
 def audit_item(clips: Clips, index: int, root: Path) -> dict:
@@ -34,7 +36,7 @@ def audit_item(clips: Clips, index: int, root: Path) -> dict:
     except Exception as error:  # hostile files raise anything
         known = isinstance(error, (ValueError, OSError))
         said = str(error) if known else f"{type(error).__name__}: {error}"
-        found = _unreadable(place, said)
+        found = _unreadable(_name(clips.places[index]), said)
     found["problems"] = [
         {"rule": p["rule"], "text": _short(p["text"], root)} for p in found["problems"]
     ]
@@ -115,9 +117,9 @@ def _departures(clip: Posed, seen: Convention) -> list[Problem]:
     return problems
 
 
-def _unreadable(place: str, sentence: str) -> dict:
+def _unreadable(name: str, sentence: str) -> dict:
     return {
-        "name": Path(place).name or "clip",
+        "name": name,
         "frames": 0,
         "fps": None,
         "duration_s": None,
@@ -142,6 +144,18 @@ def _place(place: object) -> object:
     if isinstance(place, dict):
         return f"episode {place.get('episode_index')}"
     return place
+
+
+def _name(place: object) -> str:
+    """What a clip is called that cannot be read: as its reader would call it."""
+    if not isinstance(place, Path):
+        return Path(str(_place(place))).name or "clip"
+    at = place.resolve()
+    if at.match("sparse/0"):  # COLMAP's
+        at = at.parent.parent
+    elif at.name in _GIVEN:
+        at = at.parent
+    return text.plain_name(at.stem if at.is_file() else at.name)
 
 
 def _short(sentence: str, root: Path) -> str:

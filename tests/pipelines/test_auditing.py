@@ -59,9 +59,11 @@ def test_audit_is_resumed_compared_and_fails_on_rules(tmp_path, capsys, monkeypa
     arguments = ["audit", str(data), "-o", str(new), "--compare", str(out)]
     arguments += ["--rejects", str(rejects), "--fail-on", "unreadable>0.5", "reject-rate>0.5"]
     assert main(arguments) == 1
-    assert "--fail-on reject-rate>0.5: 2 of 3 clips" in capsys.readouterr().err
+    assert "--fail-on reject-rate>0.5: 2 of 3 clips" in (said := capsys.readouterr()).err
+    assert f"Compared with {out}: 2 worse, 0 better, 0 gone, 0 new" in said.out
     assert rejects.read_text() == "b/groundtruth.txt\nc/groundtruth.txt\n"
     assert report(new)["compared"]["worse"]["c/groundtruth.txt"] == ["unreadable"]
+    assert [item["name"] for item in report(new)["items"]] == ["a", "b", "c"]  # c is unreadable
     assert (new / "index.html").is_file()
 
     assert main(["audit", str(data), "-o", str(out)]) == 0  # the files changed: measured anew
@@ -78,10 +80,16 @@ def test_people_decide_what_is_rejected(tmp_path, capsys):
     said = [
         {"clip_id": "b/groundtruth.txt", "keep": True, "note": "I mend it"},
         {"clip_id": "c/groundtruth.txt", "keep": False},
+        {"clip_id": "a/groundtruth.txt", "keep": False},
+        {"clip_id": "c", "keep": False},
     ]
     (out / "decisions.jsonl").write_text("".join(json.dumps(one) + "\n" for one in said))
-    assert main(["audit", str(data), "-o", str(out)]) == 0
-    assert (out / "rejects.txt").read_text() == "c/groundtruth.txt\n"
+    capsys.readouterr()
+    assert main(["audit", str(data), "-o", str(out), "--fail-on", "reject-rate>0.4"]) == 1
+    said = capsys.readouterr()
+    assert "reject-rate>0.4: 2 of 3 clips" in said.err  # one of the two has no problem
+    assert "decisions.jsonl speaks of unknown clips: c; a clip_id is a `place`" in said.out
+    assert (out / "rejects.txt").read_text() == "a/groundtruth.txt\nc/groundtruth.txt\n"
     assert report(out)["items"] == first
     assert '["b/groundtruth.txt",true,"I mend it"]' in (out / "data" / "about.js").read_text()
     (out / "decisions.jsonl").write_text('{"clip_id": "a"}\n')
@@ -103,6 +111,32 @@ def test_what_cannot_be_audited_is_a_sentence(tmp_path, capsys, arguments, said)
     given = [argument.format(tmp_path) for argument in arguments]
     assert main(["audit", *given, "-o", str(tmp_path / "out")]) == 1
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("held", ["dataset.json", "clips.parquet", "episodes", None])
+def test_a_report_does_not_go_into_a_dataset(tmp_path, capsys, held):
+    data, out = written(tmp_path / "data", "a"), tmp_path / "out"
+    if held:
+        (out / held).mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["audit", str(data), "-o", str(out if held else data)]) == 1
+    wanted = f"holds a dataset ({held}); give" if held else "is what is to be audited; give"
+    assert wanted in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_trajectory_gives_the_clips_that_can_be_compared(tmp_path, capsys):
+    data, target = written(tmp_path / "data", "abc"), tmp_path / "errors.json"
+    line = "\n".join(f"{k / 10} {k * 0.1} 0 0 0 0 0 1" for k in range(5))
+    (data / "b" / "groundtruth.txt").write_text(line)
+    assert main(["trajectory", str(data), str(data), "--json", str(target)]) == 1
+    said = capsys.readouterr()
+    assert "1 of 3 clips cannot be compared, see above" in said.err
+    assert "b: the positions lie on a line" in said.out and said.out.count("ATE, m") == 2
+    assert list(json.loads(target.read_text())["clips"]) == ["a", "c"]
+    alone = str(data / "b")
+    assert main(["trajectory", alone, alone]) == 1
+    assert "b: the positions lie on a line" in capsys.readouterr().err
 
 
 def test_trajectory_says_which_path_has_nan(tmp_path, capsys):
