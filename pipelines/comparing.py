@@ -30,27 +30,35 @@ def compare(
 ) -> dict:
     """ATE and RPE of every clip that both hold, ready for JSON.
 
+    Of several clips, those that cannot be compared are sentences in `failed`.
+
     Clips belong together by name; two files of one clip each need no equal names. Poses belong
     together by their times, or by their order where the formats hold no times and the lengths are
     equal. RPE is measured after the estimate was scaled as for ATE.
 
     Raises:
-        ValueError: If the files hold no clip in common, or its poses cannot be compared.
+        ValueError: If the files hold no clip in common, or one alone that cannot be compared.
     """
     mine, theirs = list(formats.read(estimate, format)), list(formats.read(reference, format))
+    partners, clips, failed = _partners(mine, theirs), {}, []
+    for one, other in partners:
+        try:
+            clips[one.name] = _errors(
+                *_common(one, other, apart_s), name=one.name, align=align, delta=delta, unit=unit,
+                all_pairs=all_pairs,
+            )  # fmt: skip
+        except ValueError as error:
+            if len(partners) == 1:
+                raise
+            failed.append(str(error))
     return {
         "align": align,
         "delta": delta,
         "delta_unit": unit,
         "all_pairs": all_pairs,
-        "clips": {
-            one.name: _errors(
-                *_common(one, other, apart_s), align=align, delta=delta, unit=unit,
-                all_pairs=all_pairs,
-            )
-            for one, other in _partners(mine, theirs)
-        },
-    }  # fmt: skip
+        "clips": clips,
+        "failed": failed,
+    }
 
 
 def lines(found: dict) -> Iterator[str]:
@@ -64,6 +72,7 @@ def lines(found: dict) -> Iterator[str]:
             for unit in ("m", "deg"):
                 values = said[kind][unit]
                 yield f"{title + ', ' + unit:16}" + "".join(f"{values[n]:12.6g}" for n in _SHOWN)
+    yield from found["failed"]
 
 
 def _partners(mine: list[Posed], theirs: list[Posed]) -> list[tuple[Posed, Posed]]:
@@ -107,14 +116,17 @@ def _errors(
     estimate: np.ndarray,
     reference: np.ndarray,
     *,
+    name: str,
     align: Alignment,
     delta: float,
     unit: Literal["frames", "m"],
     all_pairs: bool,
 ) -> dict:
-    apart, turned, motion = alignment.ate(estimate, reference, align)
-    moved = motion(estimate)
-    steps = alignment.rpe(moved, reference, delta, unit, overlapping=all_pairs)
+    try:
+        apart, turned, motion = alignment.ate(estimate, reference, align)
+        steps = alignment.rpe(motion(estimate), reference, delta, unit, overlapping=all_pairs)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
     return {
         "poses": len(estimate),
         "scale": motion.scale,

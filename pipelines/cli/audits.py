@@ -117,3 +117,6 @@ def trajectory(
         say(line)
     if json is not None:
         files.write_json(json, json_text.loads(json_text.dumps(found)))
+    if failed := found["failed"]:
+        total = len(failed) + len(found["clips"])
+        raise ValueError(f"{len(failed)} of {total} clips cannot be compared, see above")
