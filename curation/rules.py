@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from curation.verdict import Score, Verdict
 # Fewer clips than this have no quartiles worth the name.
 MIN_CLIPS = 20
 _METRICS = frozenset(metric.name for metric in CLIP_METRICS)
+# Stands for any number in a rule's text.
+_ANY = "\0"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +35,7 @@ class Rule:
         name: Two or three words for lists: "whip pan".
         metric: Column of the clip table.
         text: What is wrong, as the beginning of a clause: "turns at {value}, more than {bound}".
+            The metric's description by default.
         at_least: Smallest value that is kept.
         at_most: Largest value that is kept.
         low_fences: Relative to the dataset: no more than this many interquartile ranges below the
@@ -65,15 +69,29 @@ class Rule:
         if not self.text:
             text = f"{ABOUT[self.metric]}: {{value}}, expected {{bound}}"
             object.__setattr__(self, "text", text)
+        try:
+            self.text.format(value=_ANY, bound=_ANY)
+        except (LookupError, ValueError, AttributeError) as error:
+            raise ValueError(f"text may hold {{value}} and {{bound}}, got {self.text!r}") from error
 
     def reason(self, value: float) -> str | None:
         """Why this value is rejected, or None; fences count once they are resolved."""
         if math.isnan(value):
-            return f"{self.metric} could not be measured" if self.required else None
+            return self._unmeasured if self.required else None
         if self.at_least <= value <= self.at_most:
             return None
         bound = self.at_least if value < self.at_least else self.at_most
         return self.text.format(value=_say(value, self.metric), bound=_say(bound, self.metric))
+
+    def gave(self, reason: str) -> bool:
+        """Whether a reason is this rule's, of whatever value."""
+        pieces = self.text.format(value=_ANY, bound=_ANY).split(_ANY)
+        said = re.fullmatch(".+".join(map(re.escape, pieces)), reason)
+        return said is not None or reason == self._unmeasured
+
+    @property
+    def _unmeasured(self) -> str:
+        return f"{self.metric} could not be measured"
 
 
 def judge(row: Mapping[str, object], rules: Sequence[Rule]) -> Verdict:
@@ -128,7 +146,7 @@ def load(path: Path, base: Sequence[Rule]) -> tuple[Rule, ...]:
         return tuple(base)
     try:
         changes = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(changes, list) or not all(isinstance(c, dict) for c in changes):
         raise ValueError(f"{path}: expected a list of objects, one for each rule")

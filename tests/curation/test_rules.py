@@ -69,6 +69,13 @@ def test_a_file_changes_adds_and_removes_rules(tmp_path):
         ([{"name": "new", "at_most": 3}], "needs a metric"),
         ([{"name": "new", "metric": "speed", "at_most": 3}], "no metric 'speed'"),
         ([{"name": "new", "metric": "luma_mean"}], "needs a bound"),
+        (
+            [{"name": "popping"}, {"name": "whip pan", "text": "has {vale}"}],
+            r"rules\.json, rule 2: text may hold {value} and {bound}, got 'has {vale}'",
+        ),
+        ([{"name": "whip pan", "text": "has {}"}], "text may hold"),
+        ([{"name": "whip pan", "text": "has {value:d}"}], "text may hold"),
+        ([{"name": "whip pan", "text": "has {value"}], "text may hold"),
         ([{"name": "new", "metric": "luma_mean", "low_fences": -1}], "must not be negative"),
         ([{"name": "no such", "off": True}], "no rule 'no such'"),
         ([{"off": True}], 'expected a "name"'),
@@ -80,9 +87,10 @@ def test_files_without_meaning_are_refused(tmp_path, changes, words):
 
 
 def test_files_that_are_not_json_are_refused(tmp_path):
-    (tmp_path / "rules.json").write_text("- name: x")
-    with pytest.raises(ValueError, match="is not JSON"):
-        rules.load(tmp_path / "rules.json", RULES)
+    for content in (b"- name: x", b'[{"name": "caf\xe9"}]'):
+        (tmp_path / "rules.json").write_bytes(content)
+        with pytest.raises(ValueError, match=r"rules\.json is not JSON"):
+            rules.load(tmp_path / "rules.json", RULES)
 
 
 def test_rules_survive_json_and_their_version_is_their_content():
