@@ -43,6 +43,7 @@ SCHEMA = pa.schema(
     ]
 )
 RULES_FILE = "rules.json"
+_REPEATS, _PERSON = "repeats the path of", "rejected by a person"
 _RULES_KEY = b"relickit.rules"
 
 
@@ -142,6 +143,20 @@ def rules_of(dataset: Path) -> tuple[Rule, ...]:
     return tuple(Rule(**fields) for fields in json.loads(kept))
 
 
+def cause(rules: Sequence[Rule], reason: str) -> str:
+    """What is behind a reason, as the report calls it: mostly the name of a rule.
+
+    Args:
+        rules: Those that decided; see `rules_of`.
+        reason: One of `reject_reasons`.
+    """
+    if reason.startswith(_PERSON):
+        return "a person's decision"
+    if reason.startswith(_REPEATS):
+        return "repeated path"
+    return next((rule.name for rule in rules if rule.gave(reason)), "another check")
+
+
 def measured(dataset: Path) -> list[dict]:
     """The rows of metrics/clips.parquet.
 
@@ -206,10 +221,10 @@ def verdict_of(
         person: What a person said.
     """
     verdict = judge(row, rules)
-    reasons = verdict.reasons + ((f"repeats the path of {repeats}",) if repeats else ())
+    reasons = verdict.reasons + ((f"{_REPEATS} {repeats}",) if repeats else ())
     if person is not None:
         note = f": {person.note}" if person.note else ""
-        reasons = () if person.keep else (f"rejected by a person{note}",)
+        reasons = () if person.keep else (f"{_PERSON}{note}",)
     return Verdict(keep=not reasons, reasons=reasons, scores=verdict.scores)
 
 
@@ -217,21 +232,26 @@ def load_decisions(path: Path) -> dict[str, Decision]:
     """Clip id -> the last line about it; empty if there is no file.
 
     Raises:
-        ValueError: If a line is no JSON object with "clip_id" and "keep".
+        ValueError: If a line is no JSON object in UTF-8 with "clip_id" and "keep".
     """
     decisions: dict[str, Decision] = {}
-    lines = path.read_text().splitlines() if path.is_file() else []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    lines = path.read_bytes().splitlines() if path.is_file() else []
+    for number, content in enumerate(lines, 1):
         try:
+            line = content.decode().strip()
+            if not line:
+                continue
             data = json.loads(line)
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path}, line {number} is not UTF-8 ({error.reason}); save the file as UTF-8"
+            ) from error
         except json.JSONDecodeError as error:
             raise ValueError(f"{path}, line {number} is not JSON: {error}") from error
         if not isinstance(data, dict) or not isinstance(data.get("keep"), bool):
             raise ValueError(
                 f'{path}, line {number}: expected {{"clip_id": ..., "keep": true or false, '
-                f'"note": ...}}, got {line.strip()}'
+                f'"note": ...}}, got {line}'
             )
         unknown = sorted(set(data) - {"clip_id", "keep", "note"})
         if unknown or not isinstance(data.get("clip_id"), str):

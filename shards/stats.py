@@ -101,10 +101,9 @@ def _clips(dataset: Path) -> dict:
     table = pq.read_table(dataset / "clips.parquet")
     rows = table.select(["clip_id", "keep", "reject_reasons"]).to_pylist()
     rejected = [row["reject_reasons"] for row in rows if not row["keep"]]
-    # "too fast: 9 m/s, more than 4 m/s" counts as "too fast"; a clip may have several reasons.
-    reasons = Counter(reason.partition(":")[0] for each in rejected for reason in each)
+    reasons = Counter(reason for each in rejected for reason in each)  # a clip may have several
     kept = {row["clip_id"] for row in rows if row["keep"]}
-    found = {"count": len(rows), "kept": len(kept), "rejected": _sorted(reasons)}
+    found = {"count": len(rows), "kept": len(kept), "rejected": _causes(dataset, reasons)}
     measured = dataset / "metrics" / "clips.parquet"
     if kept and measured.is_file():
         metrics = pq.read_table(measured, columns=["clip_id", "action_shares"]).to_pylist()
@@ -112,6 +111,21 @@ def _clips(dataset: Path) -> dict:
         if shares:
             found["action_shares"] = dict(zip(NAMES, np.mean(shares, axis=0).tolist(), strict=True))
     return found
+
+
+def _causes(dataset: Path, reasons: Counter[str]) -> dict[str, int]:
+    """How many clips each rule rejects, under the names of the report."""
+    from curation.decide import cause, rules_of
+    from curation.filters import RULES
+
+    try:
+        rules = rules_of(dataset)
+    except ValueError:  # of a version that did not keep them
+        rules = RULES
+    counts = Counter()
+    for reason, count in reasons.items():
+        counts[cause(rules, reason)] += count
+    return _sorted(counts)
 
 
 def _shards(folder: Path) -> dict:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,7 @@ def test_every_rule_rejects_past_its_bound_and_says_both_numbers(rule):
     verdict = judge({**GOOD, rule.metric: value}, [rule])
     assert not verdict.keep
     assert len(verdict.reasons) == 1
+    assert decide.cause(RULES, verdict.reasons[0]) == rule.name
     assert sum(character.isdigit() for character in verdict.reasons[0]) >= 2
 
 
@@ -264,11 +266,11 @@ def test_people_win(copy):
 
 
 @pytest.mark.parametrize(
-    "line", ["{", '{"clip_id": "a"}', '{"clip_id": "a", "keep": true, "x": 1}']
+    "line", [b"{", b'{"clip_id": "a"}', b'{"clip_id": "a", "keep": true, "x": 1}', b'{"\xe9": 1}']
 )
 def test_malformed_decisions_name_their_line(tmp_path, line):
     path = tmp_path / "decisions.jsonl"
-    path.write_text(f'{{"clip_id": "a", "keep": true}}\n{line}\n')
+    path.write_bytes(b'{"clip_id": "a", "keep": true}\n' + line)
     with pytest.raises(ValueError, match=r"decisions\.jsonl, line 2"):
         decide.load_decisions(path)
 
@@ -282,6 +284,7 @@ def test_the_second_of_two_equal_paths_goes(tmp_path):
     first, second = rows(dataset)
     assert first["keep"]
     assert second["reject_reasons"] == [f"repeats the path of {first['clip_id']}"]
+    assert decide.cause(RULES, second["reject_reasons"][0]) == "repeated path"
 
 
 def test_captions_are_redone_without_measuring(copy, monkeypatch):
@@ -309,7 +312,13 @@ def test_rules_of_the_dataset_decide_and_are_kept_with_the_verdicts(copy):
         "turns at 60 deg/s, more than 50 deg/s"
     ] * 2
     assert {rule.name: rule.at_most for rule in decide.rules_of(copy)}["whip pan"] == 50
-    assert numbers.of(gather(copy))["rejected_by"] == {"whip pan": 2}
+    kept = next(row["clip_id"] for row in rows(copy) if row["keep"])
+    (copy / "decisions.jsonl").write_text(json.dumps({"clip_id": kept, "keep": False}))
+    decide.decide(copy)
+    why = [reason for row in rows(copy) for reason in row["reject_reasons"]]
+    causes = Counter(decide.cause(decide.rules_of(copy), reason) for reason in why)
+    assert numbers.of(gather(copy))["rejected_by"] == causes
+    assert causes == {"whip pan": 2, "a person's decision": 1}
     metadata = pq.read_schema(copy / "clips.parquet").metadata
     decide.decide(copy, rules=RULES)
     assert pq.read_schema(copy / "clips.parquet").metadata != metadata

@@ -29,7 +29,14 @@ def test_verdicts_and_weights_are_counted(sharding, tmp_path):
 
     def judge(row: dict) -> dict:
         keep = row["start"] == 0
-        reasons = [] if keep else ["too fast: 9 m/s, more than 4 m/s", "too dark: 3"]
+        reasons = (
+            []
+            if keep
+            else [
+                f"moves at {6 + row['stop'] / 8:g} m/s, more than 6 m/s",
+                f"too dark: mean luma {row['stop'] / 5:g} levels, less than 25 levels",
+            ]
+        )
         return {**row, "keep": keep, "reject_reasons": reasons, "weight": 1.0 + 2 * keep}
 
     sharding.change_clips(folder, judge)
