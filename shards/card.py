@@ -72,6 +72,16 @@ fx, fy, cx, cy, width, height in pixels |
 | `actions.npz` | `values` float64 [T, 13], `step_m`: metres of one unit of translation |
 | `meta.json` | ids, first and last frame, fps, caption, conventions |
 
+Folders beside the tars, where there are any, hold more of the same clips under the same keys, tar
+by tar. `encoder.json` says what made them; `webdataset` reads them like the videos, and relickit's
+`shards.latents` and `shards.depth` by clip.
+
+| folder | part of a sample |
+|---|---|
+| `latents-*` | `latents_00000.npy` float16 [F, C, h, w]: what a codec made of the frames |
+| `text-*` | `words.npy` float16 [n, dim]: what a text encoder made of the caption |
+| `depth-*` | `depth.mkv`: planar depth of the T frames, FFV1 gray16; formula in `encoder.json` |
+
 The 13 actions are, in this order: {names}. Translations are in units of the clip's mean step \
 `step_m`, rotations in degrees per frame; all are at least 0.
 
@@ -122,7 +132,7 @@ def card(manifest: dict, samples: pa.Table) -> str:
 
 def _counts(values: Iterable[object]) -> str:
     found = sorted(Counter(values).items(), key=lambda item: str(item[0]))
-    return ", ".join(f"{value} {count}" for value, count in found)
+    return ", ".join(f"{value}: {n:,} clip{'' if n == 1 else 's'}" for value, n in found)
 
 
 def _row(split: str, totals: dict) -> str:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import numpy as np
 import pytest
 
+from shards import encoded
 from shards.reader import ShardDataset
 
 
@@ -19,9 +21,12 @@ def test_the_card_says_what_is_inside(sharded):
         assert list((sharded / "shards").glob(pattern))
     # 3 episodes a split, each with a clip of 33 and one of 65 frames at 16 fps.
     assert re.search(r"\| train \| 1 \| 6 \| 294 \| 0\.3 \| 2 \| 0\.\d \|", text)
-    assert "| path generator | loop 4, out_and_back 4, pan 4 |" in text
-    assert "| frames | 33 6, 65 6 |" in text and "| size in pixels | 96x64 12 |" in text
+    assert "| path generator | loop: 4 clips, out_and_back: 4 clips, pan: 4 clips |" in text
+    assert "| frames | 33: 6 clips, 65: 6 clips |" in text
+    assert "| size in pixels | 96x64: 12 clips |" in text
     assert "2 different captions of 5 to 5 words" in text
+    for kind in get_args(encoded.Kind):
+        assert f"| `{kind}-*` |" in text, "how each parallel set is read"
 
 
 def test_the_header_is_what_the_hub_reads(sharded):
