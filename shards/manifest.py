@@ -18,9 +18,10 @@ import hashlib
 import io
 import json
 import operator
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -44,6 +45,8 @@ from shards.writer import explained, finished
 
 NAME = "manifest.json"
 TABLES = ("index", "shards", "samples")
+# Name of a parallel set's folder; see `shards.encoded`.
+SET = re.compile(r"(latents|text|depth)-[0-9a-f]+")
 _TEXT, _NUMBER = pa.string(), pa.int64()
 _COLUMNS = {
     "index": {
@@ -165,7 +168,7 @@ def load(folder: Path) -> dict:
     """
     path = folder / NAME
     if not path.is_file():
-        raise ShardError(f"{path} is not there; run `relickit shard` on this dataset first")
+        raise ShardError(f"{path} is not there; run `{_maker(path)}` on this dataset first")
     return parse(path.read_bytes(), str(path))
 
 
@@ -182,12 +185,12 @@ def parse(content: bytes, path: str) -> dict:
     try:
         manifest = json.loads(content)
     except ValueError as error:
-        raise ShardError(f"{path} is no JSON ({error}); run `relickit shard` again") from error
+        raise ShardError(f"{path} is no JSON ({error}); run `{_maker(path)}` again") from error
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
         raise ShardError(f"{path} is of schema {schema}, newer than {SCHEMA}; update relickit")
     if schema not in READABLE:
-        raise ShardError(f"{path} is not of schema {SCHEMA}; run `relickit shard` again")
+        raise ShardError(f"{path} is not of schema {SCHEMA}; run `{_maker(path)}` again")
     return manifest
 
 
@@ -199,7 +202,7 @@ def load_table(folder: Path, manifest: dict, name: str) -> pa.Table:
     """
     path = folder / manifest["tables"][name]["file"]
     if not path.is_file():
-        raise ShardError(f"{path} is not there; run `relickit shard` again")
+        raise ShardError(f"{path} is not there; run `{_maker(path)}` again")
     return parse_table(path.read_bytes(), manifest, name, str(path))
 
 
@@ -236,7 +239,7 @@ def require_table(content: bytes, manifest: dict, name: str, path: str) -> None:
         ShardError: If they are not those that were written.
     """
     if hashlib.sha256(content).hexdigest() != manifest["tables"][name]["sha256"]:
-        raise ShardError(f"{path} is damaged (its SHA-256 differs); run `relickit shard` again")
+        raise ShardError(f"{path} is damaged (its SHA-256 differs); run `{_maker(path)}` again")
 
 
 def load_shards(folder: Path, manifest: dict, *, parts: bool = True) -> list[Shard]:
@@ -264,6 +267,12 @@ def load_shards(folder: Path, manifest: dict, *, parts: bool = True) -> list[Sha
         name, _ = row.pop("shard"), row.pop("samples")
         shards.append(Shard(name=name, **row, samples=tuple(samples.pop(name, ()))))
     return shards
+
+
+def _maker(path: PurePath | str) -> str:
+    """The command that makes a manifest or table: of videos, or of a parallel set."""
+    parallel = SET.fullmatch(PurePath(path).parent.name)
+    return "relickit encode" if parallel else "relickit shard"
 
 
 def _rows(table: pa.Table) -> Iterator[dict]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,9 @@ class Problem:
     repairable: bool = False
 
     def __str__(self) -> str:
-        return self.message if str(self.path) in self.message else f"{self.path}: {self.message}"
+        # "data" is not named by "dataset", nor "shards" by what a message says of shards.
+        named = re.match(rf"{re.escape(str(self.path))}(?![\w.-])", self.message)
+        return self.message if named else f"{self.path}: {self.message}"
 
 
 def attempt(

@@ -12,6 +12,12 @@ from shards.repair import is_newer
 from shards.schema import Shard
 
 
+def wrong_size(tar: Path, shard: Shard) -> str:
+    """What is wrong with a tar's size, as a clause; empty if it is right."""
+    found = tar.stat().st_size if tar.is_file() else "nothing"
+    return "" if found == shard.bytes else f"expected {shard.bytes} bytes, found {found}"
+
+
 class Listing:
     """The shards of a folder, of videos or of a parallel set.
 

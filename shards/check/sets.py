@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from capture import files, video
-from shards import depth, encoded, tars
+from shards import depth, encoded, manifest, tars
 from shards.check.dataset import Problem, attempt, require_decodable
-from shards.check.listing import Listing
-from shards.damage import require_size
+from shards.check.listing import Listing, wrong_size
 from shards.latents import EncodedSet, part_of, starts
 from shards.schema import Shard
 
@@ -24,13 +23,23 @@ def check_set(folder: Path, *, deep: bool, videos: bool = True) -> Iterator[Prob
         deep: Decode every frame of depth too.
         videos: Whether the tables of the videos are there to compare with.
     """
+    if not (folder / encoded.MARK).is_file() and not (folder / manifest.NAME).is_file():
+        message = (
+            f"has neither {encoded.MARK} nor {manifest.NAME}, so nobody knows what made it; delete "
+            "the folder and run `relickit encode` again"
+        )
+        yield Problem(path=folder, message=message)
+        return
     listing, beyond = Listing(folder), False
     known = list(attempt(folder / encoded.MARK, encoded.load_encoder, folder))
     wrong = list(known)
     for tar, shard in listing.tars():
-        found = [] if shard is None else list(attempt(tar, require_size, tar, shard.bytes))
-        beyond |= bool(found)  # without a tar there is no set to publish
-        found = found or list(_check_tar(tar, shard, listed=listing.whole))
+        size = wrong_size(tar, shard) if shard else ""
+        beyond |= bool(size)  # without a tar there is no set to publish
+        if size:
+            wrong.append(Problem(path=tar, message=f"{size}; run `relickit encode` again"))
+            continue
+        found = list(_check_tar(tar, shard, listed=listing.whole))
         wrong += found or listing.beside(tar, shard)
     beyond = beyond or bool(known) or (videos and not listing.whole and not _is_written(folder))
     yield from listing.problems(beyond_repair=beyond)
@@ -63,7 +72,10 @@ def _check_tar(tar: Path, shard: Shard | None, *, listed: bool) -> Iterator[Prob
     if shard is None:
         yield from attempt(tar, tars.members, tar)
     elif files.sha256(tar) != shard.sha256:
-        message = "its bytes are not those that were written (SHA-256); encode again"
+        message = (
+            "its bytes are not those that were written (SHA-256); delete it and run "
+            "`relickit encode` again"
+        )
         yield Problem(path=tar, message=message)
     elif not listed:
         yield from attempt(tar, _require_members_of, tar, shard)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from capture import files, video
 from shards import codec, encoded, jobs, manifest, sets, tars
 from shards.check.dataset import Problem, attempt, require_decodable, require_moves
-from shards.check.listing import Listing
+from shards.check.listing import Listing, wrong_size
 from shards.check.sets import check_set
-from shards.damage import require_intact, require_size
+from shards.damage import require_intact
 from shards.schema import Sample, Shard
 
 
@@ -55,27 +55,35 @@ def _unless(stuck: bool, problem: Problem) -> Problem:
 
 
 def _sets(folder: Path) -> list[Path]:
-    """Parallel sets in a folder of shards, also those that lost a file."""
-    marks = (mark for name in (encoded.MARK, manifest.NAME) for mark in folder.glob(f"*/{name}"))
-    return sorted({mark.parent for mark in marks})
+    """Parallel sets in a folder of shards, also those that lost files."""
+    return sorted(
+        each
+        for each in folder.iterdir()
+        if (each.is_dir() and manifest.SET.fullmatch(each.name))
+        or any((each / name).is_file() for name in (encoded.MARK, manifest.NAME))
+    )
 
 
 def _check_tar(tar: Path, shard: Shard | None, deep: bool) -> Iterator[Problem]:
     if shard is None:
         yield from attempt(tar, tars.members, tar)
         return
-    wrong = list(attempt(tar, require_size, tar, shard.bytes))
+    wrong: list[Problem] = []
     if tar.is_file():
         with tar.open("rb") as file:
             for sample in shard.samples:
                 wrong += attempt(tar, _require_whole_sample, file, shard.name, sample, deep)
-        if not wrong and files.sha256(tar) != shard.sha256:
-            message = (
-                "a header or the padding is damaged: relickit still reads every sample, but "
-                "webdataset may lose some without a word; delete it and run `relickit shard` again"
-            )
-            wrong.append(Problem(path=tar, message=message))
-    yield from wrong
+    if size := wrong_size(tar, shard):
+        damaged = f"{len(wrong)} of {len(shard.samples)} samples are damaged: " if wrong else ""
+        yield Problem(path=tar, message=f"{damaged}{size}; run `relickit shard` again")
+    elif not wrong and files.sha256(tar) != shard.sha256:
+        message = (
+            "a header or the padding is damaged: relickit still reads every sample, but "
+            "webdataset may lose some without a word; delete it and run `relickit shard` again"
+        )
+        yield Problem(path=tar, message=message)
+    else:
+        yield from wrong
 
 
 def _require_whole_sample(file: BinaryIO, shard: str, sample: Sample, deep: bool) -> None:
@@ -124,16 +132,33 @@ def _require_current(dataset: Path, listing: Listing) -> None:
     # Before schema 2, shards knew of no weights; nor do the files beside the tars.
     weighted = listing.whole and listing.content["schema"] > 1
     kept = {
-        (clip.clip_id, clip.split, clip.caption, clip.weight if weighted else 1.0)
+        clip.clip_id: (clip.split, clip.caption, clip.weight if weighted else 1.0)
         for clip in jobs.kept_clips(dataset)
     }
     held = {
-        (s.key, shard.split, s.caption, listing.weights[s.key] if weighted else 1.0)
+        s.key: (shard.split, s.caption, listing.weights[s.key] if weighted else 1.0)
         for shard in listing.shards
         for s in shard.samples
     }
     if kept != held:
         raise ValueError(
-            f"clips.parquet changed after the shards were made ({len(kept - held)} clips are "
-            f"missing or differ, {len(held - kept)} are too many); run `relickit shard` again"
+            f"clips.parquet changed after the shards were made ({_changes(kept, held)}); run "
+            "`relickit shard` again"
         )
+
+
+def _changes(kept: Mapping[str, tuple], held: Mapping[str, tuple]) -> str:
+    """How many clips differ in what.
+
+    Args:
+        kept: Clip id -> split, caption and weight in clips.parquet.
+        held: The same in the shards.
+    """
+    both = kept.keys() & held.keys()
+    counts = {
+        "no longer kept": len(held.keys() - both),
+        "kept but missing": len(kept.keys() - both),
+    }
+    for i, name in enumerate(("split", "caption", "weight")):
+        counts[f"with another {name}"] = sum(kept[key][i] != held[key][i] for key in both)
+    return "clips " + ", ".join(f"{what}: {count}" for what, count in counts.items() if count)

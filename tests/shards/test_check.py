@@ -114,6 +114,11 @@ def test_the_file_that_says_whose_set_it_is_may_be_lost(whole):
     (latents / encoded.MARK).unlink()
     (problem,) = check(whole / "shards")
     assert "encoder.json is absent or damaged" in str(problem) and not problem.repairable
+    (latents / "manifest.json").unlink()
+    (problem,) = check(whole / "shards")
+    assert problem.path == latents and not problem.repairable
+    assert "neither encoder.json nor manifest.json" in str(problem)
+    assert "delete the folder and run `relickit encode` again" in str(problem)
 
 
 def test_a_set_that_is_not_listed_is_noticed(whole):
@@ -140,11 +145,15 @@ def test_the_shards_alone_can_be_checked(whole):
     assert len(check(whole / "shards")) == 1
 
 
-def test_a_folder_that_is_nothing_of_ours(tmp_path):
+def test_a_folder_that_is_nothing_of_ours(tmp_path, monkeypatch):
     assert [str(problem) for problem in check(tmp_path)] == [
         f"{tmp_path}: is nothing of ours: expected an episode, episodes, shards, or a dataset with "
         "at least one of plans.parquet, episodes, clips.parquet, shards"
     ]
+    monkeypatch.chdir(tmp_path)
+    for name in ("data", "shards"):  # words of the message
+        Path(name).mkdir()
+        assert str(check(Path(name))[0]).startswith(f"{name}: is nothing of ours")
 
 
 def test_an_episode_and_a_folder_of_them_can_be_checked(whole):
@@ -189,9 +198,12 @@ def encode(folder: Path) -> Path:
     ("damage", "message"),
     [
         (lambda f: flip(first(f, "*.tar"), 700), "bytes are not those that were written"),
-        (lambda f: first(f, "*.tar").unlink(), "found nothing"),
-        (lambda f: (f / "manifest.json").unlink(), "manifest.json is not there"),
-        (lambda f: flip(first(f, "index-*"), 40), "index-.* is damaged"),
+        (lambda f: first(f, "*.tar").unlink(), "found nothing; run `relickit encode` again"),
+        (
+            lambda f: (f / "manifest.json").unlink(),
+            "manifest.json is not there; run `relickit encode` on",
+        ),
+        (lambda f: flip(first(f, "index-*"), 40), "index-.* is damaged.*; run `relickit encode`"),
         (lambda f: change_clips(f.parents[1], start=16), "was made from other clips"),
     ],
 )
@@ -234,6 +246,15 @@ def change_clips(folder: Path, **changes: object) -> None:
     pq.write_table(pa.Table.from_pylist(rows), path)
 
 
+def change_clip(folder: Path, *, keep: bool, weight: float) -> None:
+    """Whether the first clip is kept, and how often all are drawn."""
+    change_clips(folder, weight=weight)
+    path = folder / "clips.parquet"
+    rows = pq.read_table(path).to_pylist()
+    rows[0]["keep"] = keep
+    pq.write_table(pa.Table.from_pylist(rows), path)
+
+
 def reverse_clips(folder: Path) -> None:
     path = folder / "clips.parquet"
     table = pq.read_table(path)
@@ -252,13 +273,23 @@ def reverse_clips(folder: Path) -> None:
         ),
         (lambda f: reverse_clips(f), ["not sorted by clip_id"]),
         (lambda f: change_clips(f, stop=98), ["ends at frame 98"]),
-        (lambda f: change_clips(f, split="val"), ["clips.parquet changed after"]),
-        (lambda f: change_clips(f, caption="x"), ["clips.parquet changed after"]),
+        (
+            lambda f: change_clips(f, split="val"),
+            [r"clips.parquet changed after .* \(clips with another split: 6\)"],
+        ),
+        (lambda f: change_clips(f, caption="x"), [r"\(clips with another caption: 12\)"]),
+        (
+            lambda f: change_clip(f, keep=False, weight=2.0),
+            [r"\(clips no longer kept: 1, with another weight: 11\); run `relickit shard`"],
+        ),
         (lambda f: (f / "plans.parquet").write_bytes(b"PAR1"), ["plans.parquet"]),
         (lambda f: flip(first(f, "shards/*.tar"), 20), ["a header or the padding"]),
         (lambda f: flip(first(f, "shards/*.tar"), 700), ["sample .*, part actions.npz is damaged"]),
         (lambda f: first(f, "shards/*.tar").unlink(), ["found nothing"]),
-        (lambda f: first(f, "shards/*.tar").write_bytes(b""), ["found 0"] + ["0 of"] * 4),
+        (
+            lambda f: first(f, "shards/*.tar").write_bytes(b""),
+            ["4 of 4 samples are damaged: .*, found 0; run `relickit shard` again$"],
+        ),
         (lambda f: first(f, "shards/shards-*").unlink(), ["shards-.* is not there"]),
         (lambda f: change_index(f, "samples", num_frames=5), ["number of frames"] * 12),
         (lambda f: change_index(f, "samples", width_px=5), ["disagree about the size"] * 12),
