@@ -84,7 +84,7 @@ def audit(
         with files.replacing(rejects) as temporary:
             outside.write_rejects(report["rejects"], temporary)
     _tell(report)
-    if changes:
+    if changes and compare:
         _tell_changes(changes, compare)
     return page, failed
 
@@ -231,7 +231,7 @@ def _earlier(path: Path) -> dict:
     return report
 
 
-def _tell_changes(changes: Mapping, earlier: Path | None) -> None:
+def _tell_changes(changes: Mapping, earlier: Path) -> None:
     counts = ", ".join(
         f"{len(changes[key])} {word}"
         for key, word in (

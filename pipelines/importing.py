@@ -99,7 +99,7 @@ def import_clips(
         scene_per_clip: Every clip shows a scene of its own, named as the clip.
         split: Of these scenes.
         given: What to take where the format leaves something open.
-        address: Of a Ray cluster; a few clips need none.
+        address: Of a Ray cluster; ten seconds of work need none.
 
     Returns:
         How many of the source's clips are episodes now.

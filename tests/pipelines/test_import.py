@@ -196,8 +196,7 @@ def test_every_clip_of_a_scene_keeps_its_own_caption(shot, tmp_path, capsys):
     assert Dataset(folder).scene("kitchen-0").setting == ""
 
 
-def test_on_a_cluster(exported, tmp_path, cluster, monkeypatch):
-    monkeypatch.setattr("pipelines.importing._FEW", 1)
+def test_on_a_cluster(exported, tmp_path, cluster):
     source = exported("lingbot")
     (source / "out_and_back.4" / "video.mp4").write_bytes(b"noise")
     with pytest.raises(ValueError, match="1 of 2 clips failed"):
