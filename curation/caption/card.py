@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capture.scene import Place, Scene
-from curation.caption.lint import camera_words
+from curation.caption.lint import camera_words, sentences
 
 MIN_VIEW_SHARE = 0.01
 MAX_OBJECTS = 5
@@ -81,8 +81,14 @@ def describe(scene: Scene, seen: View, seed: str) -> str:
 
 
 def describe_short(scene: Scene, seen: View, seed: str) -> str:
-    """One sentence: the place and the largest thing in it, seeded as `describe`."""
+    """One sentence: the place and the largest thing in it, seeded as `describe`.
+
+    Of a setting that is a whole caption, as of an imported clip, the first sentence.
+    """
     where, labels = _where(scene, seen.place, _seeded(seed)), things(scene, seen.objects)
+    first, *more = sentences(where)
+    if more:
+        return first
     return _sentence(f"{where}, with {_article(labels[0])}" if labels else where)
 
 

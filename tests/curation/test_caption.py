@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from capture.scene import Place, Scene
 from curation import caption
+from curation.caption import card
 
 KITCHEN = Place(name="kitchen", bounds_m=(0, 0, 0, 3, 3, 3), description="white tiles and oak")
 SCENE = Scene(
@@ -128,3 +131,10 @@ def test_what_a_scene_card_says_of_the_camera_is_left_out():
     assert "dawn" not in text
     nothing = Scene(name="x", bounds_m=(0,) * 6, setting="footage of hills")
     assert caption.describe(nothing, caption.View(place=None, objects={}), "seed") == "A scene."
+
+
+def test_the_short_caption_of_a_caption_is_its_first_sentence():
+    scene = dataclasses.replace(SCENE, setting="A blue room. There is a red chair.")
+    view = caption.View(place=None, objects={})
+    assert card.describe_short(scene, view, "seed") == "A blue room."
+    assert caption.describe(scene, view, "seed").startswith("A blue room. There is a red chair.")
