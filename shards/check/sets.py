@@ -30,21 +30,21 @@ def check_set(folder: Path, *, deep: bool, videos: bool = True) -> Iterator[Prob
         )
         yield Problem(path=folder, message=message)
         return
-    listing, beyond = Listing(folder), False
+    listing, cut = Listing(folder), False
     known = list(attempt(folder / encoded.MARK, encoded.load_encoder, folder))
     wrong = list(known)
     for tar, shard in listing.tars():
-        size = wrong_size(tar, shard) if shard else ""
-        beyond |= bool(size)  # without a tar there is no set to publish
-        if size:
+        if shard and (size := wrong_size(tar, shard)):
+            cut = True
             wrong.append(Problem(path=tar, message=f"{size}; run `relickit encode` again"))
             continue
         found = list(_check_tar(tar, shard, listed=listing.whole))
         wrong += found or listing.beside(tar, shard)
-    beyond = beyond or bool(known) or (videos and not listing.whole and not _is_written(folder))
+    # Without a tar there is no set to publish.
+    beyond = cut or bool(known) or (videos and not listing.whole and not _is_written(folder))
     yield from listing.problems(beyond_repair=beyond)
     yield from wrong
-    if not (listing.whole and videos):
+    if cut or not (listing.whole and videos):
         return
     if listing.content["encoder"]["kind"] == "depth":
         yield from attempt(folder, _require_whole_depth, folder, listing.shards, deep)

@@ -199,6 +199,7 @@ def encode(folder: Path) -> Path:
     [
         (lambda f: flip(first(f, "*.tar"), 700), "bytes are not those that were written"),
         (lambda f: first(f, "*.tar").unlink(), "found nothing; run `relickit encode` again"),
+        (lambda f: first(f, "*.tar").write_bytes(b""), "found 0; run `relickit encode` again"),
         (
             lambda f: (f / "manifest.json").unlink(),
             "manifest.json is not there; run `relickit encode` on",
@@ -217,6 +218,7 @@ def test_damage_to_a_parallel_set_is_found(whole, sharding, damage, message):
     problems = [str(problem) for problem in check(whole) if str(latents) in str(problem)]
     assert problems and re.search(message, problems[0]), problems
     assert [str(problem) for problem in check(latents)] == problems
+    assert len(problems) == 1 or "bytes are not" in message, problems
 
 
 def first(folder: Path, pattern: str) -> Path:
