@@ -19,7 +19,6 @@ from curation.convention import dataset as examined
 from curation.decide import Decision, load_decisions, rules_of
 from curation.filters import Rule
 
-PERSON, DUPLICATE, OTHER = "a person's decision", "repeated path", "another check"
 _POSE = ["x_m", "y_m", "z_m", "heading_deg", "tilt_deg", "roll_deg"]
 _SHOWN_POINTS = 120
 
@@ -123,16 +122,6 @@ def gather(dataset: Path) -> Report:
         rules=rules_of(dataset),
         convention=examined.of(dataset),
     )
-
-
-def cause(rules: Sequence[Rule], clip: Mapping, reason: str) -> str:
-    """The check behind a reason, as a line of the funnel."""
-    for rule in rules:
-        if rule.reason(clip[rule.metric]) == reason:
-            return rule.name
-    if reason.startswith("rejected by a person"):
-        return PERSON
-    return DUPLICATE if reason.startswith("repeats the path") else OTHER
 
 
 def _clips(dataset: Path) -> dict[str, list[dict]]:

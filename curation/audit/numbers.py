@@ -10,8 +10,9 @@ import numpy as np
 
 from capture.actions import NAMES
 from capture.schedule import SPEEDS
-from curation.audit.data import Report, cause
+from curation.audit.data import Report
 from curation.catalogue import CLIP_METRICS
+from curation.decide import cause
 from curation.geometry import LAGS
 
 AGREEMENT = ("geometry_inlier", "lag_frames", "pose_error_max_m", "pose_error_max_deg")
@@ -82,8 +83,7 @@ def agreement(report: Report) -> dict:
 def causes(report: Report) -> list[set[str]]:
     """The checks that each clip fails; none where it is kept."""
     return [
-        {cause(report.rules, clip, reason) for reason in clip["reject_reasons"]}
-        for clip in report.clips
+        {cause(report.rules, reason) for reason in clip["reject_reasons"]} for clip in report.clips
     ]
 
 

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from curation.audit import folder
 from curation.audit.checks import RULES as OUTSIDE_RULES
-from curation.audit.data import Report, cause
+from curation.audit.data import Report
 from curation.catalogue import CLIP_METRICS
+from curation.decide import cause
 from curation.rules import Rule
 
 
@@ -59,9 +60,7 @@ def of_report(report: Report) -> Table:
     """The clips of a dataset of ours: the verdict, its reasons, and every metric."""
     rows = [(route, clip) for route in report.routes for clip in route.clips]
     clips = [clip for _, clip in rows]
-    causes = [
-        [cause(report.rules, clip, reason) for reason in clip["reject_reasons"]] for clip in clips
-    ]
+    causes = [[cause(report.rules, reason) for reason in clip["reject_reasons"]] for clip in clips]
     seconds = [(clip["stop"] - clip["start"]) / route.fps for route, clip in rows]
     verdicts = ["kept" if clip["keep"] else "rejected" for clip in clips]
     why = ["; ".join(clip["reject_reasons"]) for clip in clips]
