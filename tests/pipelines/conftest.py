@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,15 @@ def cluster():
     """A local cluster; `runner.cluster()` inside it starts no other."""
     with runner.cluster():
         yield
+
+
+@pytest.fixture
+def no_ray(monkeypatch) -> None:
+    """Everything is done in this process, however long it takes; whoever starts Ray fails."""
+    monkeypatch.setattr(runner.ray, "is_initialized", lambda: False)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(runner, "_ALONE_S", math.inf)
+    monkeypatch.setattr(runner, "cluster", lambda _: pytest.fail("Ray was started"))
 
 
 @pytest.fixture(scope="session")

@@ -153,7 +153,7 @@ def test_one_bad_clip_is_a_sentence_and_the_others_are_there(exported, tmp_path,
     assert len(Dataset(folder).plans()) == len(list((folder / "episodes").iterdir())) == 2
 
 
-def test_stopped_in_the_middle_it_goes_on(exported, tmp_path, monkeypatch):
+def test_stopped_in_the_middle_it_goes_on(exported, tmp_path, monkeypatch, no_ray):
     source, folder = exported("lingbot"), tmp_path / "data"
     add, frames = EpisodeWriter.add, []
 

@@ -11,14 +11,6 @@ from pipelines import runner
 from pipelines.runner import StageFailed
 
 
-@pytest.fixture
-def no_ray(monkeypatch):
-    """Whoever starts Ray fails."""
-    monkeypatch.setattr(runner.ray, "is_initialized", lambda: False)
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(runner, "cluster", lambda _: pytest.fail("Ray was started"))
-
-
 def over(function, items, **more) -> list:
     return runner.over(function, items, title="Roots", unit="numbers", **more)
 

@@ -139,7 +139,7 @@ def test_a_recipe_file_is_read_strictly(tmp_path):
     path.write_text(json.dumps(stored | {"optim": {"lr": 1.0, "learning_rate": 1.0}}))
     with pytest.raises(ValueError, match="unknown key 'learning_rate'"):
         recipes.find(str(path))
-    with pytest.raises(ValueError, match="there is no config"):
+    with pytest.raises(ValueError, match="there is no file"):
         recipes.find(str(tmp_path / "other.json"))
 
 

@@ -37,6 +37,7 @@ def distillation(clips, recipe: Recipe, teacher_run: Path, run: Path, **changes)
         phases=config.phases,
         batch=config.batch,
         device=torch.device("cpu"),
+        first_only=True,
     )
     return Distill(origin, config, clips)
 
