@@ -75,6 +75,7 @@ def begin(folder: Path, name: str, parallel: ParallelConfig, device: torch.devic
         phases=(Phase(num_frames=FRAMES, steps=1),),
         batch=recipe.ode.batch,
         device=device,
+        first_only=True,
     )
 
 
