@@ -109,7 +109,6 @@ def test_depth_comes_along_and_is_unknown_where_there_is_none(rooms, exported, t
     assert {"name": "pose and depth disagree", "off": True} in off
 
 
-@pytest.mark.slow
 def test_the_whole_road(rooms, exported, tmp_path, cluster):
     folder = tmp_path / "data"
     import_clips(exported("lingbot"), folder, scene="kitchen")

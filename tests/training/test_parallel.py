@@ -15,7 +15,6 @@ from training import replay
 from training.rollout import rollout
 from training.state import Checkpoints, load_weights
 
-pytestmark = pytest.mark.slow
 TOLERANCE = 1e-12
 
 

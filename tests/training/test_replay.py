@@ -193,7 +193,6 @@ def test_micro_batches_add_up(way):
     assert difference(gradients(student), expected) < TOLERANCE
 
 
-@pytest.mark.slow
 def test_two_processes_equal_one(tmp_path):
     """Each replays one of two videos under DDP, and gradients are exchanged in the last block."""
     toy_processes.launch(toy_processes.replay_one_video, tmp_path)

@@ -78,7 +78,6 @@ def test_the_right_velocity_has_no_loss(recipe, init):
         torch.testing.assert_close(found.double(), expected, atol=1e-10, rtol=1e-6)
 
 
-@pytest.mark.slow
 def test_all_stages_train_it(clips, recipe, tmp_path):
     """With guidance, so that the teacher is asked twice; weights move and no number is lost."""
     teacher.train(clips, recipe, tmp_path / "teacher")

@@ -84,9 +84,7 @@ def test_only_the_one_whose_turn_it_is_gets_a_gradient(clips, recipe, teacher_ru
     assert all(p.grad is None for p in real.parameters())
 
 
-@pytest.mark.parametrize(
-    "way", ["truncated", pytest.param("through_cache", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("way", ["truncated", "through_cache"])
 def test_a_students_step_needs_one_blocks_memory_however_long_the_video(
     clips, recipe, teacher_run, tmp_path, way
 ):

@@ -13,7 +13,6 @@ from toy_paths import PATHS, WAYS
 from training.parallel.config import ParallelConfig
 from training.stages import pairs
 
-pytestmark = pytest.mark.slow
 KEPT = b"made before"
 
 

@@ -13,7 +13,7 @@ from training.estimate import Network
 from training.stages import distill, ode, teacher
 
 
-@pytest.mark.parametrize("stage", [ode, pytest.param(distill, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stage", [ode, distill])
 def test_a_stage_that_died_at_any_step_goes_on_bitwise(clips, recipe, teacher_run, tmp_path, stage):
     def train(run: Path, **options) -> None:
         stage.train(clips, recipe, run, teacher=teacher_run, **options)
