@@ -26,6 +26,8 @@ _FLAGS = (
     "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--mute-audio",
     "--force-color-profile=srgb", "--force-device-scale-factor=1",
 )  # fmt: skip
+# What the browser says if it is asked while it goes to another page.
+_LEFT = "Inspected target navigated"
 _PATIENCE_S = 60.0
 
 
@@ -148,12 +150,20 @@ class Page:
         return found["result"].get("value")
 
     def wait(self, condition: str, seconds: float = _PATIENCE_S) -> None:
-        """Wait until an expression holds."""
+        """Wait until an expression holds, on whatever page the browser is by then."""
         until = time.monotonic() + seconds
-        while not self.run(f"Boolean({condition})"):
+        while not self._holds(condition):
             if time.monotonic() > until:
                 raise TimeoutError(f"not within {seconds:g} s: {condition}; {self.errors()}")
             time.sleep(0.02)
+
+    def _holds(self, condition: str) -> bool:
+        try:
+            return bool(self.run(f"Boolean({condition})"))
+        except RuntimeError as error:
+            if _LEFT not in str(error):
+                raise
+            return False
 
     def click(self, selector: str) -> None:
         """A real click in the middle of the first element that a CSS selector finds."""

@@ -19,6 +19,8 @@ from curation.audit.data import Report
 from curation.audit.item import audit_item
 from curation.decide import Decision, load_decisions
 
+pytestmark = pytest.mark.slow
+
 CLIPS = 300
 READY = "document.documentElement.classList.contains('scripted')"
 ROWS = "[...document.querySelectorAll('.clips tbody tr:not(.gap)')]"

@@ -14,6 +14,8 @@ from capture.formats import Clips
 from curation.audit import folder, table, trajectory
 from curation.audit.item import audit_item
 
+pytestmark = pytest.mark.slow
+
 READY = "document.querySelectorAll('main section').length > 0"
 NOW = "document.querySelector('.viewer .now').textContent"
 PLACE = "document.querySelector('.way-on span')?.textContent"
