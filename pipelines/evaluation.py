@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from capture.trajectory import Trajectory
 from curation import caption
 from pipelines import fleet, runner
 from pipelines.console import say
+
+if TYPE_CHECKING:
+    from training.perceptual.lpips import Lpips
 
 Ways = Literal["commands", "back"]
 
@@ -160,17 +163,23 @@ def evaluate(
     )
     if back:
         say("Evaluate: ways back ...")
-        clips = [episode for start in back for episode in start]
-        truth = revisit.Truth(
-            frames=np.stack([e.frames() for e in clips]),
-            depth_m=np.stack([e.depth_m() for e in clips]),
-            poses=np.stack([e.trajectory.cam_to_world for e in clips]),
-            camera=clips[0].intrinsics,
-            given=_BACK // 2 + 1,
-        )
-        found = revisit.evaluate(run, truth, [_caption(e) for e in clips], measure)
+        found = _revisits(run, [episode for start in back for episode in start], measure)
         files.write_json(result, {**files.read_json(result), "revisits": found})
     return result
+
+
+def _revisits(run: Path, clips: list[Episode], measure: Lpips | None) -> dict:
+    """What a student makes of ways back; see `training.revisit.evaluate`."""
+    from training import revisit
+
+    truth = revisit.Truth(
+        frames=np.stack([e.frames() for e in clips]),
+        depth_m=np.stack([e.depth_m() for e in clips]),
+        poses=np.stack([e.trajectory.cam_to_world for e in clips]),
+        camera=clips[0].intrinsics,
+        given=_BACK // 2 + 1,
+    )
+    return revisit.evaluate(run, truth, [_caption(e) for e in clips], measure)
 
 
 def _caption(episode: Episode) -> str:

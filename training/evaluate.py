@@ -85,13 +85,10 @@ def evaluate(
         ValueError: If the ground truth has another shape.
     """
     sampler = Sampler.load(run)
-    config = sampler.config.recipe
-    length = config.data.num_frames
+    config, length = sampler.config.recipe, sampler.config.recipe.data.num_frames
     told = captions or [""] * len(frames)
     _require_truth(frames, poses, told, length)
-    flat = frames[:, :, :length].reshape(-1, *frames.shape[3:])
-    real = resize(flat, config.data.height_px, config.data.width_px)
-    real = real.reshape(-1, length, *real.shape[1:])
+    real = _sized(frames[:, :, :length], config.data.height_px, config.data.width_px)
     paths = poses[:, :, :length].reshape(-1, length, 4, 4)
     videos = _videos(sampler, real, paths, [c for c in told for _ in COMMANDS], steps)
     result: dict[str, Any] = {
@@ -102,13 +99,19 @@ def evaluate(
     }
     result |= {kind: _summary(video, real, lpips) for kind, video in videos.items()}
     if depth_m is not None:
-        depth_m = depth_m[:, :, :length].reshape(-1, length, *depth_m.shape[3:])
+        depths_m = depth_m.reshape(-1, *depth_m.shape[2:])
+        camera = sampler.config.intrinsics
         for kind in ("model", "codec"):
-            camera = sampler.config.intrinsics
-            result[kind]["following"] = _followed(videos[kind], real, depth_m, paths, camera)
+            result[kind]["following"] = _followed(videos[kind], real, depths_m, paths, camera)
     _write_videos(run / "samples", real, videos["model"], fps)
     files.write_json(run / "evaluation.json", result)
     return run / "evaluation.json"
+
+
+def _sized(frames: np.ndarray, height_px: int, width_px: int) -> np.ndarray:
+    """Frames [N, 4, T, H, W, 3] as videos [4 N, T, height_px, width_px, 3]."""
+    shown = resize(frames.reshape(-1, *frames.shape[3:]), height_px, width_px)
+    return shown.reshape(-1, frames.shape[2], *shown.shape[1:])
 
 
 def _require_truth(
@@ -208,7 +211,7 @@ def _followed(
     for video, truth, depth, path in zip(videos, real, depth_m, paths, strict=False):
         small = [
             cv2.resize(d, (width_px, height_px), interpolation=cv2.INTER_NEAREST_EXACT)
-            for d in depth[some]
+            for d in depth[: len(path)][some]
         ]
         found.append(
             following.follow(video[some], truth[some], np.stack(small), path[some], camera)
