@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from capture import actions
+from capture import actions, revisits
 from capture.camera import Intrinsics
 from capture.navigation import FreeSpace
 from capture.planner import GENERATORS, Motion
@@ -31,6 +31,8 @@ SPEEDS: dict[str, float] = {"standing": 0.05, "slow": 0.6, "walking": 1.0, "bris
 REVISITS: dict[str, float] = {"new": 0.0, "5s": 7.5, "10s": 15.0, "20s": 30.0, "40s": np.inf}
 # Plans of each generator among which the next one is chosen.
 _CHOICES = 3
+# Which actions each frame takes, bool [T, 13].
+Active = Callable[[actions.Actions], np.ndarray]
 # Seeds of scheduled plans begin here, apart from those of the plans that a recipe names.
 _FIRST_SEED = 1_000_000
 
@@ -89,43 +91,34 @@ def _check(name: str, weights: Mapping[str, float], known: Sequence[str]) -> Non
         raise ValueError(f"targets.{name}: at least one weight must be positive")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Meter:
-    """How contents are counted. Curation's own measures go in here, so that the audit agrees.
-
-    Attributes:
-        active: Which actions each frame takes, bool [T, 13]; see `curation.balance.active`.
-        revisit_gap_s: Seconds since each frame's view was last seen, 0 where it is new, float64
-            [T]; see `curation.coverage.revisit_gap_s`.
-    """
-
-    active: Callable[[actions.Actions], np.ndarray]
-    revisit_gap_s: Callable[[Trajectory], np.ndarray]
-
-    def count(self, path: Trajectory) -> dict[str, np.ndarray]:
-        """Frames in each bin of the three histograms."""
-        speed, gap_s = path.speed_m_s(), self.revisit_gap_s(path)
-        return {
-            "actions": self.active(actions.encode(path.cam_to_world))[1:].sum(0).astype(float),
-            "speeds": _histogram(speed, list(SPEEDS.values())),
-            "revisits": _histogram(gap_s, list(REVISITS.values())),
-        }
+def contents(path: Trajectory, active: Active) -> dict[str, np.ndarray]:
+    """Frames in each bin of the three histograms."""
+    return {
+        "actions": active(actions.encode(path.cam_to_world))[1:].sum(0).astype(float),
+        "speeds": _histogram(path.speed_m_s(), list(SPEEDS.values())),
+        "revisits": _histogram(revisits.gap_s(path), list(REVISITS.values())),
+    }
 
 
 class Scheduler:
     """Plans towards targets; what it has planned so far decides what comes next.
 
     The same calls in the same order give the same plans.
+
+    Args:
+        targets: What the dataset is to hold.
+        active: How actions are counted; curation's own measure (`curation.balance.active`) goes in
+            here, so that the audit agrees.
     """
 
-    def __init__(self, targets: Targets, meter: Meter):
+    def __init__(self, targets: Targets, active: Active):
         self._wanted = targets.shares()
-        self._meter = meter
+        self._active = active
         self._counts = {name: np.zeros(len(bins)) for name, bins in BINS.items()}
 
     def add(self, plan: Plan) -> None:
         """Count a plan that is in the dataset already."""
-        self._add(self._meter.count(plan.trajectory))
+        self._add(contents(plan.trajectory, self._active))
 
     def shares(self) -> dict[str, np.ndarray]:
         """The three histograms of what is planned so far."""
@@ -197,7 +190,7 @@ class Scheduler:
             except ValueError as error:
                 log.info("%s", error)
                 return
-            yield plan, self._meter.count(plan.trajectory)
+            yield plan, contents(plan.trajectory, self._active)
 
     def _add(self, counted: Mapping[str, np.ndarray]) -> None:
         for name, counts in counted.items():

@@ -1,7 +1,4 @@
-"""Revisits: what the camera sees again after it had looked elsewhere.
-
-RELIC's memory is trained on trajectories with "many revisits" (sec. 3); this counts them.
-"""
+"""What a clip shows: how much is seen again (`capture.revisits`), and how much is new."""
 
 from __future__ import annotations
 
@@ -9,15 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from capture import revisits
 from capture.camera import Intrinsics, invert
 from capture.trajectory import Trajectory
 
-MIN_GAP_S = 2.0
-MAX_ANGLE_DEG = 25.0
-# Two views from less than this part of the median depth apart show nearly the same picture.
-REACH = 0.25
-DEFAULT_REACH_M = 0.75
-_MAX_FRAMES = 1200
 # Edges in seconds of the histogram of revisit gaps; RELIC's memory spans 20 s.
 GAP_EDGES_S = (2.0, 5.0, 10.0, 20.0, 40.0, np.inf)
 # Two frames show the same if half of what one sees is seen by the other.
@@ -28,33 +20,10 @@ _MAX_KEYFRAMES = 80
 _CELL_M = 0.5
 
 
-def revisit_gap_s(path: Trajectory, depth_median_m: np.ndarray | None = None) -> np.ndarray:
-    """Seconds since each frame's view was last seen, float64 [T]; 0 where it is new.
-
-    Frame i revisits frame j < i when the cameras stand within a quarter of the scene's distance
-    and look within 25 degrees of each other, at least 2 s lie between, and the camera saw
-    something else in the meantime: standing still or creeping on is no revisit.
-
-    Args:
-        path: The whole trajectory; every n-th frame is compared where it is long.
-        depth_median_m: Median depth of each frame [T]; without it the distance is 0.75 m.
-    """
-    step = -(-len(path) // _MAX_FRAMES)
-    position = path.position_m[::step]
-    forward = path.cam_to_world[::step, :3, 2]
-    t_s = path.t_s[::step]
-    reach_m = np.full(len(t_s), DEFAULT_REACH_M)
-    if depth_median_m is not None:
-        reach_m = REACH * np.nan_to_num(depth_median_m[::step], nan=DEFAULT_REACH_M / REACH)
-    distance = np.linalg.norm(position[:, None] - position[None], axis=-1)
-    same = (distance < reach_m[:, None]) & (forward @ forward.T > np.cos(np.radians(MAX_ANGLE_DEG)))
-    return np.repeat(_gaps_s(same, t_s), step)[: len(path)]
-
-
 def summary(frames: Mapping[str, np.ndarray]) -> dict[str, float]:
     """The revisit and coverage columns of the clip table from one clip's frame columns, each [T].
 
-    Shares count frames (of `revisit_gap_s`) and keyframes (of `covisible_gap_s`).
+    Shares count frames (of `revisits.gap_s`) and keyframes (of `covisible_gap_s`).
     """
     gap_s = frames["revisit_gap_s"]
     seen_again = frames["covisible_gap_s"][np.isfinite(frames["covisible_gap_s"])]
@@ -112,7 +81,7 @@ def covisible_gap_s(
 ) -> np.ndarray:
     """Seconds since the surfaces in each keyframe were last seen, float64 [K]; 0 where new.
 
-    As `revisit_gap_s`, with true visibility instead of nearness: half of what keyframe i sees was
+    As `revisits.gap_s`, with true visibility instead of nearness: half of what keyframe i sees was
     seen in keyframe j at least 2 s before, and not in some keyframe between. Walls do count.
 
     Args:
@@ -123,7 +92,7 @@ def covisible_gap_s(
     """
     step = -(-len(t_s) // _MAX_KEYFRAMES)
     same = covisibility(depths_m[::step], intrinsics, cam_to_world[::step]) >= COVISIBLE
-    return np.repeat(_gaps_s(same, t_s[::step]), step)[: len(t_s)]
+    return np.repeat(revisits.since_seen_s(same, t_s[::step]), step)[: len(t_s)]
 
 
 def new_m2(
@@ -166,21 +135,3 @@ def loop_closed(path: Trajectory) -> bool:
     """
     away_m = np.linalg.norm(path.position_m - path.position_m[0], axis=1)
     return bool(away_m.max() >= 0.5 and away_m[-1] <= 0.1 * away_m.max())
-
-
-def _gaps_s(same: np.ndarray, t_s: np.ndarray) -> np.ndarray:
-    """Time since each view was last seen with another in between, float64 [N]; 0 where new.
-
-    Args:
-        same: Whether view i shows what view j shows, bool [N, N].
-        t_s: Times, [N].
-    """
-    gap = np.zeros(len(t_s))
-    for i in range(1, len(t_s)):
-        elsewhere = np.flatnonzero(~same[i, :i])
-        if not len(elsewhere):
-            continue
-        seen = np.flatnonzero(same[i, : elsewhere[-1]])
-        if len(seen) and t_s[i] - t_s[seen[-1]] >= MIN_GAP_S:
-            gap[i] = t_s[i] - t_s[seen[-1]]
-    return gap

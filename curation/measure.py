@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capture import actions as relic
-from capture import camera
+from capture import camera, revisits
 from capture.episode import Episode
 from curation import balance, caption, collision, coverage, exposure, geometry, motion, render
 
@@ -75,7 +75,7 @@ def _measure(episode: Episode) -> dict[str, object]:
         "pose_error_deg": error_deg,
         **_pairs(episode, pixels),
         **_coverage(episode, pixels.depths),
-        "revisit_gap_s": coverage.revisit_gap_s(path, pixels.columns["depth_median_m"]),
+        "revisit_gap_s": revisits.gap_s(path, pixels.columns["depth_median_m"]),
         "label_agreement": _labels(episode),
         "raw_pixels": np.full(len(path), raw),
         "view_names": names,

@@ -10,13 +10,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from capture import files, formats
 from capture.episode import Episode
-from capture.formats import Format, Posed, Slot, episodes
+from capture.formats import Format, LeftOut, Posed, Slot, episodes
 from pipelines.console import bar, is_disk_full, say, sentence
 from shards import jobs
 
@@ -39,6 +40,21 @@ class _Item:
     record: Callable[[], Posed]
 
 
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What became of the clips.
+
+    Attributes:
+        written: Names of all that are there now.
+        left_out: How many the format has no place for, by its reason.
+        failed: A sentence for each that could not be read or written.
+    """
+
+    written: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+
+
 def export(
     source: Path, to: str, out: Path, *, whole: bool = False, format: str | None = None
 ) -> int:
@@ -59,26 +75,30 @@ def export(
 
     Raises:
         ValueError: If the format is not known or not written, there is nothing to export, the
-            folder holds another export, or clips could not be read or written (the others are);
-            each of those is said in a line of its own.
+            format has a place for no clip, the folder holds another export, or clips could not be
+            read or written (the others are); each of those is said in a line of its own.
     """
     target = _target(to)
     ours = (source / "clips.parquet").is_file() and not whole and format is None
     items, failed = (_kept(source), []) if ours else _read(source, format)
     _require_distinct(source, items)
-    count = len(items) + len(failed)
+    count, result = len(items) + len(failed), _Result()
     if items:
         _claim(out, target, items)
-        written, unwritten = _write(target, items, out)
-        failed += unwritten
-        if written and not (target.numbered and failed):
-            target.finish(out, written)
+        result = _write(target, items, out)
+        failed += result.failed
+        if result.written and not (target.numbered and failed):
+            target.finish(out, result.written)
     for line in failed:
         say(line)
+    for reason, left in result.left_out.items():
+        say(f"Export: {left} of {count} clips have no place in {target.name}: {reason}")
     if failed:
         raise ValueError(_told(len(failed), count, target, out))
-    say(f"Export: {len(items)} clips in {out} ({target.title})")
-    return len(items)
+    if not result.written:
+        raise ValueError(f"Export: no clip of {source} has a place in {target.name}, see above")
+    say(f"Export: {len(result.written)} clips in {out} ({target.title})")
+    return len(result.written)
 
 
 def _told(failed: int, count: int, target: Format, out: Path) -> str:
@@ -106,10 +126,10 @@ def _target(name: str) -> Format:
     return written[name]
 
 
-def _write(format: Format, items: Sequence[_Item], out: Path) -> tuple[list[str], list[str]]:
-    """Write what is not there yet; the names of all that are, and a sentence for what cannot be."""
+def _write(format: Format, items: Sequence[_Item], out: Path) -> _Result:
+    """Write what is not there yet."""
     assert format.write is not None
-    written, failed, first_frame = [], [], 0
+    result, first_frame = _Result(), 0
     with bar("Export", len(items), "clips") as progress:
         for number, item in enumerate(items):
             slot = Slot(number=number, first_frame=first_frame)
@@ -117,13 +137,15 @@ def _write(format: Format, items: Sequence[_Item], out: Path) -> tuple[list[str]
             try:
                 if not (out / format.mark(item.name, slot)).exists():
                     format.write(item.record(), out, slot)
-                written.append(item.name)
+                result.written.append(item.name)
+            except LeftOut as reason:
+                result.left_out[str(reason)] += 1
             except (ValueError, OSError) as error:
                 if is_disk_full(error):
                     raise
-                failed.append(f"  {item.name}: {sentence(error)}")
+                result.failed.append(f"  {item.name}: {sentence(error)}")
             progress.update(number + 1)
-    return written, failed
+    return result
 
 
 def _require_distinct(source: Path, items: Sequence[_Item]) -> None:

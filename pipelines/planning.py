@@ -19,14 +19,12 @@ from capture.planner import plan as make_plan
 from capture.recorder import prepare
 from capture.recordings import import_recording, read_recording
 from capture.scene import Plan, Scene, load_plans, save_plans
-from capture.schedule import Meter, Scheduler, Targets
-from curation import balance, coverage
+from capture.schedule import Scheduler, Targets
+from curation import balance
 from pipelines import runner
 from pipelines.console import bar, say
 from pipelines.recipes import SCHEDULED, DatasetRecipe, Recording, SceneGroup
 from pipelines.workspace import Dataset
-
-_METER = Meter(active=balance.active, revisit_gap_s=coverage.revisit_gap_s)
 
 
 def plan(recipe: DatasetRecipe, dataset: Dataset) -> list[Plan]:
@@ -74,7 +72,7 @@ def plan_on_engine(
             )
     picture, extent_m = survey.draw_map(found)
     _save_card(dataset, scene, picture, extent_m, found.space)
-    scheduler = recipe.targets and Scheduler(recipe.targets, _METER)
+    scheduler = recipe.targets and Scheduler(recipe.targets, balance.active)
     plans = _plans_in(found.space, scene.id, group, recipe, scheduler)
     if scheduler:
         _say_distances(group.split, scheduler)
@@ -131,7 +129,7 @@ def draw_previews(dataset: Dataset) -> list[Path]:
 
 def _plan_towards_targets(recipe: DatasetRecipe, targets: Targets, dataset: Dataset) -> None:
     """Scene after scene, so that each makes up for what those before it lack; by split."""
-    schedulers = {group.split: Scheduler(targets, _METER) for group in recipe.scenes}
+    schedulers = {group.split: Scheduler(targets, balance.active) for group in recipe.scenes}
     with bar("Plan", len(recipe.scenes), "scenes") as progress:
         for number, group in enumerate(recipe.scenes, 1):
             scheduler = schedulers[group.split]

@@ -22,13 +22,14 @@ from capture.formats import (
     nerfstudio,
     re10k,
     sana_wm,
+    scene_mem_bench,
     sekai,
     solarwm,
     tum,
     worldplay,
     yume,
 )
-from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
+from capture.formats.record import Clips, Declared, Format, Labels, LeftOut, Posed, Slot
 
 __all__ = [
     "FORMATS",
@@ -36,6 +37,7 @@ __all__ = [
     "Declared",
     "Format",
     "Labels",
+    "LeftOut",
     "Posed",
     "Slot",
     "find",
@@ -64,6 +66,7 @@ FORMATS: dict[str, Format] = {
         matrix_game.FORMAT,
         worldplay.FORMAT,
         mind.FORMAT,
+        scene_mem_bench.FORMAT,
         context_memory.FORMAT,
         infinite_world.FORMAT,
         sekai.FORMAT,

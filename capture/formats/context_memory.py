@@ -47,8 +47,10 @@ def read(path: Path) -> Clips:
 def _read(file: Path) -> Posed:
     root, name = file.parent.parent, file.stem
     entries = _entries(file)
-    position = [_three(e["position"], f"{file}: [{i}].position") for i, e in entries]
-    angles = [_three(e["rotation"], f"{file}: [{i}].rotation") for i, e in entries]
+    position, angles = (
+        [text.require_numbers(e[key], 3, f"{file}: [{i}].{key}", of) for i, e in entries]
+        for key, of in (("position", "x, y, z"), ("rotation", "roll, pitch, yaw"))
+    )
     frames = tuple(root / "frames" / name / f"{index:04d}.png" for index, _ in entries)
     missing = [frame for frame in frames if not frame.is_file()]
     lacks = (f"{missing[0]} is not there ({len(missing)} such pictures)",) if missing else ()
@@ -77,12 +79,6 @@ def _entries(file: Path) -> list[tuple[int, dict[str, Any]]]:
         entry = text.require_object(value, f"{file}: [{key}]", "position", "rotation")
         found.append((int(key), entry))
     return sorted(found, key=lambda pair: pair[0])
-
-
-def _three(value: Any, where: str) -> list[float]:
-    if not isinstance(value, list) or len(value) != 3:
-        raise ValueError(f"{where}: expected three numbers, got {value!r}")
-    return [text.require_number(number, where) for number in value]
 
 
 def _caption(file: Path, name: str) -> str:

@@ -6,6 +6,8 @@ the camera; in first person the actor stands for the camera. Its README calls th
 code 0 for nothing, 1 for forward, left, up, left and 2 for backward, right, down, right; the code
 counts. No unit is given: Unreal's own is the centimetre, so a reader declares none, but divides by
 100, and what we write is in centimetres. 24 frames a second in MIND, ours at their own rate.
+What lies before `mark_time` is memory, what follows is compared; ours marks the first frame that
+sees something again (`capture.revisits`), or 0 where none does.
 
 <name>/action.json, video.mp4
 """
@@ -17,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from capture import camera, files
+from capture import camera, files, revisits
 from capture.formats import pixels, text
 from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
 
@@ -109,7 +111,8 @@ def keys(cam_to_world: np.ndarray) -> np.ndarray:
 
 def write(item: Posed, root: Path, slot: Slot) -> None:
     """`<name>/` in third person, with the camera standing for the actor too."""
-    poses = item.trajectory().cam_to_world
+    path = item.trajectory()
+    poses = path.cam_to_world
     location, angles = camera.to_unreal(poses)
     rows = []
     for time, pressed in enumerate(keys(poses).tolist()):
@@ -126,7 +129,12 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
                 "camera_rpy": turned,
             }
         )
-    content = {"mark_time": 0, "total_time": len(rows), "caption": item.caption, "data": rows}
+    content = {
+        "mark_time": revisits.first(path) or 0,
+        "total_time": len(rows),
+        "caption": item.caption,
+        "data": rows,
+    }
     with files.replacing_folder(root / item.name) as folder:
         pixels.write_mp4(item.pictures(), folder / "video.mp4", item.rate())
         files.write_json(folder / "action.json", content)

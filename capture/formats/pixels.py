@@ -8,7 +8,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -168,6 +168,29 @@ class Chosen:
                 yield frame
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Pictures one after the other, all of one size."""
+
+    parts: tuple[Pictures, ...]
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self.parts)
+
+    def size_px(self) -> tuple[int, int]:
+        """Width and height, of the first."""
+        return self.parts[0].size_px()
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+        """See `Pictures`."""
+        end, first = len(self) if stop is None else stop, 0
+        for part in self.parts:
+            count = len(part)
+            if start < first + count and end > first:
+                yield from part.frames(max(start - first, 0), min(end - first, count))
+            first += count
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DepthImages:
     """One PNG or npy file per frame; zero is nothing.
@@ -262,6 +285,13 @@ def load_npz(source: Path | bytes, *names: str, where: object = None) -> dict[st
 
 def _opened(source: Path | bytes) -> Path | io.BytesIO:
     return io.BytesIO(source) if isinstance(source, bytes) else source
+
+
+def part(pictures: Pictures, start: int, stop: int) -> Pictures:
+    """Frames [start, stop); of a video still a video, so that key frames can be copied."""
+    if isinstance(pictures, Video):
+        return replace(pictures, start=pictures.start + start, num_frames=stop - start)
+    return Chosen(pictures, tuple(range(start, stop)))
 
 
 def write_images(pictures: Pictures, folder: Path, pattern: str) -> None:

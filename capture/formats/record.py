@@ -21,6 +21,10 @@ from capture.formats.pixels import Chosen, Depth, Pictures
 from capture.trajectory import Trajectory
 
 
+class LeftOut(ValueError):
+    """A clip that a format has no place for, although nothing is wrong with it; says why."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Declared:
     """What a format says of its own numbers.
@@ -280,7 +284,7 @@ class Format:
         title: Axes, direction, unit and rate in one line.
         recognises: Whether a path looks like it; cheap, and never raises.
         read: Every clip at a path, ValueError if there is none; None where there are no poses.
-        write: One clip into a dataset's folder, atomically; None where we only read.
+        write: One clip into a dataset's folder, atomically, or `LeftOut`; None where we only read.
         mark: The path, below the folder, that is there once a clip has been written.
         finish: Writes what concerns all clips; their names are given in order.
         numbered: Clips are known by their number, so `finish` wants all of them.

@@ -95,6 +95,23 @@ def require_number(value: Any, where: str) -> float:
     return float(value)
 
 
+def require_numbers(value: Any, count: int, where: str, what: str) -> list[float]:
+    """A list of exactly `count` numbers.
+
+    Args:
+        value: What was read.
+        count: How many there must be.
+        where: File and place in it, for the message.
+        what: Their names, for the message.
+
+    Raises:
+        ValueError: If it is no list, of another length, or holds something else.
+    """
+    if not isinstance(value, list) or len(value) != count:
+        raise ValueError(f"{where}: expected {count} numbers ({what}), got {value!r}")
+    return [require_number(number, where) for number in value]
+
+
 def require_size(value: Any, where: str) -> int:
     """A width or height: a whole number from 1 to a million.
 

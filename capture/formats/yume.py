@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +24,7 @@ from scipy.spatial.transform import Rotation
 from capture import files
 from capture.camera import invert
 from capture.formats import pixels, text
-from capture.formats.pixels import Chosen, Video
-from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
+from capture.formats.record import Clips, Declared, Format, Labels, LeftOut, Posed, Slot
 
 MIN_FRAMES = 33
 _MOVED_ABOVE, _TURNED_ABOVE_RAD = 1e-4, 1e-3
@@ -109,13 +107,17 @@ def _read(file: Path) -> Posed:
 
 
 def write(item: Posed, root: Path, slot: Slot) -> None:
-    """Video, poses and txt of every run, then the list of them."""
-    poses, written = item.trajectory().cam_to_world, []
+    """Video, poses and txt of every run, then the list of them.
+
+    Raises:
+        LeftOut: If there is no run.
+    """
+    poses, pictures, written = item.trajectory().cam_to_world, item.pictures(), []
     for start, stop, keys, mouse in runs(poses):
         words = "".join(_WORDS[arrow] for arrow in mouse if arrow in _WORDS) or mouse
         base = root / f"Keys_{keys}_Mouse_{words}" / f"{item.name}_frames_{start}-{stop - 1}"
         with files.replacing(base.with_name(f"{base.name}.mp4")) as temporary:
-            pixels.write_mp4(_part(item, start, stop), temporary, item.rate())
+            pixels.write_mp4(pixels.part(pictures, start, stop), temporary, item.rate())
         with files.replacing(base.with_name(f"{base.name}.npy")) as temporary:
             np.save(temporary, poses[start:stop], allow_pickle=False)
         with files.replacing(base.with_name(f"{base.name}.txt")) as temporary:
@@ -125,15 +127,9 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
                 "utf-8",
             )
         written.append(base.relative_to(root).as_posix())
+    if not written:
+        raise LeftOut(f"no {MIN_FRAMES} frames have the same keys and mouse throughout")
     files.write_json(root / _mark(item.name, slot), written)
-
-
-def _part(item: Posed, start: int, stop: int) -> Video | Chosen:
-    """Some frames of a clip; of one of our episodes so that key frames can be copied."""
-    pictures = item.pictures()
-    if isinstance(pictures, Video):
-        return replace(pictures, start=pictures.start + start, num_frames=stop - start)
-    return Chosen(pictures, tuple(range(start, stop)))
 
 
 def _mark(name: str, slot: Slot) -> str:

@@ -250,8 +250,8 @@ def export(
     Args:
         dataset: A dataset's folder, or a folder in any format that we read.
         to: nerfstudio, colmap, colmap-text, tum, kitti, re10k, gamecraft, lingbot, vipe,
-            sana-wm, solarwm, matrix-game, worldplay, mind, context-as-memory, infinite-world,
-            sekai, yume or lerobot; see docs/other-formats.md.
+            sana-wm, solarwm, matrix-game, worldplay, mind, scene-mem-bench, context-as-memory,
+            infinite-world, sekai, yume or lerobot; see docs/other-formats.md.
         out: A new folder.
         whole: Whole episodes instead of the kept clips.
         format: What the folder is in, if it is no dataset of ours; recognised by default.

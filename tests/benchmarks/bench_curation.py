@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from capture import actions, camera
+from capture import actions, camera, revisits
 from capture.camera import Intrinsics
 from capture.engine import raster, scenes
 from capture.episode import Episode, EpisodeWriter
@@ -121,7 +121,7 @@ def _on_the_whole(episode: Episode) -> Iterator[tuple[str, float, Callable[[], o
     clips_of = turned[:, None] @ path.cam_to_world
     yield "covisible_gap_s", count, lambda: coverage.covisible_gap_s(depths, k, t_s, poses)
     yield "new_m2", count, lambda: coverage.new_m2(depths, k, poses)
-    yield "revisit_gap_s", count, lambda: coverage.revisit_gap_s(path)
+    yield "revisit_gap_s", count, lambda: revisits.gap_s(path)
     yield "motion (speed, jerk, jitter, sway, jumps...)", count, lambda: motion.summary(path)
     yield "actions: encode", count, lambda: actions.encode(path.cam_to_world)
     yield (

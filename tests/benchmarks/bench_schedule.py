@@ -15,12 +15,11 @@ from capture import planner
 from capture.camera import Intrinsics
 from capture.engine import scenes
 from capture.navigation import FreeSpace, free_space, sample_triangles
-from capture.schedule import BINS, Meter, Scheduler, Targets
-from curation import balance, coverage
+from capture.schedule import BINS, Scheduler, Targets
+from curation import balance
 
 INTRINSICS = Intrinsics.from_fov(832, 480, 80.0)
 MOTION = planner.Motion(hand_deg=0.2)
-METER = Meter(active=balance.active, revisit_gap_s=coverage.revisit_gap_s)
 
 
 def space_of(scene_id: str) -> FreeSpace:
@@ -60,7 +59,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=801)
     arguments = parser.parse_args()
     targets = Targets()
-    even, scheduled = Scheduler(targets, METER), Scheduler(targets, METER)
+    even, scheduled = Scheduler(targets, balance.active), Scheduler(targets, balance.active)
     seconds = np.zeros(2)
     for scene_id in arguments.scenes:
         space = space_of(scene_id)

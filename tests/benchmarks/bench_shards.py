@@ -3,9 +3,9 @@
     python tests/benchmarks/bench_shards.py [--width 832 --height 480 --clips 12 --windows 48]
 
 Makes a dataset of noisy pictures in a temporary folder. All rows of a table take turns, window by
-window in the same order, so that a busy machine slows them alike; rates are per second of CPU time,
-of one thread with a warm page cache, or of a loader with its workers. LitData is measured where it
-is installed; `bench_manifest.py` measures starting on a million samples.
+window, so that a busy machine slows them alike; rates are per second of CPU time, of one thread
+with a warm page cache, or of a loader with its workers. LitData is measured where it is installed;
+`bench_manifest.py` measures starting on a million samples.
 """
 
 from __future__ import annotations
@@ -309,15 +309,21 @@ def litdata_loader(folder: Path, windows: list[Window], workers: int) -> Iterabl
 
 
 def take_turns(readers: dict[str, Reader], windows: list[Window]) -> dict[str, float]:
-    """Reads per second of CPU time, every window read by all before the next."""
+    """Reads per second of CPU time, every window read by all before the next.
+
+    Each window begins with another reader, or one would always find the caches as the same other
+    reader leaves them.
+    """
     spent = dict.fromkeys(readers, 0.0)
-    for read in readers.values():
+    turns = list(readers.items())
+    for _, read in turns:
         read(windows[0])
     for window in windows:
-        for name, read in readers.items():
+        for name, read in turns:
             start = time.process_time()
             read(window)
             spent[name] += time.process_time() - start
+        turns.append(turns.pop(0))
     return {name: len(windows) / s for name, s in spent.items()}
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from rooms import two_rooms_space
 
-from capture import actions, planner, scripted
+from capture import actions, planner, revisits, scripted
 from capture.camera import Intrinsics, ego_axes
 from capture.navigation import FreeSpace, free_space, sample_triangles
 from capture.planner.motion import hand_held
 from capture.planner.moves import AXES
 from capture.trajectory import Trajectory
-from curation import coverage, filters, motion
+from curation import filters, motion
 
 INTRINSICS = Intrinsics.from_fov(64, 48, 80)
 MOTION = planner.Motion()
@@ -126,7 +126,7 @@ def test_loops_come_home_by_another_way():
 def test_revisits_come_after_the_named_time(generator, gap_s):
     for seed in range(2):
         path = make(generator, seed).trajectory
-        gap = coverage.revisit_gap_s(path)
+        gap = revisits.gap_s(path)
         late = gap[int((gap_s + 0.5) * MOTION.fps) :]
         assert np.mean(late > 0) > 0.5
         assert 0.5 * gap_s < np.percentile(late[late > 0], 75) < 1.2 * gap_s

@@ -7,13 +7,12 @@ from rooms import two_rooms_space
 from capture import planner
 from capture.actions import NAMES
 from capture.camera import Intrinsics
-from capture.schedule import REVISITS, SPEEDS, Meter, Scheduler, Targets
-from curation import balance, coverage
+from capture.schedule import REVISITS, SPEEDS, Scheduler, Targets, contents
+from curation import balance
 
 SPACE = two_rooms_space()
 INTRINSICS = Intrinsics.from_fov(64, 48, 80)
 MOTION = planner.Motion()
-METER = Meter(active=balance.active, revisit_gap_s=coverage.revisit_gap_s)
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def fill(scheduler: Scheduler, count: int, scene_id: str = "rooms-0", num_frames
 
 
 def test_it_comes_much_nearer_to_the_targets_than_an_even_choice():
-    even, scheduled = (Scheduler(Targets(), METER) for _ in range(2))
+    even, scheduled = (Scheduler(Targets(), balance.active) for _ in range(2))
     fitting = [n for n, g in planner.GENERATORS.items() if g.min_s * MOTION.fps <= 161]
     fitting.remove("climb")  # the room is level
     for number in range(24):
@@ -62,8 +61,8 @@ def test_it_comes_much_nearer_to_the_targets_than_an_even_choice():
 @pytest.mark.parametrize("action", ["roll_cw", "pedestal_up", "dolly_out", "static"])
 def test_it_plans_what_is_lacking(action, few):
     wanting, balanced = (
-        Scheduler(Targets(actions={action: 1.0}), METER),
-        Scheduler(Targets(), METER),
+        Scheduler(Targets(actions={action: 1.0}), balance.active),
+        Scheduler(Targets(), balance.active),
     )
     fill(wanting, 8), fill(balanced, 8)
     share, usual = (s.shares()["actions"][NAMES.index(action)] for s in (wanting, balanced))
@@ -71,7 +70,7 @@ def test_it_plans_what_is_lacking(action, few):
 
 
 def test_a_second_scene_goes_on_where_the_first_ended(few):
-    whole, resumed = (Scheduler(Targets(), METER) for _ in range(2))
+    whole, resumed = (Scheduler(Targets(), balance.active) for _ in range(2))
     first = fill(whole, 5)
     second = fill(whole, 5, "rooms-1")
     for plan in first:
@@ -90,7 +89,7 @@ def test_counts_are_frames():
         intrinsics=INTRINSICS,
         motion=MOTION,
     )
-    counted = METER.count(plan.trajectory)
+    counted = contents(plan.trajectory, balance.active)
     assert counted["speeds"].tolist() == [80.0, 0.0, 0.0, 0.0]
     assert counted["revisits"].sum() == 81 and counted["revisits"].shape == (len(REVISITS),)
     assert counted["actions"].max() <= 80
@@ -120,7 +119,7 @@ def test_wrong_targets_are_refused(given, message):
 def test_a_scene_without_room_is_named(monkeypatch):
     monkeypatch.setattr("capture.schedule.GENERATORS", ("roam", "look_around"))
     with pytest.raises(ValueError, match="no generator finds a path of 9 frames in rooms-0"):
-        Scheduler(Targets(), METER).fill(
+        Scheduler(Targets(), balance.active).fill(
             SPACE,
             scene_id="rooms-0",
             seed=0,
@@ -132,7 +131,7 @@ def test_a_scene_without_room_is_named(monkeypatch):
 
 
 def test_nothing_is_random(few):
-    first, again = (fill(Scheduler(Targets(), METER), 4) for _ in range(2))
+    first, again = (fill(Scheduler(Targets(), balance.active), 4) for _ in range(2))
     assert [p.id for p in first] == [p.id for p in again]
     np.testing.assert_array_equal(
         first[3].trajectory.cam_to_world, again[3].trajectory.cam_to_world

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from capture import actions, camera
+from capture import actions, camera, revisits
 from capture.trajectory import Trajectory
 from curation import balance, coverage, duplicates, motion
 
@@ -125,7 +125,7 @@ def test_pose_error_measures_offset_and_angle():
 
 def test_out_and_back_revisits_and_a_straight_line_does_not():
     out_and_back = path((lambda t: 3 * np.sin(np.pi * t / 6), 0.0, 0.0))
-    gap = coverage.revisit_gap_s(out_and_back)
+    gap = revisits.gap_s(out_and_back)
     assert gap[:49].max() == 0.0
     assert gap[-1] == pytest.approx(6.0, abs=1.0)
     assert np.mean(gap > 0) > 0.2
@@ -133,17 +133,17 @@ def test_out_and_back_revisits_and_a_straight_line_does_not():
     assert shares[:2].sum() == np.mean(gap > 0) and shares[1] > 0 and not shares[2:].any()
     assert coverage.loop_closed(out_and_back)
     straight = path((lambda t: t, 0.0, 0.0))
-    assert not coverage.revisit_gap_s(straight).any()
+    assert not revisits.gap_s(straight).any()
     assert not coverage.loop_closed(straight)
 
 
 @pytest.mark.parametrize("heading", [0.0, lambda t: 2 * t])
 def test_staying_is_no_revisit(heading):
-    assert not coverage.revisit_gap_s(path(heading=heading)).any()
+    assert not revisits.gap_s(path(heading=heading)).any()
 
 
 def test_turning_round_twice_revisits_after_a_full_turn():
-    gap = coverage.revisit_gap_s(path(heading=lambda t: 120 * t, n=97))
+    gap = revisits.gap_s(path(heading=lambda t: 120 * t, n=97))
     assert not gap[: int(2.5 * FPS)].any()
     assert gap[-1] == pytest.approx(3.0, abs=0.3)
 
@@ -151,8 +151,8 @@ def test_turning_round_twice_revisits_after_a_full_turn():
 def test_being_close_is_measured_in_depths():
     """A metre sideways is another view of a room, and the same view of a town."""
     away = path((lambda t: np.where((t > 1) & (t < 4), 50.0, np.where(t < 3, 0.0, 1.0)), 0.0, 0.0))
-    assert not coverage.revisit_gap_s(away, np.full(97, 2.0)).any()
-    assert coverage.revisit_gap_s(away, np.full(97, 20.0))[-1] > 2.0
+    assert not revisits.gap_s(away, np.full(97, 2.0)).any()
+    assert revisits.gap_s(away, np.full(97, 20.0))[-1] > 2.0
 
 
 def test_histogram_of_known_actions():

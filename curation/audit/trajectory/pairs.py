@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from capture import revisits
 from capture.trajectory import Trajectory
-from curation import coverage, geometry
+from curation import geometry
 from curation.audit.trajectory.looks import Pair
 
 _AGAIN = 2
@@ -40,8 +41,8 @@ def of_path(path: Trajectory) -> list[Pair]:
     Near is a tenth of the largest distance from the start, so that no unit need be known.
     """
     reach = _REACH * float(np.linalg.norm(path.position_m - path.position_m[0], axis=1).max())
-    depth = np.full(len(path), max(reach, 1e-6) / coverage.REACH)
-    return _again(path.t_s, coverage.revisit_gap_s(path, depth))
+    depth = np.full(len(path), max(reach, 1e-6) / revisits.REACH)
+    return _again(path.t_s, revisits.gap_s(path, depth))
 
 
 def _again(t_s: np.ndarray, gap_s: np.ndarray) -> list[Pair]:

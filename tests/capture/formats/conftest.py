@@ -13,12 +13,13 @@ from capture.formats import episodes
 
 @pytest.fixture(scope="session")
 def exports(tmp_path_factory) -> Path:
-    """A folder per format that is written and read; Yume's clips have at least 33 frames."""
+    """A folder per format that is written and read, with one clip that it has a place for."""
     root = tmp_path_factory.mktemp("exports")
-    short, long = (
+    short, steady, back = (
         write_box_episode(root, box_plan(kind, 0, num_frames), box_scene(0))
-        for kind, num_frames in (("loop", 5), ("pan", 33))
+        for kind, num_frames in (("loop", 5), ("pan", 33), ("out_and_back", 49))
     )
+    wanted = {"yume": steady, "scene-mem-bench": back}
     for name in BOTH_WAYS:
-        written(episodes.posed(long if name == "yume" else short, name="a"), root / name, name)
+        written(episodes.posed(wanted.get(name, short), name="a"), root / name, name)
     return root

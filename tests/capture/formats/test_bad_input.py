@@ -35,6 +35,13 @@ def frames(**changes) -> dict:
     return {"frames": [{"file_path": "a.png", "transform_matrix": POSE, **changes}]}
 
 
+def case(*rows: object, k: object = None) -> dict:
+    return {
+        "a/pose/poses.json": {"frames": [{"primary_pose": row} for row in rows]},
+        "a/manifest.json": {"intrinsics_px": k},
+    }
+
+
 CAMERAS = "1 PINHOLE 4 4 2 2 2 2\n"
 CASES = [
     ("nerfstudio", {"transforms.json": '{"frames": [\n 1,'}, r"transforms.json:2: not JSON"),
@@ -127,6 +134,10 @@ CASES = [
     ("worldplay", {"a_pose.json": {"0": {"w2c": POSE}}}, r"\[0\]: missing intrinsic"),
     ("worldplay", {"a_pose.json": {}}, "holds no frame"),
     ("mind", {"action.json": {"mark_time": 0, "data": [{"ws": 0}]}}, r"data\[0\]: missing ad"),
+    ("scene-mem-bench", case(), r"poses.json holds no primary_pose"),
+    ("scene-mem-bench", case([1, 2, 3]), r"primary_pose 0: expected 6 numbers \(x, y, z, pitch"),
+    ("scene-mem-bench", case([1, 2, 3, 4, 5, "6"]), "primary_pose 0: expected a number, got '6'"),
+    ("scene-mem-bench", case([0] * 6, k=[1, 2]), r"intrinsics_px: expected 4 numbers \(fx, fy"),
     ("yume", {"Keys_W_Mouse_Up/a.txt": "Keys: W\n"}, "missing Mouse"),
     ("yume", {"Keys_W_Mouse_Up/a.txt": "Keys: W\nMouse: ·\n"}, "a clip without poses"),
     ("gamecraft", {"pose_files/a.txt": f"url\n{ROW}\n1 2\n"}, r"a.txt:3: expected 19 numbers"),

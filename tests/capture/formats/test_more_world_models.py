@@ -103,7 +103,7 @@ def test_context_as_memory_says_what_is_wrong(item, tmp_path):
     for content, said in (
         ({"CineCameraActor": {"first": {}}}, "frame numbers as keys, got 'first'"),
         ({"CineCameraActor": {}}, "holds no pose"),
-        ({"CineCameraActor": {"0": {"position": [1, 2], "rotation": [0, 0, 0]}}}, "three numbers"),
+        ({"CineCameraActor": {"0": {"position": [1, 2], "rotation": [0, 0, 0]}}}, "3 numbers"),
         ({"Camera": {}}, "missing CineCameraActor"),
     ):
         file.write_text(json.dumps(content))
