@@ -83,7 +83,7 @@ class WindowOrder:
         rows = np.flatnonzero(self._num_frames >= length)
         if not len(rows):
             raise ValueError(
-                f"no sample has the {length} frames of a window; there are {len(self._num_frames)} "
+                f"no clip has the {length} frames of a window; there are {len(self._num_frames)} "
                 f"of at most {self._num_frames.max(initial=0)} frames"
             )
         return rows
@@ -126,18 +126,25 @@ class WindowOrder:
             ValueError: If the batch cannot be shared evenly.
         """
         length = self.length(step)
+        numbers = self.places(step, rank=rank, world=world, micro=micro, accumulation=accumulation)
+        return [self.window(k, length) for k in numbers]
+
+    def places(
+        self, step: int, *, rank: int = 0, world: int = 1, micro: int = 0, accumulation: int = 1
+    ) -> list[int]:
+        """The places of the windows of `batch` in the sequence of those of the step's length."""
         if accumulation < 1 or self.global_batch % accumulation or not 0 <= micro < accumulation:
             raise ValueError(
                 "a global batch is a multiple of the number of micro-batches, "
                 f"got {self.global_batch}, {micro = }, {accumulation = }"
             )
-        places = self._orders[length].batch(
+        taken = self._orders[self.length(step)].batch(
             step * accumulation + micro,
             global_batch=self.global_batch // accumulation,
             rank=rank,
             world=world,
         )
-        return [self.window(k, length) for k, _ in places]
+        return [k for k, _ in taken]
 
     def batches(self, start_step: int, *, rank: int = 0, world: int = 1) -> Iterator[list[Window]]:
         """`batch` for `start_step` and all that follow: a batch sampler that resumes anywhere."""

@@ -19,11 +19,12 @@ import torch
 
 from capture import actions as capture_actions
 from capture.camera import Intrinsics, invert
-from shards.order import GlobalOrder, window_start
+from shards.order import window_start
+from shards.windows import WindowOrder
 from training import text
 from training.clips import Clips, Reader, Told
 from training.recipes import Recipe
-from training.stages.config import Phase, phase_at
+from training.stages.config import Phase
 
 _LOG = logging.getLogger(__name__)
 GROUP = 4
@@ -226,42 +227,31 @@ class Windows:
         first_only: bool = False,
     ):
         self._recipe, self._clips, self._first_only = recipe, clips, first_only
-        self._phases, self._batch = phases or recipe.phases, batch or recipe.batch
-        self._lengths = [clips.num_frames(i) for i in range(len(clips))]
-        self._eligible = {p.num_frames: self._long_enough(p.num_frames) for p in self._phases}
-        self._orders = {
-            length: GlobalOrder(len(long), recipe.seed, clips.weights[long])
-            for length, long in self._eligible.items()
-        }
-        used = sorted({i for long in self._eligible.values() for i in long})
+        self._phases = phases or recipe.phases
+        self._lengths = np.array([clips.num_frames(i) for i in range(len(clips))])
+        self._order = WindowOrder(
+            self._lengths,
+            seed=recipe.seed,
+            global_batch=batch or recipe.batch,
+            phases=[(phase.num_frames, phase.steps) for phase in self._phases],
+            weights=clips.weights,
+        )
+        shortest = min(phase.num_frames for phase in self._phases)
+        used = self._order.eligible(shortest).tolist()
         self._reader = Reader(clips, used, recipe.data)
         self._stored: Stored | None = None
         captions = (self._reader.told(i, 0, 1).caption for i in used)
         text.encoder(recipe.text, recipe.model).prepare(itertools.chain([""], captions))
         self.intrinsics = self._reader.told(used[0], 0, 1).intrinsics
 
-    def _long_enough(self, length: int) -> list[int]:
-        long = [i for i, there in enumerate(self._lengths) if there >= length]
-        if not long:
-            raise ValueError(
-                f"no clip has the {length} frames of a window; the dataset has "
-                f"{len(self._lengths)} training clips of at most "
-                f"{max(self._lengths, default=0)} frames"
-            )
-        return long
-
     def batch(
         self, step: int, *, rank: int = 0, world: int = 1, micro: int = 0, accumulation: int = 1
     ) -> Batch:
         """One process' windows of one micro-batch of a step (from 0)."""
-        length = phase_at(self._phases, step).num_frames
-        places = self._orders[length].batch(
-            step * accumulation + micro,
-            global_batch=self._batch // accumulation,
-            rank=rank,
-            world=world,
+        numbers = self._order.places(
+            step, rank=rank, world=world, micro=micro, accumulation=accumulation
         )
-        return self.take([k for k, _ in places], length)
+        return self.take(numbers, self._order.length(step))
 
     def take(self, numbers: Sequence[int], length: int) -> Batch:
         """Windows by their places in the endless sequence of those of a length."""
@@ -297,7 +287,7 @@ class Windows:
 
     def _window(self, k: int, length: int) -> _Window:
         data, seed = self._recipe.data, self._recipe.seed
-        index = self._eligible[length][self._orders[length].row(k)]
+        index = self._order.sample(k, length)
         key = np.array([seed, k], dtype=np.uint64)
         bits = np.random.Philox(key=key, counter=np.array([0, 0, 0, _AUGMENT], dtype=np.uint64))
         coin, lot, pivot = (int(raw) for raw in bits.random_raw(3))
@@ -306,7 +296,7 @@ class Windows:
         half = length // 2
         shown = palindrome(length, half + pivot % half if turns else length - 1)
         count, latents = int(shown.max()) + 1, None
-        start = window_start(seed, k, self._lengths[index], count)
+        start = window_start(seed, k, int(self._lengths[index]), count)
         if self._stored is not None and not (turns or mirror or reverse):
             start, latents = self._look_up(self._stored, k, index, length) or (start, None)
         order = shown[::-1] if reverse else shown

@@ -73,7 +73,7 @@ def test_windows_fit_and_short_samples_are_left_out(step):
 
 def test_the_rule_for_short_samples():
     assert order().eligible(321).tolist() == [5, 6, 7, 8, 10]
-    with pytest.raises(ValueError, match=r"no sample has the 641 frames.* 11 of at most 640"):
+    with pytest.raises(ValueError, match=r"no clip has the 641 frames.* 11 of at most 640"):
         order(phases=[(81, 1), (641, 1)])
     with pytest.raises(ValueError, match="weights are 0"):
         order(weights=np.array([1.0] + [0.0] * 10))

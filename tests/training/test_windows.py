@@ -116,7 +116,7 @@ def test_clips_come_as_often_as_their_weights_say(clips, recipe):
     told = windows.take(range(400), 9).signals.poses[:, 1]
     even = Windows(clips, recipe, PHASES[-1:], 4).take(range(400), 9).signals.poses[:, 1]
     assert not torch.equal(told, even)
-    drawn = [windows._orders[9].row(k) for k in range(400)]
+    drawn = [windows._order.sample(k, 9) for k in range(400)]
     assert np.bincount(drawn, minlength=4).tolist() == [0, 100, 100, 200]
 
 
