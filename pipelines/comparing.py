@@ -30,7 +30,7 @@ def compare(
 ) -> dict:
     """ATE and RPE of every clip that both hold, ready for JSON.
 
-    Of several clips, those that cannot be compared are sentences in `failed`.
+    Of several clips, those that cannot be read or compared are sentences in `failed`.
 
     Clips belong together by name; two files of one clip each need no equal names. Poses belong
     together by their times, or by their order where the formats hold no times and the lengths are
@@ -39,8 +39,8 @@ def compare(
     Raises:
         ValueError: If the files hold no clip in common, or one alone that cannot be compared.
     """
-    mine, theirs = list(formats.read(estimate, format)), list(formats.read(reference, format))
-    partners, clips, failed = _partners(mine, theirs), {}, []
+    (mine, unread), (theirs, unknown) = _read(estimate, format), _read(reference, format)
+    partners, clips, failed = _partners(mine, theirs), {}, [*unread, *unknown]
     for one, other in partners:
         try:
             clips[one.name] = _errors(
@@ -48,7 +48,7 @@ def compare(
                 all_pairs=all_pairs,
             )  # fmt: skip
         except ValueError as error:
-            if len(partners) == 1:
+            if len(partners) == 1 and not failed:
                 raise
             failed.append(str(error))
     return {
@@ -73,6 +73,23 @@ def lines(found: dict) -> Iterator[str]:
                 values = said[kind][unit]
                 yield f"{title + ', ' + unit:16}" + "".join(f"{values[n]:12.6g}" for n in _SHOWN)
     yield from found["failed"]
+
+
+def _read(path: Path, format: str | None) -> tuple[list[Posed], list[str]]:
+    """Every clip at a path, and a sentence for each that cannot be read.
+
+    Raises:
+        ValueError: If none can.
+    """
+    clips, found, failed = formats.read(path, format), [], []
+    for index in range(len(clips)):
+        try:
+            found.append(clips[index])
+        except (ValueError, OSError) as error:
+            failed.append(f"{path}, clip {index}: {error}")
+    if not found:
+        raise ValueError(failed[0])
+    return found, failed
 
 
 def _partners(mine: list[Posed], theirs: list[Posed]) -> list[tuple[Posed, Posed]]:

@@ -168,7 +168,7 @@ def load(folder: Path) -> dict:
     """
     path = folder / NAME
     if not path.is_file():
-        raise ShardError(f"{path} is not there; run `{_maker(path)}` on this dataset first")
+        raise ShardError(f"{path} is not there; run `{maker(path)}` on this dataset first")
     return parse(path.read_bytes(), str(path))
 
 
@@ -185,12 +185,12 @@ def parse(content: bytes, path: str) -> dict:
     try:
         manifest = json.loads(content)
     except ValueError as error:
-        raise ShardError(f"{path} is no JSON ({error}); run `{_maker(path)}` again") from error
+        raise ShardError(f"{path} is no JSON ({error}); run `{maker(path)}` again") from error
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
         raise ShardError(f"{path} is of schema {schema}, newer than {SCHEMA}; update relickit")
     if schema not in READABLE:
-        raise ShardError(f"{path} is not of schema {SCHEMA}; run `{_maker(path)}` again")
+        raise ShardError(f"{path} is not of schema {SCHEMA}; run `{maker(path)}` again")
     return manifest
 
 
@@ -202,7 +202,7 @@ def load_table(folder: Path, manifest: dict, name: str) -> pa.Table:
     """
     path = folder / manifest["tables"][name]["file"]
     if not path.is_file():
-        raise ShardError(f"{path} is not there; run `{_maker(path)}` again")
+        raise ShardError(f"{path} is not there; run `{maker(path)}` again")
     return parse_table(path.read_bytes(), manifest, name, str(path))
 
 
@@ -239,7 +239,7 @@ def require_table(content: bytes, manifest: dict, name: str, path: str) -> None:
         ShardError: If they are not those that were written.
     """
     if hashlib.sha256(content).hexdigest() != manifest["tables"][name]["sha256"]:
-        raise ShardError(f"{path} is damaged (its SHA-256 differs); run `{_maker(path)}` again")
+        raise ShardError(f"{path} is damaged (its SHA-256 differs); run `{maker(path)}` again")
 
 
 def load_shards(folder: Path, manifest: dict, *, parts: bool = True) -> list[Shard]:
@@ -269,7 +269,7 @@ def load_shards(folder: Path, manifest: dict, *, parts: bool = True) -> list[Sha
     return shards
 
 
-def _maker(path: PurePath | str) -> str:
+def maker(path: PurePath | str) -> str:
     """The command that makes a manifest or table: of videos, or of a parallel set."""
     parallel = SET.fullmatch(PurePath(path).parent.name)
     return "relickit encode" if parallel else "relickit shard"

@@ -48,7 +48,7 @@ class Published:
         path = f"{self.folder.location}/{file}"
         stored = self.folder.whole(file, lambda data: hashlib.sha256(data).hexdigest() == sha256)
         if stored is None:
-            raise ShardError(f"{path} is not there; run `relickit shard` again")
+            raise ShardError(f"{path} is not there; run `{manifest.maker(path)}` again")
         manifest.require_table(stored, self.content, name, path)
         return stored, path
 

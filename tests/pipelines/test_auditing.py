@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import elsewhere
@@ -137,6 +138,12 @@ def test_trajectory_gives_the_clips_that_can_be_compared(tmp_path, capsys):
     alone = str(data / "b")
     assert main(["trajectory", alone, alone]) == 1
     assert "b: the positions lie on a line" in capsys.readouterr().err
+    truth = shutil.copytree(data, tmp_path / "truth")
+    (data / "c" / "groundtruth.txt").write_text("1 2 3\n")
+    assert main(["trajectory", str(data), str(truth), "--json", str(target)]) == 1
+    said = capsys.readouterr()
+    assert "2 of 3 clips cannot be compared" in said.err and "groundtruth.txt:1" in said.out
+    assert list(json.loads(target.read_text())["clips"]) == ["a"]
 
 
 def test_trajectory_says_which_path_has_nan(tmp_path, capsys):
