@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -30,6 +31,15 @@ Ways = Literal["commands", "back"]
 _SEED = 7  # of the starts; training plans draw from other streams
 _TURNS = ("pan_left", "pan_right")
 _BACK = 97  # frames of a turn of 90 degrees and of the way back
+_ROWS = {
+    "truth": "truth",
+    "codec": "codec",
+    "model": "model",
+    "no_actions": "told to stand",
+    "plane": "geometry alone",
+    "repeat": "first frame",
+}
+_TITLES = {"psnr_db": "PSNR, dB", "ssim": "SSIM", "lpips": "LPIPS"}
 _FOLLOWED = 8  # of them, whose frames' poses are recovered: that takes its time
 
 
@@ -166,6 +176,48 @@ def evaluate(
         found = _revisits(run, [episode for start in back for episode in start], measure)
         files.write_json(result, {**files.read_json(result), "revisits": found})
     return result
+
+
+def lines(found: dict) -> Iterator[str]:
+    """What evaluation.json says, as tables of text."""
+    commands, kinds = found["truth"]["motion"], [k for k in _ROWS if k in found]
+    columns = [name for name in ("psnr_db", "lpips") if name in found["model"]]
+    yield (
+        f"{found['name']}, {found['positions']} first frames: the share that moves as commanded, "
+        "the motion's size as a share of the truth's"
+    )
+    yield _row("", [*(_TITLES[name] for name in columns), *commands])
+    for kind in kinds:
+        said = found[kind]
+        numbers = ["" if kind == "truth" else f"{said[name]:.4g}" for name in columns]
+        moved = (
+            f"{said['signs'][c]:.2f}, {round(said['motion'][c] / (size or np.nan), 2) + 0.0:.0%}"
+            for c, size in commands.items()
+        )
+        yield _row(_ROWS[kind], [*numbers, *moved])
+    for kind in (k for k in kinds if "following" in found[k]):
+        said = found[kind]["following"]
+        line = f"{_ROWS[kind]}: {said['recovered']:.0%} of the poses found in its pictures"
+        if said["error_deg"] is not None:
+            line += f", half of them within {said['error_deg']:.3g} deg, {said['error_m']:.3g} m"
+        yield line
+    if "revisits" in found:
+        yield from _revisit_lines(found["revisits"])
+
+
+def _revisit_lines(found: dict) -> Iterator[str]:
+    yield (
+        f"Ways back, {found['clips']} clips: the {found['codec']['covisible']:.0%} of their pixels "
+        "that were shown on the way out"
+    )
+    columns = [name for name in ("psnr_db", "ssim", "lpips") if name in found["model"]]
+    yield _row("", [_TITLES[name] for name in columns])
+    for kind, title in (("model", "model"), ("window", "no memory"), ("codec", "codec")):
+        yield _row(title, [f"{found[kind][name]:.4g}" for name in columns])
+
+
+def _row(title: str, cells: Iterable[str]) -> str:
+    return f"{title:16}" + "".join(f"{cell:>14}" for cell in cells)
 
 
 def _revisits(run: Path, clips: list[Episode], measure: Lpips | None) -> dict:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from capture import files
 from capture.launcher import parse_engine
 from pipelines.cli.options import Engine
 from pipelines.console import say
@@ -60,9 +61,12 @@ def evaluate(
         engine: What renders the ground truth.
     """
     from pipelines.evaluation import evaluate as evaluate_run
+    from pipelines.evaluation import lines
 
     spec = parse_engine(engine)
     result = evaluate_run(
         run, spec, scene=scene, seed=seed, num_starts=num_starts, revisits=revisits, lpips=lpips
     )
-    say(f"Evaluation: {result}\n{result.read_text()}")
+    say(f"Evaluation: {result}")
+    for line in lines(files.read_json(result)):
+        say(line)

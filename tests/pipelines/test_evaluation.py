@@ -33,3 +33,33 @@ def test_a_way_back_ends_where_it_began_after_a_quarter_turn(side):
     moved = rotation_angle_deg(poses[:-1, :3, :3], poses[1:, :3, :3])
     np.testing.assert_allclose(moved, moved[0], atol=1e-6)
     assert turn.id != plan.id and turn.generator == "pan_left_and_back"
+
+
+def test_the_table_says_what_the_file_says():
+    moved = {"signs": {"pan_left": 1.0}, "motion": {"pan_left": 8.0}, "psnr_db": 100.0}
+    model = {"signs": {"pan_left": 0.75}, "motion": {"pan_left": 6.0}, "psnr_db": 21.234}
+    still = {"signs": {"pan_left": 0.5}, "motion": {"pan_left": -1e-4}, "psnr_db": 16.0}
+    following = {"recovered": 0.5, "error_deg": 0.25, "error_m": 0.011}
+    found = {
+        "name": "town-1",
+        "positions": 24,
+        "truth": moved,
+        "model": {**model, "following": following},
+        "codec": {**moved, "following": {**following, "recovered": 0.0, "error_deg": None}},
+        "repeat": still,
+    }
+    title, head, truth, codec, told, first, *poses = evaluation.lines(found)
+    assert title.startswith("town-1, 24 first frames") and head.split()[-1] == "pan_left"
+    assert truth.split() == ["truth", "1.00,", "100%"] and codec.split()[0] == "codec"
+    assert told.split() == ["model", "21.23", "0.75,", "75%"]
+    assert first.split() == ["first", "frame", "16", "0.50,", "0%"]
+    assert poses == [
+        "codec: 0% of the poses found in its pictures",
+        "model: 50% of the poses found in its pictures, half of them within 0.25 deg, 0.011 m",
+    ]
+    kept = {"covisible": 0.9, "psnr_db": 20.0, "ssim": 0.8, "lpips": 0.25}
+    back = {"clips": 16, "model": kept, "window": kept, "codec": kept}
+    assert [line.split() for line in evaluation.lines({**found, "revisits": back})][-2:] == [
+        ["no", "memory", "20", "0.8", "0.25"],
+        ["codec", "20", "0.8", "0.25"],
+    ]
