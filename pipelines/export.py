@@ -30,11 +30,13 @@ class _Item:
     """A clip that is to be written; it is read when its turn comes, and not kept.
 
     Attributes:
+        place: Among the clips of the source, from 0.
         name: Of the clip.
         num_frames: Its poses.
         record: Reads it.
     """
 
+    place: int
     name: str
     num_frames: int
     record: Callable[[], Posed]
@@ -80,11 +82,11 @@ def export(
     """
     target = _target(to)
     ours = (source / "clips.parquet").is_file() and not whole and format is None
-    items, failed = (_kept(source), []) if ours else _read(source, format)
+    items, unread = (_kept(source), {}) if ours else _read(source, format)
     _require_distinct(source, items)
-    count, result = len(items) + len(failed), _Result()
-    if items:
-        _claim(out, target, items)
+    failed, count, result = list(unread.values()), len(items) + len(unread), _Result()
+    if items and not (target.numbered and unread):
+        _claim(out, target, items, sorted(unread))
         result = _write(target, items, out)
         failed += result.failed
         if result.written and not (target.numbered and failed):
@@ -104,9 +106,11 @@ def export(
 def _told(failed: int, count: int, target: Format, out: Path) -> str:
     """What became of the others."""
     others = ""
-    if failed < count:
+    if failed < count and (out / MARK).is_file():
         index = f", without the index, since {target.name} counts its clips"
         others = f"; the others are in {out}{index if target.numbered else ''}"
+    elif failed < count:
+        others = f"; {target.name} counts its clips, so none is written before all can be read"
     return (
         f"Export: {failed} of {count} clips failed, see above{others}. "
         "Put them right and run the same command again"
@@ -159,11 +163,12 @@ def _kept(source: Path) -> list[_Item]:
     """The clips of a dataset of ours that curation kept."""
     items = [
         _Item(
+            place=place,
             name=clip.clip_id,
             num_frames=clip.stop - clip.start,
             record=functools.partial(_record, source / "episodes" / clip.plan_id, clip),
         )
-        for clip in jobs.kept_clips(source)
+        for place, clip in enumerate(jobs.kept_clips(source))
     ]
     if not items:
         raise ValueError(f"{source / 'clips.parquet'} keeps no clip; nothing to export")
@@ -176,19 +181,21 @@ def _record(path: Path, clip: jobs.ClipRow) -> Posed:
     return episodes.posed(episode, clip.start, clip.stop, name=clip.clip_id, caption=clip.caption)
 
 
-def _read(source: Path, format: str | None) -> tuple[list[_Item], list[str]]:
-    """Everything at a path, looked at once for name and length; a sentence for what cannot be."""
-    clips, items, failed = formats.read(source, format), [], []
+def _read(source: Path, format: str | None) -> tuple[list[_Item], dict[int, str]]:
+    """Everything at a path, looked at once for name and length; for what cannot be, a sentence."""
+    clips, items, unread = formats.read(source, format), [], {}
     with bar("Read", len(clips), "clips") as progress:
         for index in range(len(clips)):
             load = functools.partial(clips.__getitem__, index)
             try:
                 record = load()
-                items.append(_Item(name=record.name, num_frames=len(record), record=load))
+                items.append(
+                    _Item(place=index, name=record.name, num_frames=len(record), record=load)
+                )
             except (ValueError, OSError) as error:
-                failed.append(f"  clip {index}: {sentence(error)}")
+                unread[index] = f"  clip {index}: {sentence(error)}"
             progress.update(index + 1)
-    return items, failed
+    return items, unread
 
 
 def _sweep(out: Path, names: set[str]) -> None:
@@ -198,26 +205,33 @@ def _sweep(out: Path, names: set[str]) -> None:
         files.sweep(Path(folder))
 
 
-def _claim(out: Path, format: Format, items: Sequence[_Item]) -> None:
+def _claim(out: Path, format: Format, items: Sequence[_Item], unread: Sequence[int]) -> None:
     """Mark the folder as this export's, or check that it is."""
-    wanted = {
-        "schema": SCHEMA,
-        "format": format.name,
-        "conventions": format.title,
-        "clips": len(items),
-        "clips_sha256": hashlib.sha256(
-            "\n".join(f"{item.name} {item.num_frames}" for item in items).encode()
-        ).hexdigest(),
-    }
-    mark = out / MARK
+    mark, wanted = out / MARK, _marked(format, items, unread)
     if mark.is_file():
-        if files.read_json(mark) != wanted:
+        said = files.read_json(mark)
+        missed = set(said.get("unread", ()))
+        # What could not be read then may be readable now.
+        before = [item for item in items if item.place not in missed]
+        if said != _marked(format, before, sorted(missed)):
             raise ValueError(
                 f"{out} holds an export of another format or of other clips (see {MARK}); "
                 "choose another folder with -o, or delete this one"
             )
         _sweep(out, {item.name for item in items})
-        return
-    if out.is_dir() and any(out.iterdir()):
+    elif out.is_dir() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty and no export of ours; choose another folder with -o")
     files.write_json(mark, wanted)
+
+
+def _marked(format: Format, items: Sequence[_Item], unread: Sequence[int]) -> dict:
+    """What export.json says."""
+    listed = "\n".join(f"{item.name} {item.num_frames}" for item in items)
+    return {
+        "schema": SCHEMA,
+        "format": format.name,
+        "conventions": format.title,
+        "clips": len(items),
+        "clips_sha256": hashlib.sha256(listed.encode()).hexdigest(),
+        **({"unread": list(unread)} if unread else {}),
+    }
