@@ -15,12 +15,11 @@ from capture.camera import Intrinsics
 from capture.engine import scenes
 from capture.episode import Episode
 from capture.launcher import EngineSpec
-from capture.navigation import free_space, sample_triangles
 from capture.planner import Motion
-from capture.scene import Plan, Scene, load_plans, save_plans
+from capture.scene import Plan, Scene, load_plans, name_of, save_plans
 from capture.trajectory import Trajectory
 from curation import caption
-from pipelines import fleet, runner
+from pipelines import fleet, planning, runner
 from pipelines.console import say
 
 if TYPE_CHECKING:
@@ -58,27 +57,24 @@ def render_truth(
 
     Args:
         folder: Where the clips are kept; what is there is not rendered again.
-        scene: A built-in scene.
+        scene: A built-in scene, or the path of a .glb or .gltf file.
         seed: Of the scene.
         num_starts: How many first frames.
         num_frames: Length of each clip.
         intrinsics: The camera.
         spec: What renders.
         ways: `scripted.COMMANDS` in their order, or turns to the left and right and "back".
+
+    Raises:
+        ValueError: If another file of the same name was rendered there.
     """
     kind = "" if ways == "commands" else f"-{ways}"
-    folder = folder / f"{scene}-{seed}-{num_starts}x{num_frames}{kind}"
+    folder = folder / f"{name_of(scene)}-{seed}-{num_starts}x{num_frames}{kind}"
     plans_file, card_file = folder / "plans.parquet", folder / "scene.json"
     if not plans_file.is_file():
         world = scenes.build(scene, seed)
-        space = free_space(
-            sample_triangles(world.triangles_m(), world.scene.bounds_m),
-            world.scene.bounds_m,
-            world.spawn_m,
-            min_clearance_m=0.3,
-        )
         plans = scripted.plans(
-            space,
+            planning.space_in(world, Motion().min_clearance_m),
             scene_id=world.scene.id,
             seed=_SEED,
             num_starts=num_starts,
@@ -92,6 +88,8 @@ def render_truth(
         save_plans(plans_file, plans)
     plans = load_plans(plans_file)
     card = Scene.from_json(files.read_json(card_file))
+    if card.file and Path(card.file).resolve() != Path(scene).resolve():
+        raise ValueError(f"{folder} holds what was rendered of {card.file}; rename {scene}")
     episodes = folder / "episodes"
     fleet.capture(
         plans, {card.id: card}, root=episodes, failed=folder / "failed", spec=spec, title="Truth"
@@ -129,7 +127,7 @@ def evaluate(
     Args:
         run: A trained run.
         spec: What renders.
-        scene: A built-in scene.
+        scene: A built-in scene, or the path of a .glb or .gltf file.
         seed: Of the scene.
         num_starts: How many first frames.
         revisits: From how many places a student is let back to what it was shown; see
@@ -149,13 +147,9 @@ def evaluate(
         revisit.require_student(run)
     measure = Lpips.load(lpips) if lpips else None
     height_px = width_px * wanted.intrinsics.height_px // wanted.intrinsics.width_px
+    view = Intrinsics.from_fov(width_px, height_px, wanted.intrinsics.fov_deg)
     render = functools.partial(
-        render_truth,
-        run / "truth",
-        scene=scene,
-        seed=seed,
-        intrinsics=Intrinsics.from_fov(width_px, height_px, wanted.intrinsics.fov_deg),
-        spec=spec,
+        render_truth, run / "truth", scene=scene, seed=seed, intrinsics=view, spec=spec
     )
     with runner.cluster():
         starts = render(num_starts=num_starts, num_frames=wanted.num_frames)
@@ -166,7 +160,7 @@ def evaluate(
         frames=np.stack([[e.frames() for e in start] for start in starts]),
         poses=np.stack([[e.trajectory.cam_to_world for e in start] for start in starts]),
         depth_m=np.stack([[e.depth_m() for e in start] for start in starts[:_FOLLOWED]]),
-        name=f"{scene}-{seed}",
+        name=starts[0][0].scene.id,
         captions=[_caption(start[0]) for start in starts],
         fps=starts[0][0].fps,
         lpips=measure,

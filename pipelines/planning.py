@@ -12,14 +12,15 @@ from capture import files, launcher, pictures, plan_map, survey
 from capture.camera import Axes, Intrinsics
 from capture.engine import preview, scenes
 from capture.engine.raster import Renderer
+from capture.engine.world import World
 from capture.launcher import EngineSpec
 from capture.navigation import FreeSpace, free_space, sample_triangles
 from capture.plan_map import Grid
 from capture.planner import plan as make_plan
-from capture.recorder import prepare
 from capture.recordings import import_recording, read_recording
 from capture.scene import Plan, Scene, load_plans, save_plans
 from capture.schedule import Scheduler, Targets
+from capture.stage import prepare
 from curation import balance
 from pipelines import runner
 from pipelines.console import bar, say
@@ -78,6 +79,13 @@ def plan_on_engine(
         _say_distances(group.split, scheduler)
     save_plans(dataset.plans_file, plans)
     return plans
+
+
+def space_in(world: World, min_clearance_m: float) -> FreeSpace:
+    """Where cameras may be in a world of the embedded engine."""
+    bounds_m = world.scene.bounds_m
+    surface_m = sample_triangles(world.triangles_m(), bounds_m)
+    return free_space(surface_m, bounds_m, world.spawn_m, min_clearance_m=min_clearance_m)
 
 
 def in_scene(recipe: DatasetRecipe, scene: str) -> DatasetRecipe:
@@ -171,12 +179,7 @@ def _plan_scene(
     pictures.write_jpeg(
         dataset.scenes / f"{world.scene.id}.jpg", preview.draw_view(world, renderer)
     )
-    space = free_space(
-        sample_triangles(world.triangles_m(), world.scene.bounds_m),
-        world.scene.bounds_m,
-        world.spawn_m,
-        min_clearance_m=recipe.motion.min_clearance_m,
-    )
+    space = space_in(world, recipe.motion.min_clearance_m)
     _save_card(dataset, world.scene, picture, extent_m, space)
     plans = _plans_in(space, world.scene.id, group, recipe, scheduler)
     save_plans(_scene_plans(dataset, group), plans)

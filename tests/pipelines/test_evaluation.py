@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+from tiny_engine import INTRINSICS, tiny_world
 
 from capture import scripted
 from capture.camera import Intrinsics, pose_from_angles, rotation_angle_deg
-from capture.scene import Plan
+from capture.launcher import EngineSpec
+from capture.scene import Plan, name_of
 from capture.trajectory import Trajectory
 from pipelines import evaluation
 
@@ -33,6 +37,35 @@ def test_a_way_back_ends_where_it_began_after_a_quarter_turn(side):
     moved = rotation_angle_deg(poses[:-1, :3, :3], poses[1:, :3, :3])
     np.testing.assert_allclose(moved, moved[0], atol=1e-6)
     assert turn.id != plan.id and turn.generator == "pan_left_and_back"
+
+
+def test_truth_of_a_users_file_stays_in_the_folder(tmp_path, monkeypatch):
+    """Wherever the file lies: its path is no folder of the truth."""
+
+    def build(path: str, seed: int):
+        world = tiny_world()
+        world.scene = dataclasses.replace(world.scene, name=name_of(path), seed=seed, file=path)
+        return world
+
+    def capture(plans, known, **_):
+        raise InterruptedError(*known)
+
+    monkeypatch.setattr(evaluation.scenes, "build", build)
+    monkeypatch.setattr(evaluation.fleet, "capture", capture)
+    house, truth = tmp_path / "my scenes" / "my house.glb", tmp_path / "run" / "truth"
+
+    def render(scene: str) -> None:
+        evaluation.render_truth(
+            truth, scene=scene, seed=3, num_starts=1, num_frames=5, intrinsics=INTRINSICS,
+            spec=EngineSpec(kind="embedded"),
+        )  # fmt: skip
+
+    with pytest.raises(InterruptedError, match="my_house-3"):
+        render(str(house))
+    assert [path.name for path in truth.iterdir()] == ["my_house-3-1x5"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+    with pytest.raises(ValueError, match=r"my house\.glb; rename"):
+        render(str(tmp_path / "others" / "my house.glb"))
 
 
 def test_the_table_says_what_the_file_says():
