@@ -72,7 +72,7 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
     with files.replacing_folder(root / item.name) as folder:
         np.save(folder / "poses.npy", path.cam_to_world, allow_pickle=False)
         np.save(folder / "intrinsics.npy", shares * [*SIZE_PX, *SIZE_PX], allow_pickle=False)
-        (folder / "prompt.txt").write_text(item.caption + "\n")
+        (folder / "prompt.txt").write_text(item.caption + "\n", "utf-8")
         pictures.write_jpeg(folder / "image.jpg", next(item.pictures().frames(0, 1)))
         pixels.write_mp4(item.pictures(), folder / "video.mp4", item.rate())
 

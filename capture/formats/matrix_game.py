@@ -19,10 +19,9 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from capture import camera, files
+from capture import camera, files, pictures
 from capture.formats import pixels, text
 from capture.formats.pixels import Images
 from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
@@ -133,9 +132,8 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
     poses, intrinsics = item.trajectory().cam_to_world, item.intrinsics_px()
     keyboard, mouse, unreal = controls(poses)
     with files.replacing_folder(root / item.name) as folder:
-        first = next(item.pictures().frames(0, 1))
-        cv2.imwrite(str(folder / "input.png"), cv2.cvtColor(first, cv2.COLOR_RGB2BGR))
-        (folder / "prompt.txt").write_text(item.caption + "\n")
+        pictures.write_png(folder / "input.png", next(item.pictures().frames(0, 1)))
+        (folder / "prompt.txt").write_text(item.caption + "\n", "utf-8")
         np.savez(
             folder / "camera.npz", allow_pickle=False, extrinsics_c2w=poses, intrinsics=intrinsics
         )

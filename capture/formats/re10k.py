@@ -134,7 +134,7 @@ def _write(item: Posed, root: Path, slot: Slot, stamps: Iterable[int]) -> None:
     with files.replacing(root / "video_clips" / f"{item.name}.mp4") as temporary:
         pixels.write_mp4(item.pictures(), temporary, item.rate())
     with files.replacing(root / "captions" / f"{item.name}.txt") as temporary:
-        temporary.write_text(item.caption)
+        temporary.write_text(item.caption, "utf-8")
     with files.replacing(root / _mark(item.name, slot)) as temporary:
         rows = [
             f"{stamp} {text.exact(*share)} 0 0 {text.exact(*pose)}\n"
@@ -153,7 +153,7 @@ def _finish(root: Path, names: Sequence[str]) -> None:
             "clip_name": name,
             "clip_path": f"video_clips/{name}.mp4",
             "pose_file": f"pose_files/{name}.txt",
-            "caption": (root / "captions" / f"{name}.txt").read_text(),
+            "caption": (root / "captions" / f"{name}.txt").read_text("utf-8"),
         }
         for name in names
     ]

@@ -136,7 +136,7 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
     ]
     with files.replacing_folder(root / item.name) as folder:
         pixels.write_mp4(item.pictures(), folder / f"{item.name}.mp4", item.rate())
-        (folder / f"{item.name}.txt").write_text(item.caption + "\n")
+        (folder / f"{item.name}.txt").write_text(item.caption + "\n", "utf-8")
         for kind, rows in (
             ("pose", frames),
             ("action", labels(poses)),
