@@ -79,16 +79,8 @@ class FakeClips:
             start=0,
         )
 
-
-class CountedClips(FakeClips):
-    """Clips whose members can be read alone, and that count the frames that were decoded."""
-
-    def __init__(self, count: int = 4, num_frames: int = 12):
-        super().__init__(count, num_frames)
-        self.decoded = 0
-
     def part(self, i: int, name: str) -> bytes:
-        clip = super().clip(i)
+        clip = FakeClips.clip(self, i)
         if name == "meta.json":
             return json.dumps({"caption": clip.caption}).encode()
         assert name == "camera.npz"
@@ -97,6 +89,14 @@ class CountedClips(FakeClips):
         path = clip.trajectory
         np.savez(out, cam_to_world=path.cam_to_world, t_s=path.t_s, intrinsics=np.array(numbers))
         return out.getvalue()
+
+
+class CountedClips(FakeClips):
+    """Clips that count the frames that were decoded."""
+
+    def __init__(self, count: int = 4, num_frames: int = 12):
+        super().__init__(count, num_frames)
+        self.decoded = 0
 
     def clip(self, i: int) -> Clip:
         self.decoded += self.num_frames(i)

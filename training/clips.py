@@ -6,13 +6,14 @@ import dataclasses
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import cv2
 import numpy as np
 
 from capture.camera import Intrinsics
 from shards import codec
+from shards.damage import DamagedError
 from shards.schema import Clip
 from training.recipes import DataConfig
 
@@ -43,20 +44,19 @@ class Clips(Protocol):
         ...
 
     def clip(self, i: int) -> Clip:
-        """Sample i, whole."""
+        """Sample i, whole; another one, with its own key, may stand in for a damaged one."""
         ...
 
     def window(self, i: int, start: int, length: int) -> Clip:
-        """Frames [start, start + length) of sample i."""
+        """Frames [start, start + length) of sample i, or of the one that stands in for it."""
         ...
 
-
-@runtime_checkable
-class Parts(Protocol):
-    """Clips whose members can be read alone: then no frame is decoded for a path or a caption."""
-
     def part(self, i: int, name: str) -> bytes:
-        """A member of sample i, one of `shards.schema.PARTS`."""
+        """A member of sample i, one of `shards.schema.PARTS`; nothing stands in for it.
+
+        Raises:
+            DamagedError: If it is damaged.
+        """
         ...
 
 
@@ -69,20 +69,22 @@ def resize(frames: np.ndarray, height_px: int, width_px: int) -> np.ndarray:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
+class WindowLabels:
     """What belongs to the T frames of a window.
 
     Attributes:
+        key: Id of the clip that they belong to.
         cam_to_world: float64 [T, 4, 4].
         intrinsics: Of the clip's frames, at the clip's size.
         caption: What is seen.
     """
 
+    key: str
     cam_to_world: np.ndarray
     intrinsics: Intrinsics
     caption: str
 
-    def cut(self, start: int, count: int) -> Told:
+    def cut(self, start: int, count: int) -> WindowLabels:
         """Frames [start, start + count)."""
         path = self.cam_to_world[start : start + count]
         return dataclasses.replace(self, cam_to_world=path)
@@ -105,11 +107,11 @@ class Reader:
         self._clips, self._config = clips, config
         size = 3 * config.height_px * config.width_px
         self._keeps = sum(clips.num_frames(i) for i in used) * size <= _KEEP_BYTES
-        self._whole: dict[int, tuple[np.ndarray, Told]] = {}
+        self._whole: dict[int, tuple[np.ndarray, WindowLabels]] = {}
         self._single: dict[tuple[int, int], np.ndarray] = {}
-        self._told: dict[int, Told] = {}
+        self._told: dict[int, WindowLabels] = {}
 
-    def window(self, i: int, start: int, count: int) -> tuple[np.ndarray, Told]:
+    def window(self, i: int, start: int, count: int) -> tuple[np.ndarray, WindowLabels]:
         """Frames [start, start + count) of a clip, uint8 [count, H, W, 3]."""
         if not self._keeps:
             return self._sized(self._clips.window(i, start, count))
@@ -118,7 +120,7 @@ class Reader:
         frames, told = self._whole[i]
         return frames[start : start + count], told.cut(start, count)
 
-    def frame(self, i: int, start: int, count: int, place: int) -> tuple[np.ndarray, Told]:
+    def frame(self, i: int, start: int, count: int, place: int) -> tuple[np.ndarray, WindowLabels]:
         """One of these frames alone, uint8 [H, W, 3], and what belongs to all of them."""
         where = (i, start + place)
         frame = self._single.get(where)
@@ -133,29 +135,36 @@ class Reader:
         frames, told = self.window(i, start, count)
         return frames[place], told
 
-    def told(self, i: int, start: int, count: int) -> Told:
+    def told(self, i: int, start: int, count: int) -> WindowLabels:
         """What belongs to these frames, none of which is decoded."""
         found = self._told.get(i) or _told(self._clips, i)
         if self._keeps:
             self._told[i] = found
         return found.cut(start, count)
 
-    def _sized(self, clip: Clip) -> tuple[np.ndarray, Told]:
+    def _sized(self, clip: Clip) -> tuple[np.ndarray, WindowLabels]:
         frames = resize(clip.frames, self._config.height_px, self._config.width_px)
         return frames, _of(clip)
 
 
-def _told(clips: Clips, i: int) -> Told:
-    """Of a whole clip."""
-    if not isinstance(clips, Parts):
+def _told(clips: Clips, i: int) -> WindowLabels:
+    """Of a whole clip; no frame is decoded unless another one must stand in for it."""
+    try:
+        path, intrinsics = codec.decode_camera(clips.part(i, "camera.npz"))
+        caption = json.loads(clips.part(i, "meta.json"))["caption"]
+    except DamagedError:
         return _of(clips.clip(i))
-    path, intrinsics = codec.decode_camera(clips.part(i, "camera.npz"))
-    caption = json.loads(clips.part(i, "meta.json"))["caption"]
-    return Told(cam_to_world=path.cam_to_world, intrinsics=intrinsics, caption=caption)
+    return WindowLabels(
+        key=clips.key(i),
+        cam_to_world=path.cam_to_world,
+        intrinsics=intrinsics,
+        caption=caption,
+    )
 
 
-def _of(clip: Clip) -> Told:
-    return Told(
+def _of(clip: Clip) -> WindowLabels:
+    return WindowLabels(
+        key=clip.key,
         cam_to_world=clip.trajectory.cam_to_world,
         intrinsics=clip.intrinsics,
         caption=clip.caption,

@@ -12,17 +12,17 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import torch
 
 from capture import actions as capture_actions
 from capture.camera import Intrinsics, invert
+from shards.latents import Latents
 from shards.order import window_start
 from shards.windows import WindowOrder
 from training import text
-from training.clips import Clips, Reader, Told
+from training.clips import Clips, Reader, WindowLabels
 from training.recipes import Recipe
 from training.stages.config import Phase
 
@@ -32,18 +32,6 @@ ACTION_DIM = GROUP * len(capture_actions.NAMES)
 _FIRST_ROTATION = capture_actions.NAMES.index("tilt_up")
 # The block of Philox counters for augmentation; `shards.order` uses the blocks 0 and 1.
 _AUGMENT = 2
-
-
-class Stored(Protocol):
-    """Latents that were made ahead; `shards.latents.Latents` is one."""
-
-    def starts(self, key: str, num_frames: int) -> list[int]:
-        """Frames of a clip at which a window of this many frames may begin; maybe none."""
-        ...
-
-    def window(self, key: str, start: int, num_frames: int) -> np.ndarray:
-        """Latents [C, F, h, w] of such a window."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +72,7 @@ class Batch:
         numbers: Their places in the endless sequence of windows, from which noise is drawn.
         stored: Latents that were made ahead, float32 [C, F, h, w] by the window's place in the
             batch.
+        replaced: Ids of damaged clips for which another one stands in, by the window's place.
     """
 
     frames: torch.Tensor
@@ -91,6 +80,7 @@ class Batch:
     signals: Signals
     numbers: tuple[int, ...]
     stored: Mapping[int, torch.Tensor] = field(default_factory=dict)
+    replaced: Mapping[int, str] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> Batch:
         """The same on a device."""
@@ -195,12 +185,16 @@ def palindrome(length: int, turn: int) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Window:
-    """Frames where they are needed, the first one alone, and latents if they are stored."""
+    """Frames where they are needed, the first one alone, and latents if they are stored.
+
+    `replaced` is the id of the damaged clip if another one stands in for it, or else nothing.
+    """
 
     frames: np.ndarray | None
     first: np.ndarray
     signals: Signals
     latents: np.ndarray | None
+    replaced: str
 
 
 class Windows:
@@ -239,7 +233,7 @@ class Windows:
         shortest = min(phase.num_frames for phase in self._phases)
         used = self._order.eligible(shortest).tolist()
         self._reader = Reader(clips, used, recipe.data)
-        self._stored: Stored | None = None
+        self._stored: Latents | None = None
         captions = (self._reader.told(i, 0, 1).caption for i in used)
         text.encoder(recipe.text, recipe.model).prepare(itertools.chain([""], captions))
         self.intrinsics = self._reader.told(used[0], 0, 1).intrinsics
@@ -269,9 +263,10 @@ class Windows:
                 for place, w in enumerate(windows)
                 if w.latents is not None
             },
+            replaced={place: w.replaced for place, w in enumerate(windows) if w.replaced},
         )
 
-    def use(self, stored: Stored) -> None:
+    def use(self, stored: Latents) -> None:
         """From now on read the latents of windows that are shown as they were rendered.
 
         Such a window begins where an encoding does. None of its frames is decoded but for the
@@ -301,6 +296,10 @@ class Windows:
             start, latents = self._look_up(self._stored, k, index, length) or (start, None)
         order = shown[::-1] if reverse else shown
         frames, first, told = self._read(index, start, order, stored=latents is not None)
+        replaced = "" if told.key == self._clips.key(index) else self._clips.key(index)
+        if replaced and latents is not None:  # they are not those of the clip that stands in
+            latents = None
+            frames, first, told = self._read(index, start, order, stored=False)
         poses, camera = told.cam_to_world[shown], told.intrinsics
         if mirror:
             frames = None if frames is None else frames[:, :, ::-1]
@@ -308,10 +307,12 @@ class Windows:
         caption = told.caption if coin / 2**64 >= data.caption_dropout else ""
         path = poses[::-1] if reverse else poses
         signals = describe(path, camera, caption, recipe=self._recipe)
-        return _Window(frames=frames, first=first, signals=signals, latents=latents)
+        return _Window(
+            frames=frames, first=first, signals=signals, latents=latents, replaced=replaced
+        )
 
     def _look_up(
-        self, stored: Stored, k: int, index: int, length: int
+        self, stored: Latents, k: int, index: int, length: int
     ) -> tuple[int, np.ndarray] | None:
         """Where window k of a clip begins, and its latents; nothing if the clip has none."""
         key = self._clips.key(index)
@@ -323,7 +324,7 @@ class Windows:
 
     def _read(
         self, index: int, start: int, order: np.ndarray, *, stored: bool
-    ) -> tuple[np.ndarray | None, np.ndarray, Told]:
+    ) -> tuple[np.ndarray | None, np.ndarray, WindowLabels]:
         """What is looked at of a clip's frames from `start` on, shown in this order."""
         count = int(order.max()) + 1
         if not (stored or self._first_only):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import io
+import json
 
 import numpy as np
 
@@ -52,6 +54,16 @@ class Turning(abc.ABC):
 
     def clip(self, i: int) -> Clip:
         return self.window(i, 0, self.num_frames(i))
+
+    def part(self, i: int, name: str) -> bytes:
+        if name == "meta.json":
+            return json.dumps({"caption": ""}).encode()
+        assert name == "camera.npz"
+        k, out, path = self.camera, io.BytesIO(), self.paths[i]
+        numbers = [k.fx_px, k.fy_px, k.cx_px, k.cy_px, k.width_px, k.height_px]
+        t_s = np.arange(len(path)) / FPS
+        np.savez(out, cam_to_world=path, t_s=t_s, intrinsics=np.array(numbers))
+        return out.getvalue()
 
     def window(self, i: int, start: int, length: int) -> Clip:
         path = self.paths[i, start : start + length]

@@ -11,7 +11,6 @@ import torch
 from toy_clips import CountedClips
 from toy_runs import content
 
-from training import data
 from training.autoencoder import LinearCodec
 from training.data import Windows
 from training.run import RunConfig
@@ -115,7 +114,7 @@ def test_a_run_reads_the_latents_that_it_began_with(clips, recipe, codec, tmp_pa
     asked = []
 
     def find(found):
-        def inner(_: data.Stored, name: str):
+        def inner(_, name: str):
             asked.append(name)
             return found
 

@@ -87,6 +87,7 @@ def test_short_clips_serve_short_phases(clips, recipe):
         manifest_sha = clips.manifest_sha
         weights = clips.weights
         key = clips.key
+        part = clips.part
 
         def __len__(self):
             return len(clips)
