@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capture import camera, files
-from capture.episode import Episode
+from capture.episode import Episode, is_finished
 from curation import clips, duplicates, segment
 from curation.catalogue import CLIP_METRICS, FRAME_METRICS, UNITS
 from curation.measure import measure
@@ -127,10 +127,10 @@ def merge(dataset: Path) -> Path:
 
 
 def measured_plans(dataset: Path) -> list[str]:
-    """Ids of the episodes that are there and whose metrics are, sorted."""
+    """Ids of the episodes that are there as a whole and whose metrics are, sorted."""
     found = sorted((dataset / "metrics" / "parts").glob("*.clips.parquet"))
     names = [path.name.removesuffix(".clips.parquet") for path in found]
-    return [name for name in names if (dataset / "episodes" / name / "episode.json").is_file()]
+    return [name for name in names if is_finished(dataset / "episodes" / name)]
 
 
 def _parts(dataset: Path, plan_id: str) -> tuple[Path, Path]:

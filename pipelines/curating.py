@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from capture.episode import again
 from curation import decide, segment, split, tables
 from curation.caption import registry
 from curation.caption import table as captions
@@ -35,7 +36,15 @@ def curate(dataset: Dataset, *, length: int = segment.LENGTH, address: str | Non
         ValueError: If there are no episodes, or the length is none of a clip.
     """
     segment.stride_for(length)
-    plans = [plan for plan in dataset.plans() if dataset.is_captured(plan)]
+    plans, damaged = [], []
+    for plan in dataset.plans():
+        folder = dataset.episodes / plan.id
+        if dataset.is_captured(plan):
+            plans.append(plan)
+        elif folder.is_dir():
+            damaged.append(folder)
+    if damaged:
+        say(f"Warning: {len(damaged)} damaged episodes are left out; {again(damaged[0])}")
     if not plans:
         raise ValueError(f"{dataset.path} has no episodes yet; run `relickit capture` first")
     todo = [p.id for p in plans if not tables.is_measured(dataset.path, p.id, length)]

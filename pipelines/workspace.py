@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capture import config, files
+from capture.episode import is_finished
 from capture.scene import Plan, Scene, load_plans
 from pipelines.recipes import DatasetRecipe
 
@@ -90,8 +91,8 @@ class Dataset:
         return Scene.from_json({k: v for k, v in data.items() if k not in ("map", "picture")})
 
     def is_captured(self, plan: Plan) -> bool:
-        """Whether the plan's episode is finished."""
-        return (self.episodes / plan.id / "episode.json").is_file()
+        """Whether the plan's episode is there as a whole, as `capture` takes it to be."""
+        return is_finished(self.episodes / plan.id)
 
     def sweep(self) -> None:
         """Remove what killed processes left behind."""
