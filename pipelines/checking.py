@@ -8,7 +8,7 @@ from pathlib import Path
 
 from capture import video
 from shards.check import Problem, check
-from shards.check.dataset import attempt
+from shards.check.problem import attempt
 from shards.repair import repair
 
 __all__ = ["check_any", "repair", "verdict"]

@@ -13,7 +13,8 @@ from pipelines.curating import caption, curate
 from pipelines.planning import plan
 from pipelines.recipes import DatasetRecipe
 from pipelines.workspace import Dataset
-from shards import jobs, manifest, writer
+from shards import jobs, writer
+from shards.publish import publish
 
 __all__ = ["audit", "build", "caption", "capture", "curate", "plan", "shard", "summary"]
 
@@ -34,7 +35,7 @@ def shard(dataset: Dataset, address: str | None = None) -> Path:
     todo = jobs.plan(dataset.path, clips_per_shard=dataset.recipe().clips_per_shard)
     write = functools.partial(_write_shard, dataset=dataset.path)
     runner.over(write, todo, title="Shard", unit="shards", address=address)
-    return manifest.publish(dataset.path, todo)
+    return publish(dataset.path, todo)
 
 
 def _write_shard(job: jobs.ShardJob, dataset: Path) -> str:

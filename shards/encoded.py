@@ -20,17 +20,16 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from capture import files
 from shards import manifest, sets, writer
 from shards.folder import inside
+from shards.publish import publish_shards
 from shards.published import open_shards, published
-from shards.schema import TAR_SCHEMA, Sample, Shard, ShardError
+from shards.schema import TAR_SCHEMA, Kind, Sample, Shard, ShardError
 
-Kind = Literal["latents", "text", "depth"]
 # Beside the tars, written before them: kind and config of the encoder.
 MARK = "encoder.json"
 # A name for an encoder: enough digits that two never meet.
@@ -175,12 +174,12 @@ def publish(folder: Path, encoder: Encoder, jobs: Sequence[EncodeJob]) -> Path |
     if len(whole) < len(jobs):
         return None
     parent = manifest.load(folder)["manifest_sha"]
-    path = manifest.write(mine, whole, more={"parent": parent, "encoder": encoder.to_json()})
+    path = publish_shards(mine, whole, more={"parent": parent, "encoder": encoder.to_json()})
     sets.write(folder)
     return path
 
 
-def found(location: Path | str, kind: Kind) -> Iterator[tuple[str, dict]]:
+def published_sets(location: Path | str, kind: Kind) -> Iterator[tuple[str, dict]]:
     """The published sets of a kind: each one's name and its encoder's config.
 
     Args:

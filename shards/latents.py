@@ -23,10 +23,9 @@ import pyarrow as pa
 
 from shards import arrays, manifest
 from shards.cache import Cache
-from shards.encoded import Kind
 from shards.folder import inside
 from shards.published import Published, open_shards, published
-from shards.schema import ShardError
+from shards.schema import Kind, ShardError
 
 # Frames of every latent but the first.
 GROUP = 4

@@ -35,8 +35,8 @@ class Published:
         Raises:
             ShardError: If the file is absent or damaged.
         """
-        stored, path = self.stored(name)
-        return manifest.parse_table(stored, self.content, name, path, columns)
+        stored, _ = self.stored(name)
+        return manifest.parse_table(stored, self.content, name, columns)
 
     def stored(self, name: str) -> tuple[bytes, str]:
         """The bytes of a table's file, checked, and where it is.

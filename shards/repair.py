@@ -13,7 +13,8 @@ from pathlib import Path
 
 from capture import files
 from shards import codec, encoded, jobs, manifest, sets, writer
-from shards.schema import PARTS, SCHEMA, Sample, Shard, ShardError
+from shards.publish import publish_videos
+from shards.schema import PARTS, Sample, Shard, ShardError
 from shards.tars import beside, lost, members, tars
 
 # A temporary file of another machine, whose processes cannot be seen, is left for this long.
@@ -95,7 +96,7 @@ def _repair_videos(folder: Path, dataset: Path) -> list[str]:
             "counts is lost; run `relickit shard` again, or delete the older tar"
         )
     weights = {clip.clip_id: clip.weight for clip in _clips(dataset)}
-    path = manifest.publish_videos(
+    path = publish_videos(
         folder, shards, {key: weights.get(key, 1.0) for key in keys}, dataset / "clips.parquet"
     )
     return [*done, f"{path}: written again from {len(shards)} tars"]
@@ -126,19 +127,10 @@ def _listed(folder: Path) -> dict[str, Shard]:
     try:
         shards = manifest.load_shards(folder, manifest.load(folder))
     except (ValueError, KeyError, TypeError) as error:
-        if is_newer(folder):
+        if manifest.is_newer(folder):
             raise ShardError(str(error)) from error
         return {}
     return {shard.name: shard for shard in shards}
-
-
-def is_newer(folder: Path) -> bool:
-    """Whether a folder's manifest is of a later schema than this version writes."""
-    try:
-        schema = json.loads((folder / manifest.NAME).read_text())["schema"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return isinstance(schema, int) and schema > SCHEMA
 
 
 def _beside(tar: Path) -> Shard | None:

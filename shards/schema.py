@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -29,6 +30,9 @@ CONVENTIONS = {
 }
 # webdataset splits a member's name at its first dot, so a key must not contain one.
 KEY = re.compile(r"[A-Za-z0-9_-]+")
+# What a parallel set holds, and the name of its folder; see `shards.encoded`.
+Kind = Literal["latents", "text", "depth"]
+SET = re.compile(rf"({'|'.join(get_args(Kind))})-[0-9a-f]+")
 
 
 class ShardError(ValueError):

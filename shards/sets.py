@@ -15,6 +15,7 @@ from shards import manifest
 from shards.schema import ShardError
 
 NAME = "sets.json"
+# Like `schema.SET`, but of any kind: a later version may have more, which is no damage.
 _PLAIN = re.compile(r"[a-z]+-[0-9a-f]+")
 # Somebody else's list is written over at most this often.
 _ATTEMPTS = 10

@@ -149,7 +149,7 @@ def _shards(folder: Path) -> dict:
 
 
 def _sets(shards: Path, kind: encoded.Kind) -> Iterator[tuple[str, dict]]:
-    for name, config in encoded.found(shards, kind):
+    for name, config in encoded.published_sets(shards, kind):
         splits = manifest.load(shards / name)["splits"].values()
         clips, size = (sum(split[field] for split in splits) for field in ("samples", "bytes"))
         yield name, {"clips": clips, "bytes": size, "config": config}

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from box_room import box_plan, box_scene, write_box_episode
 
-from shards import jobs, manifest, writer
+from shards import jobs, writer
+from shards.publish import publish
 
 NUM_FRAMES = 17
 
@@ -38,5 +39,5 @@ def pack(folder: Path, clips: Sequence[BoxClip]) -> Path:
     planned = jobs.plan(folder, clips_per_shard=1)
     for job in planned:
         writer.write(job, folder)
-    manifest.publish(folder, planned)
+    publish(folder, planned)
     return folder

@@ -173,7 +173,7 @@ class _Captions:
 def _matching(
     location: Path | str, kind: encoded.Kind, config: Callable[[], dict]
 ) -> list[tuple[str, dict]]:
-    sets = list(encoded.found(location, kind))
+    sets = list(encoded.published_sets(location, kind))
     # Gigabytes of weights are hashed only if there is a set that could be theirs.
     wanted = {**config(), "version": VERSION} if sets else {}
     return [(name, has) for name, has in sets if wanted.items() <= has.items()]

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from shards import encoded, manifest, tars
 from shards.check.dataset import (
-    Problem,
     check_clips,
     check_decisions,
     check_episode,
     check_episodes,
     check_plans,
 )
+from shards.check.problem import Problem
 from shards.check.sets import check_set
 from shards.check.shards import check_shards
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capture import actions, video
@@ -18,42 +15,12 @@ from capture.episode import FILES, Episode
 from capture.scene import load_plans
 from capture.trajectory import Trajectory
 from shards import jobs
+from shards.check.problem import Problem, attempt
 
 # Poses -> actions -> poses must agree to this, in metres and in entries of a rotation matrix.
 _SAME_POSE = 1e-6
 # Frames that are decoded at once.
 _CHUNK = 64
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Problem:
-    """One thing that is wrong.
-
-    Attributes:
-        path: The file or folder.
-        message: What is wrong, and what to do.
-        repairable: Whether `shards.repair` mends it.
-    """
-
-    path: Path
-    message: str
-    repairable: bool = False
-
-    def __str__(self) -> str:
-        # "data" is not named by "dataset", nor "shards" by what a message says of shards.
-        named = re.match(rf"{re.escape(str(self.path))}(?![\w.-])", self.message)
-        return self.message if named else f"{self.path}: {self.message}"
-
-
-def attempt(
-    path: Path, function: Callable[..., object], *args: object, repairable: bool = False
-) -> Iterator[Problem]:
-    """The problem that `function(*args)` raises, if any."""
-    try:
-        function(*args)
-    except (ValueError, KeyError, TypeError, OSError, pa.ArrowException) as error:
-        message = f"lacks the field {error}" if isinstance(error, KeyError) else str(error)
-        yield Problem(path=path, message=message, repairable=repairable)
 
 
 def check_plans(path: Path) -> Iterator[Problem]:

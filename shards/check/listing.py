@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shards import manifest, tars
-from shards.check.dataset import Problem, attempt
-from shards.repair import is_newer
+from shards.check.problem import Problem, attempt
 from shards.schema import Shard
 
 
@@ -49,7 +48,7 @@ class Listing:
         Args:
             beyond_repair: Whether the tars do not let `repair` write them again.
         """
-        stuck = self.whole or beyond_repair or is_newer(self.folder)
+        stuck = self.whole or beyond_repair or manifest.is_newer(self.folder)
         for problem in self._problems:
             yield dataclasses.replace(problem, repairable=not stuck)
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from capture import files, video
 from shards import depth, encoded, manifest, tars
-from shards.check.dataset import Problem, attempt, require_decodable
+from shards.check.dataset import require_decodable
 from shards.check.listing import Listing, wrong_size
+from shards.check.problem import Problem, attempt
 from shards.latents import EncodedSet, part_of, starts
 from shards.schema import Shard
 

@@ -9,11 +9,12 @@ from typing import BinaryIO
 
 from capture import files, video
 from shards import codec, encoded, jobs, manifest, sets, tars
-from shards.check.dataset import Problem, attempt, require_decodable, require_moves
+from shards.check.dataset import require_decodable, require_moves
 from shards.check.listing import Listing, wrong_size
+from shards.check.problem import Problem, attempt
 from shards.check.sets import check_set
 from shards.damage import require_intact
-from shards.schema import Sample, Shard
+from shards.schema import SET, Sample, Shard
 
 
 def check_shards(folder: Path, dataset: Path, *, deep: bool) -> Iterator[Problem]:
@@ -59,7 +60,7 @@ def _sets(folder: Path) -> list[Path]:
     return sorted(
         each
         for each in folder.iterdir()
-        if (each.is_dir() and manifest.SET.fullmatch(each.name))
+        if (each.is_dir() and SET.fullmatch(each.name))
         or any((each / name).is_file() for name in (encoded.MARK, manifest.NAME))
     )
 

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_manifest.py [--samples 1000000]
 
-Writes the tables that `shards.manifest` would write, without tars, into a temporary folder, and
+Writes the tables that `shards.publish` would write, without tars, into a temporary folder, and
 opens them in a process of its own.
 """
 

@@ -38,9 +38,10 @@ from capture import video
 from capture.camera import Intrinsics
 from capture.episode import EpisodeWriter
 from capture.scene import Plan
-from shards import codec, encoded, jobs, latents, manifest, writer
+from shards import codec, encoded, jobs, latents, writer
 from shards.encoded import Encoder
 from shards.latents import Latents
+from shards.publish import publish
 from shards.reader import ShardDataset
 from shards.schema import Clip, Sample
 from shards.windows import Window, WindowOrder
@@ -66,7 +67,7 @@ def main() -> None:
         start = time.process_time()
         for job in planned:
             writer.write(job, folder)
-        manifest.publish(folder, planned)
+        publish(folder, planned)
         took = time.process_time() - start
         size = sum(tar.stat().st_size for tar in (folder / "shards").glob("*.tar"))
         print(f"{args.clips} clips of {NUM_FRAMES} frames, {args.width}x{args.height}: ", end="")

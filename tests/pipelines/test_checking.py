@@ -15,7 +15,7 @@ from capture import config
 from capture.camera import Intrinsics
 from pipelines.checking import verdict
 from pipelines.cli import main
-from shards.check.dataset import Problem
+from shards.check.problem import Problem
 from training.autoencoder import LinearCodec
 from training.recipes import tiny
 from training.run import RunConfig

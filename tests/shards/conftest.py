@@ -15,7 +15,8 @@ from box_room import BOX_NAMES, box_plan, box_scene
 from numbered import picture_of
 
 from capture.episode import Episode, EpisodeWriter
-from shards import jobs, manifest, writer
+from shards import jobs, writer
+from shards.publish import publish
 
 SPLIT_OF = {"box-0": "train", "box-1": "val"}
 
@@ -52,7 +53,7 @@ class Sharding:
         planned = jobs.plan(folder, clips_per_shard=clips_per_shard)
         for job in planned:
             writer.write(job, folder)
-        manifest.publish(folder, planned)
+        publish(folder, planned)
         return folder
 
 

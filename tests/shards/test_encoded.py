@@ -110,7 +110,7 @@ def test_the_videos_are_not_touched_and_another_encoder_is_another_set(folder):
     encode(folder, other, toy_latents)
     after = contents(folder / "shards")
     assert before.items() <= first.items() <= after.items()
-    assert [name for name, _ in encoded.found(folder / "shards", "latents")] == sorted(
+    assert [name for name, _ in encoded.published_sets(folder / "shards", "latents")] == sorted(
         [LATENTS.name, other.name]
     )
 
@@ -134,6 +134,12 @@ def test_the_list_of_sets_has_them_all_whoever_writes_last(folder, monkeypatch):
     (shards / other / manifest.NAME).touch()
     assert sets.write(shards)
     assert sets.listed(shards) == ["depth-00ff00ff", name, other] and len(written) == 2
+
+
+def test_a_list_of_a_later_version_is_no_damage():
+    assert sets.parse(b'{"sets": ["flow-00ff00ff"]}', "sets.json") == ["flow-00ff00ff"]
+    with pytest.raises(ShardError, match=r"^sets.json is damaged"):
+        sets.parse(b'{"sets": ["../flow-00ff00ff"]}', "sets.json")
 
 
 def test_a_finished_set_is_not_encoded_again_and_a_caption_changes_only_text(folder, sharding):

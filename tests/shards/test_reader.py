@@ -19,6 +19,7 @@ from numbered import numbers_in
 
 from capture import actions
 from capture.episode import Episode
+from shards import manifest
 from shards.reader import ShardDataset
 from shards.schema import PARTS, ShardError
 from shards.windows import WindowOrder
@@ -236,3 +237,23 @@ def test_reading_needs_neither_torch_nor_webdataset():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     assert not any(f"'{name}'" in names for name in ("torch", "webdataset", "ray", "pandas"))
+
+
+def test_reading_imports_nothing_that_writes():
+    code = "import sys, shards.reader, shards.latents; print(*sys.modules)"
+    names = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {f"shards.{n}" for n in ("writer", "publish", "card")} & set(names.stdout.split())
+
+
+def test_every_table_is_checked_once(sharded, monkeypatch):
+    checked, require = [], manifest.require_table
+
+    def counted(content: bytes, of: dict, name: str, path: str) -> None:
+        checked.append(name)
+        require(content, of, name, path)
+
+    monkeypatch.setattr(manifest, "require_table", counted)
+    ShardDataset(sharded, "train")
+    assert sorted(checked) == ["index", "samples", "shards"]
+    manifest.load_shards(sharded / "shards", manifest.load(sharded / "shards"))
+    assert sorted(checked[3:]) == ["index", "samples", "shards"]

@@ -71,10 +71,10 @@ def test_an_address_gives_the_same_latents_by_one_request_each(bucket, server, k
 def test_sets_are_found_in_an_object_store_and_on_a_web_server(bucket, server):
     host, _ = server
     known = [(LATENTS.name, dict(LATENTS.config))]
-    assert list(encoded.found(bucket / "bucket" / "box", "latents")) == known
-    assert list(encoded.found(address("s3", host), "latents")) == known
-    assert list(encoded.found(address("s3", host), "text")) == []
-    assert list(encoded.found(address("http", host), "latents")) == known
+    assert list(encoded.published_sets(bucket / "bucket" / "box", "latents")) == known
+    assert list(encoded.published_sets(address("s3", host), "latents")) == known
+    assert list(encoded.published_sets(address("s3", host), "text")) == []
+    assert list(encoded.published_sets(address("http", host), "latents")) == known
 
 
 def test_a_web_server_without_a_list_has_no_sets_and_a_damaged_one_is_said(bucket, tmp_path):
@@ -82,9 +82,9 @@ def test_a_web_server_without_a_list_has_no_sets_and_a_damaged_one_is_said(bucke
     with serving(tmp_path) as (host, _):
         (shards / sets.NAME).write_text('{"sets": ["../secret"]}')
         with pytest.raises(ShardError, match=r"http://.*/shards/sets.json is damaged"):
-            list(encoded.found(f"http://{host}", "latents"))
+            list(encoded.published_sets(f"http://{host}", "latents"))
         (shards / sets.NAME).unlink()
-        assert list(encoded.found(f"http://{host}", "latents")) == []
+        assert list(encoded.published_sets(f"http://{host}", "latents")) == []
 
 
 def test_a_set_that_is_not_there_is_said(server):

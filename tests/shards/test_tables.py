@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shards import manifest
+from shards.publish import publish_shards
 from shards.schema import PARTS, Part, Sample, Shard
 
 
@@ -46,7 +47,7 @@ def parquet(rows: list[dict]) -> bytes:
 
 
 def test_tables_have_the_bytes_of_their_rows(tmp_path: Path):
-    manifest.write(tmp_path, iter(SHARDS), weights={"train-1-2": 2.5}, more={})
+    publish_shards(tmp_path, iter(SHARDS), weights={"train-1-2": 2.5}, more={})
     samples, index = [], []
     for each in SHARDS:
         for sample in each.samples:
@@ -61,7 +62,7 @@ def test_tables_have_the_bytes_of_their_rows(tmp_path: Path):
 
 
 def test_what_was_written_is_loaded(tmp_path: Path):
-    manifest.write(tmp_path, iter(SHARDS), more={})
+    publish_shards(tmp_path, iter(SHARDS), more={})
     content = manifest.load(tmp_path)
     assert manifest.load_shards(tmp_path, content) == SHARDS
     bare = manifest.load_shards(tmp_path, content, parts=False)

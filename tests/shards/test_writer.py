@@ -14,6 +14,7 @@ import pytest
 
 from capture import files
 from shards import jobs, manifest, writer
+from shards.publish import publish
 from shards.reader import ShardDataset
 from shards.schema import PARTS, Shard, ShardError
 
@@ -131,10 +132,10 @@ def test_stale_shards_go_only_after_the_new_manifest(sharding, tmp_path, monkeyp
     for job in planned[:-1]:
         writer.write(job, folder)
     with pytest.raises(ShardError, match=f"{planned[-1].name} is not finished"):
-        manifest.publish(folder, planned)
+        publish(folder, planned)
     assert before.items() <= contents(shards).items()
     writer.write(planned[-1], folder)
-    manifest.publish(folder, planned)
+    publish(folder, planned)
     assert {path.stem for path in shards.glob("*.tar")} == {job.name for job in planned}
     assert len(ShardDataset(folder, "train")) == 3
 
@@ -218,8 +219,8 @@ def test_a_full_disk_gets_one_sentence_and_loses_nothing(sharded, sharding, tmp_
     with monkeypatch.context() as patch:
         patch.setattr(files, "temporary_beside", on_a_full_disk)
         with pytest.raises(ShardError, match="the disk is full: the manifest"):
-            manifest.publish(folder, planned)
-    manifest.publish(folder, planned)
+            publish(folder, planned)
+    publish(folder, planned)
     assert contents(folder / "shards") == contents(sharded / "shards")
 
 
@@ -228,7 +229,7 @@ def test_two_writers_of_one_shard_agree(sharded, sharding, tmp_path):
     planned = jobs.plan(folder, clips_per_shard=4)
     children = [fork(lambda: [writer.write(job, folder) for job in planned]) for _ in range(3)]
     assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 3
-    manifest.publish(folder, planned)
+    publish(folder, planned)
     assert contents(folder / "shards") == contents(sharded / "shards")
 
 

@@ -13,9 +13,10 @@ import torch
 from box_room import box_plan, box_scene, write_box_episode
 from tiny_wan import write_umt5, write_vae
 
-from shards import encoded, jobs, manifest, writer
+from shards import encoded, jobs, writer
 from shards.encoded import Encoder
 from shards.latents import part_of
+from shards.publish import publish
 from shards.schema import Sample
 from training import encode
 from training.autoencoder import LinearCodec, WanCodec
@@ -128,9 +129,9 @@ def test_training_finds_what_fits_its_recipe(sharded_room: Path):
         def latents(sample: Sample, encoder: Encoder = encoder) -> dict[str, np.ndarray]:
             return encode.encode_frames(codec, frames(sample.num_frames), encoder, CPU)
 
-        publish(shards, encoder, latents)
+        publish_set(shards, encoder, latents)
     text_encoder = encode.text_encoder(chosen)
-    publish(shards, text_encoder, lambda s: encode.encode_caption(chosen, s.caption))
+    publish_set(shards, text_encoder, lambda s: encode.encode_caption(chosen, s.caption))
     found = encode.find_latents(sharded_room, chosen, codec)
     words = encode.find_words(sharded_room, chosen)
     assert found is not None and found.config["every"] == 8
@@ -148,7 +149,7 @@ def test_training_takes_the_words_that_were_made_ahead(sharded_room: Path, tmp_p
     made = encode.text.encoder(chosen.text, chosen.model)
     captions = ["A room.", ""]
     wanted = [made(caption) for caption in captions]
-    publish(
+    publish_set(
         sharded_room / "shards",
         encode.text_encoder(chosen),
         lambda s: encode.encode_caption(chosen, s.caption),
@@ -164,7 +165,7 @@ def test_training_takes_the_words_that_were_made_ahead(sharded_room: Path, tmp_p
     assert encode.use_words(sharded_room, recipe()) is None, "the built-in encoder needs none"
 
 
-def publish(shards: Path, encoder: Encoder, make) -> None:
+def publish_set(shards: Path, encoder: Encoder, make) -> None:
     planned = encoded.plan(shards, encoder)
     for job in planned:
         encoded.write(job, shards / encoder.name, make)
@@ -190,5 +191,5 @@ def sharded_room(tmp_path: Path) -> Path:
     planned = jobs.plan(folder)
     for job in planned:
         writer.write(job, folder)
-    manifest.publish(folder, planned)
+    publish(folder, planned)
     return folder
