@@ -1,4 +1,4 @@
-"""Cameras: intrinsics, axes and units. The only file that converts between conventions.
+"""Cameras: intrinsics, axes and units. The only file that converts from and to Unreal's.
 
 Inside relickit the world is right-handed, z up, in metres; the camera is OpenCV's (x right, y down,
 z forward); a pose is always `cam_to_world`, float64 [..., 4, 4]. Unreal is left-handed (X forward,

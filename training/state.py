@@ -3,7 +3,7 @@
 config.json                  the resolved recipe and the fingerprint of its data
 codec.safetensors            the fitted codec
 metrics.jsonl                one object a step; the same bytes whether or not the run was cut
-throughput.json              how fast it went: the only file that differs between two runs
+throughput.json              how fast it went; this and the trackers' logs/ differ between two runs
 checkpoints/<step>/          model.safetensors, ema.safetensors, optimizer.pt; see `Parts`.
                              Where weights are split over processes, folders of the same names, to
                              which every process adds a safetensors file

@@ -216,7 +216,7 @@ def build(
     """All data stages of a recipe.
 
     Args:
-        recipe: Name of a dataset recipe: demo, toy, worlds.
+        recipe: Name of a dataset recipe: demo, toy, worlds, balanced.
         data: The dataset's folder; `data/<recipe>` by default.
         engine: What renders.
         address: Of a Ray cluster.
