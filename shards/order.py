@@ -6,8 +6,6 @@ does not for the methods of `Generator`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 # Blocks of Philox counters that never meet: the order of an epoch, the start of a window, how often
@@ -92,15 +90,6 @@ class GlobalOrder:
         mine = global_batch // world
         first = step * global_batch + rank * mine
         return [(k, self.row(k)) for k in range(first, first + mine)]
-
-    def batches(
-        self, start_step: int, *, global_batch: int, rank: int = 0, world: int = 1
-    ) -> Iterator[list[tuple[int, int]]]:
-        """`batch` for `start_step` and all that follow: a batch sampler that resumes anywhere."""
-        step = start_step
-        while True:
-            yield self.batch(step, global_batch=global_batch, rank=rank, world=world)
-            step += 1
 
 
 def window_start(seed: int, k: int, num_frames: int, length: int) -> int:

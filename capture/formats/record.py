@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,15 +51,13 @@ class Labels:
 
     Attributes:
         names: One per column.
-        values: float64 [N, len(names)].
-        per: Whether a row belongs to a pose or to a step of the source's own, such as a latent.
+        values: float64 [N, len(names)], a row for each pose.
         meaning: Units and timing in a sentence.
         step_m: Metres of one unit of translation, where translations have a unit of their own.
     """
 
     names: tuple[str, ...]
     values: np.ndarray
-    per: Literal["pose", "latent"] = "pose"
     meaning: str = ""
     step_m: float | None = None
 
@@ -138,10 +136,6 @@ class Posed:
 
     def __len__(self) -> int:
         return len(self.cam_to_world)
-
-    def with_notes(self, *notes: str) -> Posed:
-        """The same record with more notes."""
-        return replace(self, notes=(*self.notes, *notes))
 
     def trajectory(self) -> Trajectory:
         """The path; times from the frame rate where the source gives none.

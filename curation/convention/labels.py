@@ -59,7 +59,7 @@ def sides(clip: Posed) -> Sides | None:
         None where there are no such labels, one for every pose.
     """
     labels = clip.actions
-    if labels is None or labels.per != "pose" or len(labels.values) != len(clip):
+    if labels is None or len(labels.values) != len(clip):
         return None
     said = _said(labels.names, labels.values)
     if not said or len(clip) < 2:

@@ -35,14 +35,6 @@ def test_any_number_of_processes_sees_the_same_global_batch(n, step, shares):
     assert {len(part) for part in split} == {8 // world}
 
 
-@settings(max_examples=60, deadline=None)
-@given(step=st.integers(0, 30))
-def test_resuming_continues_the_sequence(step):
-    whole = itertools.islice(GlobalOrder(11, 5).batches(0, global_batch=4), step, step + 9)
-    resumed = itertools.islice(GlobalOrder(11, 5).batches(step, global_batch=4), 9)
-    assert list(whole) == list(resumed)
-
-
 def test_epochs_and_seeds_differ():
     order = GlobalOrder(50, 0)
     assert list(order.permutation(0)) != list(order.permutation(1))

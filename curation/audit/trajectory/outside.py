@@ -196,7 +196,7 @@ def _spans(poses: np.ndarray) -> list[Span]:
 
 def _actions(clip: Posed, shown: np.ndarray) -> dict | None:
     labels = clip.actions
-    if labels is None or labels.per != "pose" or len(labels.values) != len(clip):
+    if labels is None or len(labels.values) != len(clip):
         return None
     names = labels.names[:_MOST_ACTIONS]
     values = np.nan_to_num(labels.values[:, : len(names)])
