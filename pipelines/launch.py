@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from capture import files, pictures
 from capture.video import RgbWriter
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from training.autoencoder import Codec
     from training.recipes import Recipe
     from training.run import FindLatents
+
+# Damaged clips that are named.
+_NAMED = 5
 
 
 def sample(run: Path, image: Path, commands: tuple[str, ...], out: Path, seed: int) -> None:
@@ -75,6 +78,7 @@ def train(
     teacher: Path | None = None,
     student: Path | None = None,
     log_with: tuple[str, ...] = (),
+    on_damage: Literal["fail", "replace"] = "fail",
 ) -> None:
     """Train a stage of a recipe, or continue it.
 
@@ -89,6 +93,7 @@ def train(
         teacher: Run of the teacher, for the other two.
         student: Run whose weights the student starts from.
         log_with: Trackers by Accelerate's names.
+        on_damage: What a damaged training clip does, as in `shards.reader.ShardDataset`.
     """
     from shards.cache import Cache
     from shards.reader import ShardDataset
@@ -98,37 +103,68 @@ def train(
     from training.stages import teacher as teachers
 
     wanted = recipes.find(recipe)
-    kind = {"teacher": wanted, "ode": wanted.ode, "distill": wanted.distill}[stage]
-    if kind is None:
-        raise ValueError(f"the recipe {recipe!r} has no stage {stage!r}; add its key to it")
-    total = min(steps or kind.steps, kind.steps)
+    length = _length(wanted, stage)
+    total = min(steps or length, length)
     kept = Cache(cache, cache_gb * 10**9) if cache else None
     explain()
     use_words(data, wanted, cache=kept)
-    clips, held_out = (ShardDataset(data, split, cache=kept) for split in ("train", "val"))
+    clips = ShardDataset(data, "train", on_damage=on_damage, cache=kept)
+    more: dict[str, Any] = {"steps": steps, "log_with": log_with}
+    more["held_out"] = ShardDataset(data, "val", cache=kept)
+    if stage != "distill":
+        more["latents"] = _finder(data, wanted, kept)
+    if stage != "teacher":
+        more |= {"teacher": teacher, "student": student}
+    _say_replaced(run, " until now")
     with contextlib.closing(_Bars()) as bars:
 
         def show(row: dict[str, Any]) -> None:
             bars.update("Train", total, row["step"], f"loss {row['loss']:.4f}")
 
-        more = {"held_out": held_out, "steps": steps, "log_with": log_with, "progress": show}
-        if stage != "distill":
-            more["latents"] = _finder(data, wanted, kept)
         if stage == "ode":
             more["preparing"] = lambda done, count: bars.update("Paths", count, done)
-        if stage == "teacher":
-            teachers.train(clips, wanted, run, **more)
-        else:
-            assert teacher is not None
-            train_student = ode.train if stage == "ode" else distill.train
-            train_student(clips, wanted, run, teacher=teacher, student=student, **more)
+        start = {"teacher": teachers.train, "ode": ode.train, "distill": distill.train}[stage]
+        start(clips, wanted, run, progress=show, **more)
+    _say_replaced(run)
     say(f"Train: {total} steps of {stage} in {run}")
+
+
+def _length(recipe: Recipe, stage: str) -> int:
+    """Steps of a stage.
+
+    Raises:
+        ValueError: If the recipe has no such stage.
+    """
+    found = {"teacher": recipe, "ode": recipe.ode, "distill": recipe.distill}[stage]
+    if found is None:
+        raise ValueError(f"the recipe {recipe.name!r} has no stage {stage!r}; add its key to it")
+    return found.steps
 
 
 def explain() -> None:
     """Let `training` say what takes long before a first step; of several processes one does."""
-    if os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0":
+    if _is_first():
         logging.getLogger("training").setLevel(logging.INFO)
+
+
+def _is_first() -> bool:
+    return os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
+
+
+def _say_replaced(run: Path, when: str = "") -> None:
+    """What stood in for damaged clips, and how often, in all steps of a run."""
+    from training.run import replaced
+
+    found = replaced(run)
+    if not found or not _is_first():
+        return
+    often = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    named = ", ".join(f"{key} ({count})" for key, count in often[:_NAMED])
+    more = f" and {len(often) - _NAMED} more" if len(often) > _NAMED else ""
+    say(
+        f"Damage: in {sum(found.values())} windows{when} another clip stood in for a damaged one: "
+        f"{named}{more}; `relickit check` says what is wrong"
+    )
 
 
 def _finder(data: Path | str, recipe: Recipe, cache: Cache | None) -> FindLatents:

@@ -82,6 +82,11 @@ class Batch:
     stored: Mapping[int, torch.Tensor] = field(default_factory=dict)
     replaced: Mapping[int, str] = field(default_factory=dict)
 
+    @property
+    def stand_ins(self) -> dict[int, str]:
+        """What `replaced` says, by the windows' places in the endless sequence."""
+        return {self.numbers[place]: key for place, key in self.replaced.items()}
+
     def to(self, device: torch.device) -> Batch:
         """The same on a device."""
         return dataclasses.replace(

@@ -252,6 +252,8 @@ class _Loop:
         line |= {"grad_norm": norm, "lr": player.optim.lr * share}
         if len(self.players) > 1:
             line["turn"] = name
+        if replaced := tally.replaced(self.accelerator):
+            line["replaced"] = replaced
         self.refuse(name, line)
         player.update(share)
         player.clear()
@@ -370,11 +372,13 @@ def fit(
 
 
 def _flat(line: dict[str, Any]) -> dict[str, float]:
-    """The numbers of a line, as trackers take them: a list becomes one entry a place."""
+    """The numbers of a line, as trackers take them: of a list each place, of counts the sum."""
     flat = {}
     for name, value in line.items():
         if isinstance(value, list):
             flat |= {f"{name}/{place}": v for place, v in enumerate(value) if v is not None}
+        elif isinstance(value, dict):
+            flat[name] = sum(value.values())
         elif not isinstance(value, str):
             flat[name] = value
     return flat

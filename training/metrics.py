@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 
 # Noise levels are told apart in four equal parts of [0, 1], rollouts in four parts of their time.
 PARTS = 4
@@ -21,10 +22,11 @@ _PEAKS = {"A100": 312e12, "H100": 989e12, "H200": 989e12, "B200": 2250e12}
 
 
 class Tally:
-    """Sums and counts by name, in float64."""
+    """Sums and counts by name, in float64; and what was replaced."""
 
     def __init__(self):
         self._sums: dict[str, torch.Tensor] = {}
+        self._replaced: dict[int, str] = {}
 
     def add(self, name: str, values: torch.Tensor) -> None:
         """Values of which the mean is wanted, of any shape."""
@@ -38,10 +40,27 @@ class Tally:
         values = values.detach().double()
         self._add(name, sums.index_add(1, part, torch.stack([values, torch.ones_like(values)])))
 
+    def add_replaced(self, stand_ins: Mapping[int, str]) -> None:
+        """Damaged clips by the numbers of the windows that showed another one; see `Batch`."""
+        self._replaced.update(stand_ins)
+
     def __iadd__(self, other: Tally) -> Tally:
+        self.add_replaced(other._replaced)
         for name, sums in other._sums.items():
             self._add(name, sums)
         return self
+
+    def replaced(self, accelerator: Accelerator) -> dict[str, int]:
+        """In how many windows of all processes each damaged clip was replaced.
+
+        The same window in several processes, which share its video, is one.
+        """
+        found = list(self._replaced.items())
+        if accelerator.num_processes > 1:
+            count = torch.tensor(float(len(found)), device=accelerator.device)
+            if float(accelerator.reduce(count, "sum")):  # pyright: ignore[reportArgumentType]
+                found = gather_object(found)
+        return dict(sorted(Counter(dict(found).values()).items()))
 
     def means(self, accelerator: Accelerator) -> dict[str, float | list[float | None]]:
         """Means over all processes; a list has null where nothing fell."""

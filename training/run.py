@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,6 +148,15 @@ def step_flops(recipe: Recipe, stage: StageName, num_frames: int, processes: int
     """FLOPs of a step of a stage with windows of this length, all processes together."""
     made = plan.make(recipe, stage, gpus=processes, num_frames=num_frames)
     return made.phases[0].seconds * plan.H100 * made.utilisation * processes
+
+
+def replaced(run: Path) -> dict[str, int]:
+    """In how many windows another clip stood in for each damaged one, up to the last checkpoint."""
+    log, done = run / "metrics.jsonl", Checkpoints(run / "checkpoints").latest()
+    counts: Counter[str] = Counter()
+    for line in log.read_text().splitlines()[:done] if log.is_file() else ():
+        counts.update(json.loads(line).get("replaced", {}))
+    return dict(counts)
 
 
 def averaged_weights(run: Path) -> Path:

@@ -32,6 +32,8 @@ class Training:
         cache: Folder that keeps what is read from an address; nothing is kept by default.
         cache_gb: How large it may become.
         log_with: Trackers beside metrics.jsonl, by Accelerate's names; none for none.
+        on_damage: What a damaged training clip does: fail ends the run; replace shows another one
+            in its place, always the same, and the run says so at its end. Held-out clips fail.
     """
 
     data: str
@@ -40,6 +42,7 @@ class Training:
     cache: Path | None = None
     cache_gb: int = 200
     log_with: tuple[str, ...] = ("tensorboard",)
+    on_damage: Literal["fail", "replace"] = "fail"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,5 +145,15 @@ def _train(stage: str, recipe: str, options: Training) -> None:
     origin = {}
     if isinstance(options, StudentTraining):
         origin = {"teacher": options.teacher, "student": options.student}
-    more = {**origin, "cache": options.cache, "cache_gb": options.cache_gb, "log_with": trackers}
-    train(stage, recipe, options.data, options.run, options.steps, **more)
+    train(
+        stage,
+        recipe,
+        options.data,
+        options.run,
+        options.steps,
+        cache=options.cache,
+        cache_gb=options.cache_gb,
+        log_with=trackers,
+        on_damage=options.on_damage,
+        **origin,
+    )

@@ -11,6 +11,8 @@ import torch
 from toy_clips import CountedClips
 from toy_runs import content
 
+from shards.damage import DamagedError
+from shards.schema import Clip
 from training.autoencoder import LinearCodec
 from training.data import Windows
 from training.run import RunConfig
@@ -105,6 +107,36 @@ def test_windows_without_stored_latents_are_as_before(clips, recipe, codec):
     assert 0 < len(lacking) < 20
     assert torch.equal(before.frames[lacking], after.frames)
     assert torch.equal(before.first[lacking], after.first[lacking])
+
+
+@pytest.mark.parametrize("prediction", ["v", "warp"])
+@pytest.mark.parametrize("part", ["camera.npz", "rgb.mp4"])
+def test_a_stand_in_never_gets_the_latents_of_the_damaged_clip(recipe, codec, prediction, part):
+    """Where its damage is noticed: of the video only where "warp" looks at a frame."""
+
+    class Damaged(CountedClips):
+        def part(self, i: int, name: str) -> bytes:
+            if i == 0 and name == part:
+                raise DamagedError("it has a wrong byte")
+            return super().part(i, name)
+
+        def clip(self, i: int) -> Clip:
+            return super().clip(max(i, 1))
+
+    if prediction != "warp":
+        flow = dataclasses.replace(recipe.flow, prediction=prediction, warp_depths_m=())
+        recipe = dataclasses.replace(recipe, flow=flow)
+    clips = Damaged()
+    windows = windows_of(clips, recipe, mirror=False, reverse=False)
+    windows.use(Stored(CountedClips(), codec))
+    batch = windows.take(range(8), 9)
+    noticed = part == "camera.npz" or prediction == "warp"
+    assert set(batch.replaced.values()) == ({"clip-0"} if noticed else set())
+    assert batch.stored.keys().isdisjoint(batch.replaced)
+    others = [k for k in range(8) if windows._order.sample(k, 9) not in (0, len(clips) - 1)]
+    assert set(others) <= batch.stored.keys()
+    lacking = [place for place in range(8) if place not in batch.stored]
+    assert torch.equal(batch.latents(codec.encode)[lacking], codec.encode(batch.frames))
 
 
 def test_a_run_reads_the_latents_that_it_began_with(clips, recipe, codec, tmp_path):

@@ -124,6 +124,7 @@ class Distill(Stage):
         judge = self._teach_student if self.turn(turn.step) == MAIN else self._teach_critic
         tally = judge(turn, batch, student, made)
         _measure(tally, made.latents)
+        tally.add_replaced(batch.stand_ins)
         return tally
 
     def flops(self, step: int, processes: int) -> float:

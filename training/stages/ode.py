@@ -155,6 +155,7 @@ class Ode(Stage):
             found = errors(turn.models[MAIN], lesson, batch.signals, recipe, self._config, views)
             turn.backward(found.mean())
         tally = Tally()
+        tally.add_replaced(batch.stand_ins)
         tally.add("loss", found)
         levels = lesson.levels[:, lesson.counted]
         tally.add_parts("loss_by_level", found.flatten(), levels.flatten())

@@ -91,6 +91,7 @@ class Teacher(Stage):
             errors, sigma = batch_errors(turn.models[MAIN], batch, self._codec, recipe, draw)
             turn.backward(errors.mean())
         tally = Tally()
+        tally.add_replaced(batch.stand_ins)
         tally.add("loss", errors)
         tally.add_parts("loss_by_level", errors, sigma)
         return tally
