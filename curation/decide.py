@@ -66,14 +66,14 @@ def decide(
     dataset: Path,
     *,
     rules: Sequence[Rule] | None = None,
-    val_scenes: Collection[str] | None = None,
+    val_scenes: Collection[str] = (),
 ) -> Path:
     """Judge every clip of metrics/clips.parquet, caption it, put it into a split, weigh it.
 
     Args:
         dataset: The dataset folder.
         rules: The checks; by default `curation.filters.RULES` with what rules.json changes.
-        val_scenes: Scenes to validate on; see `curation.split.assign`.
+        val_scenes: Scenes to validate on; all others are for training.
 
     Returns:
         clips.parquet.

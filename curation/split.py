@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
 
 TRAIN, VAL = "train", "val"
-VAL_SHARE = 0.1
 
 
-def assign(
-    scene_ids: Iterable[str],
-    val_scenes: Collection[str] | None = None,
-    val_share: float = VAL_SHARE,
-) -> dict[str, str]:
-    """Scene id -> "train" or "val"; the same for the same set of scenes, in any order.
+def assign(scene_ids: Iterable[str], val_scenes: Collection[str]) -> dict[str, str]:
+    """Scene id -> "train" or "val".
 
     Args:
         scene_ids: All scenes of the dataset; repeats do not matter.
-        val_scenes: The scenes to validate on. By default those with the smallest SHA-256 of their
-            id, at least one where there are two or more, so that adding scenes moves few.
-        val_share: Share of scenes to validate on where `val_scenes` is not given.
+        val_scenes: The scenes to validate on.
 
     Raises:
         ValueError: If `val_scenes` names a scene that is not there.
     """
     scenes = sorted(set(scene_ids))
-    if val_scenes is None:
-        count = max(round(len(scenes) * val_share), 1) if len(scenes) > 1 and val_share > 0 else 0
-        by_hash = sorted(scenes, key=lambda scene: hashlib.sha256(scene.encode()).digest())
-        val_scenes = by_hash[:count]
     unknown = sorted(set(val_scenes) - set(scenes))
     if unknown:
         raise ValueError(
             f"cannot validate on {', '.join(unknown)}: the dataset has {', '.join(scenes)}"
         )
-    return {scene: VAL if scene in set(val_scenes) else TRAIN for scene in scenes}
+    return {scene: VAL if scene in val_scenes else TRAIN for scene in scenes}
 
 
 def leaks(clips: Iterable[Mapping[str, object]]) -> list[str]:

@@ -54,13 +54,9 @@ def test_clip_ids_are_file_names():
     assert segment.clip_id("town-1", "0af3", 80, 161) == "town-1-0af3-00080-161"
 
 
-def test_scenes_are_split_the_same_way_in_any_order():
-    scenes = [f"scene-{n}" for n in range(30)]
-    assigned = split.assign(scenes)
-    assert assigned == split.assign(reversed(scenes * 2))
-    assert list(assigned.values()).count("val") == 3
-    assert split.assign(["only"]) == {"only": "train"}
-    assert split.assign(["a", "b"], val_scenes=["b"]) == {"a": "train", "b": "val"}
+def test_scenes_are_split_as_a_whole():
+    assert split.assign(["b", "a", "b"], val_scenes=["b"]) == {"a": "train", "b": "val"}
+    assert split.assign(["only"], val_scenes=[]) == {"only": "train"}
     with pytest.raises(ValueError, match="cannot validate on c"):
         split.assign(["a", "b"], val_scenes=["c"])
 

@@ -40,7 +40,7 @@ def curate(dataset: Path) -> Path:
 def curated(measured_box, tmp_path_factory) -> Path:
     """A private copy of the box dataset, measured and decided."""
     dataset = Path(shutil.copytree(measured_box, tmp_path_factory.mktemp("curated") / "box"))
-    decide.decide(dataset)
+    decide.decide(dataset, val_scenes=["box-1"])
     return dataset
 
 
