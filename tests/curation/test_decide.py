@@ -28,11 +28,11 @@ GOOD = {
 }
 
 
-def curate(dataset: Path) -> Path:
+def curate(dataset: Path, *val_scenes: str) -> Path:
     for folder in sorted((dataset / "episodes").iterdir()):
         tables.measure_episode(dataset, folder.name)
     tables.merge(dataset)
-    decide.decide(dataset)
+    decide.decide(dataset, val_scenes=val_scenes)
     return dataset
 
 
@@ -129,7 +129,7 @@ def test_tables_hold_every_metric_with_its_unit(curated):
 def test_measuring_twice_gives_the_same_bytes(curated, copy):
     for part in sorted((copy / "metrics" / "parts").iterdir())[:4]:  # of two episodes
         part.unlink()
-    again = curate(copy)
+    again = curate(copy, "box-1")
     paths = [path for path in sorted(again.rglob("*.parquet")) if "episodes" not in path.parts]
     assert len(paths) == 6 * 2 + 3
     for path in paths:
