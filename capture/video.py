@@ -18,7 +18,7 @@ import av.logging
 import numpy as np
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 # A key frame every GOP frames lets a reader start near any frame and makes clips cut without
@@ -31,6 +31,8 @@ _MAX_CODE = 65534
 _BT709 = 1  # FFmpeg's number for the primaries, the transfer function and the matrix
 _BITEXACT = {"fflags": "+bitexact"}  # keeps the library's version out of the file
 _LIMITED = 1  # FFmpeg's AVCOL_RANGE_MPEG
+# Without it, FFmpeg cuts digits off where it makes colour differences: 0.3 levels of bias in RGB.
+_ROUNDING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 
 
 class _Writer:
@@ -80,6 +82,7 @@ class RgbWriter(_Writer):
             format="yuv420p",
             dst_colorspace=_BT709,
             dst_color_range=_LIMITED,
+            interpolation=_ROUNDING,
             threads=1,
         )
         self._append(video_frame)
@@ -102,7 +105,7 @@ class Gray16Writer(_Writer):
 
 
 def encode_depth(depth_m: np.ndarray) -> np.ndarray:
-    """Metres to uint16 on a logarithmic scale; relative error at most 5.8e-5 inside the range.
+    """Metres to uint16 on a logarithmic scale; relative error at most 5.9e-5 inside the range.
 
     `q = round(65534 * ln(d / near) / ln(far / near))`, clamped to the range 0.05-100 m; 65535 is
     infinity, which also stands for everything beyond the far end.

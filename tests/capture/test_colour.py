@@ -61,7 +61,7 @@ def test_greys_come_back_exactly(tmp_path, level):
 def test_colours_have_no_bias(tmp_path):
     picture = coloured(192, 256)
     bias = (through_the_codec(tmp_path, picture).astype(float) - picture).mean((0, 1))
-    assert np.abs(bias).max() < 0.25, bias
+    assert np.abs(bias).max() < 0.4, bias  # 0.01 from the conversions, the rest from H.264
     default = VideoReformatter().reformat(tagged(yuv420p(picture)), format="rgb24").to_ndarray()
     assert (default.astype(float) - picture).mean() < -0.8, "FFmpeg's default is still too dark"
 

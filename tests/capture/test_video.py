@@ -106,17 +106,17 @@ def test_the_same_frames_give_the_same_bytes(tmp_path):
 
 def test_colours_keep_their_mean_and_their_tags(tmp_path):
     rng = np.random.default_rng(0)
-    patches = rng.integers(0, 256, (16, 4, 6, 3), dtype=np.uint8)
+    patches = rng.integers(0, 256, (64, 4, 6, 3), dtype=np.uint8)
     frames = patches.repeat(16, 1).repeat(16, 2)
     writer = video.RgbWriter(tmp_path / "rgb.mp4", 96, 64, 16.0)
     for frame in frames:
         writer.add(frame)
     writer.close()
     found = video.read_rgb(tmp_path / "rgb.mp4").astype(float)
-    # swscale's default conversion darkens by 1.05 to 1.4 levels; more would be a wrong matrix.
-    assert np.abs((found - frames).mean((0, 1, 2))).max() < 2.0
-    centres = found.reshape(16, 4, 16, 6, 16, 3)[:, :, 6:10, :, 6:10].mean((2, 4))
+    centres = found.reshape(64, 4, 16, 6, 16, 3)[:, :, 6:10, :, 6:10].mean((2, 4))
     assert np.abs(centres - patches).max() < 12
+    # FFmpeg's default conversions cut digits off: by 0.36 levels here on the way in, 1.4 out.
+    assert np.abs((centres - patches).mean((0, 1, 2))).max() < 0.2
     with av.open(str(tmp_path / "rgb.mp4")) as reader:
         context = reader.streams.video[0].codec_context
         assert (context.color_primaries, context.color_trc, context.colorspace) == (1, 1, 1)
