@@ -22,7 +22,6 @@ from training.tiny_decoder import TinyDecoder
 _LOG = logging.getLogger(__name__)
 CELL = 8
 GROUP = 4
-_CELL_DIM = CELL * CELL * 3
 
 
 class Codec(Protocol):

@@ -33,11 +33,6 @@ def velocity_from_x0(x: torch.Tensor, x0: torch.Tensor, sigma: torch.Tensor) -> 
     return (x - x0) / sigma
 
 
-def noise_from_x0(x: torch.Tensor, x0: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-    """The noise in `x`, for `sigma` > 0."""
-    return (x - (1 - sigma) * x0) / sigma
-
-
 def shifted(sigma: torch.Tensor, shift: float) -> torch.Tensor:
     """Noise levels moved towards 1: `k s / (1 + (k - 1) s)`; 0 and 1 stay where they are."""
     return shift * sigma / (1 + (shift - 1) * sigma)
@@ -120,19 +115,6 @@ def path(
         v = velocity_from_x0(x, denoise(x, sigma), sigma)
         x = _hold(x + (following - sigma) * v, first)
         yield x
-
-
-def euler(
-    denoise: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    noise: torch.Tensor,
-    sigmas: torch.Tensor,
-    first: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """The end of `path`."""
-    x = noise
-    for state in path(denoise, noise, sigmas, first):
-        x = state
-    return x
 
 
 def _hold(x: torch.Tensor, first: torch.Tensor | None) -> torch.Tensor:

@@ -124,7 +124,7 @@ def test_pairs_are_those_of_the_masks(edges):
     policy = Policy(window=4, schedule=SHORT, sink=1, edges=edges)
     ranges = masks.blocks(8, 3)
     for table in (
-        masks.bidirectional(8),
+        torch.ones(8, 8, dtype=torch.int64),
         masks.diffusion_forcing(ranges, policy, GRID),
         masks.teacher_forcing(ranges, policy, GRID),
         masks.hybrid_forcing(ranges, 2, policy, GRID),

@@ -56,10 +56,6 @@ def test_the_last_block_may_be_shorter():
     assert masks.blocks(80, 3)[-1] == (78, 80)
 
 
-def test_bidirectional_masks_nothing():
-    assert masks.dense(masks.bidirectional(4), GRID, Policy()).all()
-
-
 def expected_factor(i: int, j: int, window: int, schedule: tuple[int, ...]) -> int:
     """What latent i sees of j, from the words of the paper, without eviction."""
     if block_of(j) > block_of(i):

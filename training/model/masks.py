@@ -22,11 +22,6 @@ def blocks(num_latents: int, size: int) -> list[tuple[int, int]]:
     return [(first, min(first + size, num_latents)) for first in range(0, num_latents, size)]
 
 
-def bidirectional(num_latents: int) -> torch.Tensor:
-    """Everybody sees everybody: the teacher."""
-    return torch.ones(num_latents, num_latents, dtype=torch.int64)
-
-
 def diffusion_forcing(
     ranges: Sequence[tuple[int, int]], policy: Policy, grid: Grid
 ) -> torch.Tensor:

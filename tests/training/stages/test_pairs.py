@@ -61,7 +61,8 @@ def test_a_path_starts_in_noise_and_ends_where_the_sampler_does(
         return flow.to_x0(output, x, sigma, recipe.flow.prediction, views)
 
     sigmas = flow.levels(recipe.ode.sampler_steps, recipe.flow.shift)
-    assert torch.equal(states[-1], flow.euler(denoise, start, sigmas, first))
+    *_, last = flow.path(denoise, start, sigmas, first)
+    assert torch.equal(states[-1], last)
 
 
 def test_selfforcings_levels_are_every_twelfth_of_48():
