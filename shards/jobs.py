@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capture import files
-from capture.episode import again
+from capture.mark import again
 from capture.video import GOP
 from shards.schema import KEY, SPLITS, TAR_SCHEMA
 
@@ -46,7 +47,7 @@ class ShardJob:
 
     Attributes:
         split: "train" or "val".
-        number: Counts the shards of a split.
+        number: Of the shard in its split; some may be absent.
         clips: What it holds, in order.
         fingerprint: SHA-256 of the clips' rows and of their episodes; the shard's name carries its
             first digits, so one name always means the same bytes.
@@ -75,11 +76,13 @@ def plan(dataset: Path, *, clips_per_shard: int = CLIPS_PER_SHARD) -> list[Shard
     """The shards that clips.parquet asks for: kept clips only, train and val apart.
 
     The clips are ordered by a hash of their ids, so every shard mixes scenes, and the same clips
-    always give the same shards.
+    always give the same shards. The hash's first bits are the shard's number, as many as make
+    shards of at most about `clips_per_shard`: a clip that comes or goes changes its own shard
+    alone, and all only where their number doubles.
 
     Args:
         dataset: The dataset's folder.
-        clips_per_shard: The last shard of a split may hold fewer.
+        clips_per_shard: Shards hold between half of it and it, on average.
 
     Raises:
         ValueError: If clips.parquet is absent or contradicts itself, keeps nothing, or names an
@@ -94,11 +97,17 @@ def plan(dataset: Path, *, clips_per_shard: int = CLIPS_PER_SHARD) -> list[Shard
     jobs = []
     for split in SPLITS:
         mine = sorted((c for c in clips if c.split == split), key=lambda c: _hash(c.clip_id))
-        for number, first in enumerate(range(0, len(mine), clips_per_shard)):
-            chosen = tuple(mine[first : first + clips_per_shard])
+        bits = max(0, math.ceil(math.log2(len(mine) / clips_per_shard))) if mine else 0
+        for number, group in itertools.groupby(mine, lambda c: _number(c.clip_id, bits)):
+            chosen = tuple(group)
             mark = fingerprint(chosen, episodes)
             jobs.append(ShardJob(split=split, number=number, clips=chosen, fingerprint=mark))
     return jobs
+
+
+def _number(clip_id: str, bits: int) -> int:
+    """The first bits of the hash of a clip's id."""
+    return int(_hash(clip_id)[:8], 16) >> (32 - bits)
 
 
 def fingerprint(clips: Sequence[ClipRow], episodes: Mapping[str, str]) -> str:
