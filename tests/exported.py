@@ -10,7 +10,7 @@ import numpy as np
 from capture import camera, formats
 from capture.formats import Posed, Slot
 
-BOTH_WAYS = [name for name, f in formats.FORMATS.items() if f.write and f.read]
+BOTH_WAYS = [name for name, f in formats.FORMATS.items() if f.write and f.load]
 
 
 def written(items: Posed | Sequence[Posed], root: Path, name: str) -> Path:

@@ -112,8 +112,6 @@ def read(path: Path, name: str | None = None) -> Clips:
         raise ValueError(f"{path} is not there")
     format = recognise(path) if name is None else find(name)
     if format is None:
-        readable = ", ".join(format.name for format in FORMATS.values() if format.read)
+        readable = ", ".join(format.name for format in FORMATS.values() if format.load)
         raise ValueError(f"{path} is in no known format; tell which with --format: {readable}")
-    if format.read is None:
-        raise ValueError(f"{format.name} is written, not read: its files hold no poses")
     return format.read(path)

@@ -1,4 +1,4 @@
-"""Anybody's clip in our terms: metres, z up, one camera, a rate; what an import starts from.
+"""Anybody's clip in our terms: metres, z up, a rate, one camera; what export and import start from.
 
 A format leaves things open, such as the scale of a scene or the rate of its pictures; `Given` says
 what to take. Nothing else is made up: a clip without pictures, or with poses that are no rigid
@@ -15,7 +15,7 @@ import numpy as np
 
 from capture.camera import Intrinsics
 from capture.formats import axes
-from capture.formats.pixels import Depth, Pictures
+from capture.formats.pixels import Depth
 from capture.formats.record import Declared, Posed
 
 
@@ -57,12 +57,58 @@ class _Scaled:
         return (depth_m * np.float32(self.scale) for depth_m in self.depth.frames_m(start, stop))
 
 
-def adopt(record: Posed, given: Given) -> Posed:
-    """The same clip with rigid poses in metres with z up, times, a rate, one camera in pixels.
+def settled(record: Posed, given: Given) -> Posed:
+    """The same clip in metres with z up, and what was given where it leaves something open.
 
     Rotations that are off by less than `axes.ROUNDED`, as six digits or float32 leave them, become
-    the nearest rotation. Depth is kept where it is planar and there is one for every pose; a note
-    says so where it is not.
+    the nearest rotation. Intrinsics are those of the pictures that are there. Depth is kept where
+    it is planar and there is one for every pose; a note says so where it is not.
+
+    Args:
+        record: The clip.
+        given: What to take where it leaves something open.
+
+    Raises:
+        ValueError: If its pictures ought to be there and are not, or cannot be read.
+    """
+    if record.rgb is None and record.lacks:
+        raise ValueError(record.lacks[0])
+    poses = axes.nearest_rigid(record.cam_to_world)
+    if (up := given.up or record.declared.up or "z") != "z":
+        poses = axes.turned(poses, up, "z")
+    poses[:, :3, 3] *= given.scale
+    depth, notes = _depth(record, given)
+    settled = dataclasses.replace(
+        record,
+        declared=Declared(
+            pose="c2w", axes="opencv", unit="m", up="z", depth="planar" if depth else None
+        ),
+        cam_to_world=poses,
+        depth=depth,
+        notes=(*record.notes, *record.lacks, *notes),
+        lacks=(),
+    )
+    if record.fps is None and record.t_s is None:
+        settled = dataclasses.replace(settled, fps=given.fps)
+    return settled if record.rgb is None else _with_camera(settled, record.rgb.size_px(), given)
+
+
+def _with_camera(record: Posed, size_px: tuple[int, int], given: Given) -> Posed:
+    """With intrinsics in pixels of pictures of this size, as far as anybody knows them."""
+    (width, height), k = size_px, record.intrinsics
+    if k is None and given.fov_deg is not None:
+        camera = Intrinsics.from_fov(width, height, given.fov_deg)
+        k = np.tile([camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px], (len(record), 1))
+    elif k is not None and record.intrinsics_unit == "image":
+        k = k * [width, height, width, height]
+    elif k is not None and record.size_px not in (None, size_px):
+        before = np.array([*record.size_px, *record.size_px])
+        k = k * ([width, height, width, height] / before)
+    return dataclasses.replace(record, intrinsics=k, intrinsics_unit="px", size_px=size_px)
+
+
+def adopt(record: Posed, given: Given) -> Posed:
+    """The same clip, settled, with a picture and a time for every pose, and one camera.
 
     Args:
         record: The clip.
@@ -72,68 +118,29 @@ def adopt(record: Posed, given: Given) -> Posed:
         ValueError: If it has no pictures or odd ones, neither rate nor times, no intrinsics, or a
             camera that zooms; says what would help. `trajectory()` tells what the poses are.
     """
-    poses = axes.nearest_rigid(record.cam_to_world)
-    poses = axes.turned(poses, given.up or record.declared.up or "z", "z")
-    poses[:, :3, 3] *= given.scale
-    if record.rgb is None and record.lacks:
-        raise ValueError(record.lacks[0])
-    pictures = record.pictures()
-    camera = _camera(record, pictures, given)
-    depth, notes = _depth(record, given)
-    return dataclasses.replace(
-        record,
-        declared=Declared(
-            pose="c2w", axes="opencv", unit="m", up="z", depth="planar" if depth else None
-        ),
-        cam_to_world=poses,
-        fps=_rate(record, given),
-        frame_index=np.arange(len(record)),
-        intrinsics=np.tile(
-            [camera.fx_px, camera.fy_px, camera.cx_px, camera.cy_px], (len(record), 1)
-        ),
-        intrinsics_unit="px",
-        size_px=(camera.width_px, camera.height_px),
-        t_s=_times(record, given),
-        rgb=pictures,
-        depth=depth,
-        notes=(*record.notes, *record.lacks, *notes),
-        lacks=(),
-    )
-
-
-def _rate(record: Posed, given: Given) -> float:
-    if record.fps is None and record.t_s is None and given.fps is not None:
-        return given.fps
-    try:
-        return record.rate()
-    except ValueError as error:
-        raise ValueError(f"{error}; say it with --fps") from error
-
-
-def _times(record: Posed, given: Given) -> np.ndarray:
-    """Seconds, the first one 0."""
-    if record.t_s is not None:
-        return record.t_s - record.t_s[0]
-    assert record.frame_index is not None
-    return (record.frame_index - record.frame_index[0]) / _rate(record, given)
-
-
-def _camera(record: Posed, pictures: Pictures, given: Given) -> Intrinsics:
-    """The clip's camera, in pixels of the pictures that are there."""
-    width, height = pictures.size_px()
+    record = settled(record, given)
+    pictures, (width, height) = record.pictures(), record.size()
     if width % 2 or height % 2:
         raise ValueError(
             f"{record.name}: pictures of {width}x{height}; 4:2:0 video needs an even width and "
             "height, so scale or crop them first"
         )
-    if record.intrinsics is None:
-        if given.fov_deg is None:
-            raise ValueError(
-                f"{record.name}: the source has no intrinsics; "
-                "say its horizontal field of view with --fov"
-            )
-        return Intrinsics.from_fov(width, height, given.fov_deg)
-    return record.camera().scaled(width, height)
+    record.camera()
+    return dataclasses.replace(
+        record,
+        fps=record.rate(),
+        frame_index=np.arange(len(record)),
+        t_s=_times(record),
+        rgb=pictures,
+    )
+
+
+def _times(record: Posed) -> np.ndarray:
+    """Seconds, the first one 0."""
+    if record.t_s is not None:
+        return record.t_s - record.t_s[0]
+    assert record.frame_index is not None
+    return (record.frame_index - record.frame_index[0]) / record.rate()
 
 
 def _depth(record: Posed, given: Given) -> tuple[Depth | None, tuple[str, ...]]:

@@ -18,7 +18,7 @@ import numpy as np
 from capture import actions
 from capture.formats import pixels, text
 from capture.formats.pixels import Member, Video
-from capture.formats.record import Clips, Declared, Format, Labels, Posed
+from capture.formats.record import Declared, Format, Labels, Posed
 
 _CAMERA = ".camera.npz"
 
@@ -43,10 +43,9 @@ def _is_ours(tar: Path) -> bool:
         return False
 
 
-def read(path: Path) -> Clips:
-    """Every sample of every tar at a path."""
-    samples = [(tar, key) for tar in _tars(path) for key in _keys(tar)]
-    return Clips.at(samples, lambda found: _read(*found), f"{path} holds no shard of ours")
+def _listed(path: Path) -> list[tuple[Path, str]]:
+    """Every sample of every tar: the tar and the key."""
+    return [(tar, key) for tar in _tars(path) for key in _keys(tar)]
 
 
 def _keys(tar: Path) -> list[str]:
@@ -66,7 +65,8 @@ def _members(tar: Path) -> dict[str, Member]:
     return found
 
 
-def _read(tar: Path, key: str) -> Posed:
+def _read(found: tuple[Path, str]) -> Posed:
+    tar, key = found
     members, where = _members(tar), f"{tar}: {key}"
     for part in (_CAMERA, ".meta.json", ".rgb.mp4"):
         if key + part not in members:
@@ -120,6 +120,8 @@ def _actions(member: Member | None, where: str) -> Labels | None:
 FORMAT = Format(
     name="shards",
     title="camera to world, 4x4, OpenCV axes, z up, metres; RELIC's 13 actions; MP4 in tars",
-    recognises=lambda path: bool(_tars(path)),
-    read=read,
+    places=_tars,
+    load=_read,
+    otherwise="holds no shard of ours",
+    listed=_listed,
 )

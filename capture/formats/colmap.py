@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from capture import files
 from capture.camera import Intrinsics, invert
 from capture.formats import axes, pixels, text
 from capture.formats.pixels import Images
-from capture.formats.record import Clips, Declared, Format, Posed, Slot
+from capture.formats.record import Declared, Format, Posed, Slot
 
 # Model name and number of parameters, by COLMAP's own number.
 _MODELS = (
@@ -67,19 +67,11 @@ class _Image:
     pose: tuple[float, ...]
 
 
-def recognises(path: Path) -> bool:
-    """A folder with cameras.txt and images.txt (or .bin), itself or in sparse/0, or of such."""
-    return bool(_models(path))
-
-
-def read(path: Path) -> Clips:
-    """Every model at a path."""
-    otherwise = f"{path} has no COLMAP model: no cameras.txt, cameras.bin or sparse/0"
-    return Clips.at(_models(path), lambda found: _read(*found), otherwise)
-
-
 def _models(path: Path) -> list[tuple[Path, Path]]:
-    """Pairs of a project's folder, where `images` lies, and its model's folder."""
+    """Pairs of a project's folder, where `images` lies, and its model's folder.
+
+    A model is cameras.txt and images.txt (or .bin), of the path itself or of the folders in it.
+    """
     own = _model_of(path)
     if own:
         return [own]
@@ -96,7 +88,8 @@ def _model_of(project: Path) -> tuple[Path, Path] | None:
     return None
 
 
-def _read(project: Path, model: Path) -> Posed:
+def _read(found: tuple[Path, Path]) -> Posed:
+    project, model = found
     if (model / "cameras.bin").is_file():
         cameras, images = _read_binary(model)
     else:
@@ -267,8 +260,11 @@ def write_text(item: Posed, root: Path, slot: Slot) -> None:
 
 _TITLE = "world to camera, quaternion wxyz, OpenCV axes, metres; PNG images; a pose per frame"
 FORMAT = Format(
-    name="colmap", title=f"{_TITLE}; binary", recognises=recognises, read=read, write=write
+    name="colmap",
+    title=f"{_TITLE}; binary",
+    places=_models,
+    load=_read,
+    otherwise="has no COLMAP model: no cameras.txt, cameras.bin or sparse/0",
+    write=write,
 )
-TEXT_FORMAT = Format(
-    name="colmap-text", title=f"{_TITLE}; text", recognises=recognises, read=read, write=write_text
-)
+TEXT_FORMAT = replace(FORMAT, name="colmap-text", title=f"{_TITLE}; text", write=write_text)

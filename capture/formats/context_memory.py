@@ -29,7 +29,7 @@ import numpy as np
 from capture import camera, files
 from capture.formats import pixels, text
 from capture.formats.pixels import Images
-from capture.formats.record import Clips, Declared, Format, Posed, Slot
+from capture.formats.record import Declared, Format, Posed, Slot
 
 _ACTOR = "CineCameraActor"
 _CAPTIONS = "captions.txt"
@@ -37,11 +37,6 @@ _CAPTIONS = "captions.txt"
 
 def _found(path: Path) -> list[Path]:
     return [file for file in sorted(path.glob("jsons/*.json")) if (path / "frames").is_dir()]
-
-
-def read(path: Path) -> Clips:
-    """Every jsons/<name>.json at a path."""
-    return Clips.at(_found(path), _read, f"{path} has no frames/ and jsons/*.json")
 
 
 def _read(file: Path) -> Posed:
@@ -121,8 +116,9 @@ def _finish(root: Path, names: Sequence[str]) -> None:
 FORMAT = Format(
     name="context-as-memory",
     title="camera to world, Unreal axes, metres * 100 (cm), degrees; PNG; a pose per frame",
-    recognises=lambda path: bool(_found(path)),
-    read=read,
+    places=_found,
+    load=_read,
+    otherwise="has no frames/ and jsons/*.json",
     write=write,
     mark=_mark,
     finish=_finish,

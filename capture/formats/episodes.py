@@ -14,7 +14,7 @@ import numpy as np
 from capture import actions, video
 from capture.episode import Episode
 from capture.formats.pixels import DepthVideo, Video
-from capture.formats.record import Clips, Declared, Format, Labels, Posed
+from capture.formats.record import Declared, Format, Labels, Posed
 
 
 def posed(
@@ -67,12 +67,6 @@ def _found(path: Path) -> list[Path]:
     return []
 
 
-def read(path: Path) -> Clips:
-    """Every finished episode of a dataset, of its `episodes` folder, or one alone."""
-    otherwise = f"{path} holds no finished episode (no episode.json)"
-    return Clips.at(_found(path), _read, otherwise)
-
-
 def _read(folder: Path) -> Posed:
     """A whole episode, with the actions that it holds, not those that it should."""
     episode = Episode.load(folder)
@@ -85,6 +79,7 @@ def _read(folder: Path) -> Posed:
 FORMAT = Format(
     name="relickit",
     title="camera to world, 4x4, OpenCV axes, z up, metres; planar depth; a pose per frame",
-    recognises=lambda path: bool(_found(path)),
-    read=read,
+    places=_found,
+    load=_read,
+    otherwise="holds no finished episode (no episode.json)",
 )

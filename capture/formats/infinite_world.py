@@ -77,7 +77,6 @@ def _finish(root: Path, names: Sequence[str]) -> None:
 FORMAT = Format(
     name="infinite-world",
     title="ten moves and ten views per frame, from camera to world, OpenCV axes, metres; MP4",
-    recognises=lambda path: False,
     write=write,
     finish=_finish,
 )

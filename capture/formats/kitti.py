@@ -21,28 +21,21 @@ from capture import files
 from capture.camera import invert
 from capture.formats import axes, pixels, text
 from capture.formats.pixels import Images
-from capture.formats.record import Clips, Declared, Format, Posed, Slot
+from capture.formats.record import Declared, Format, Posed, Slot
 
 # A picture folder and the projection that belongs to it; colour first.
 _CAMERAS = (("image_2", "P2"), ("image_0", "P0"))
 
 
-def recognises(path: Path) -> bool:
-    """A text file with rows of twelve numbers, or a folder with poses/ of such."""
-    return bool(_found(path))
-
-
-def read(path: Path) -> Clips:
-    """Every pose file at a path."""
-    found = [path] if path.is_file() else _found(path)
-    return Clips.at(found, _read, f"{path} has no poses/*.txt with twelve numbers a line")
-
-
 def _found(path: Path) -> list[Path]:
-    """All pose files, if one of them is KITTI's: the others then are KITTI's too, and damaged."""
+    """A file with rows of twelve numbers, or all in poses/ if one is: the others are damaged."""
     candidates = [path] if path.is_file() else sorted((path / "poses").glob("*.txt"))
     known = any(file.suffix == ".txt" and _is_kitti(file) for file in candidates)
     return candidates if known else []
+
+
+def _listed(path: Path) -> list[Path]:
+    return [path] if path.is_file() else _found(path)
 
 
 def _is_kitti(path: Path) -> bool:
@@ -148,8 +141,10 @@ def _mark(name: str, slot: Slot) -> str:
 FORMAT = Format(
     name="kitti",
     title="camera to first camera, 3x4 rows, OpenCV axes, metres, seconds; PNG; a pose per frame",
-    recognises=recognises,
-    read=read,
+    places=_found,
+    load=_read,
+    otherwise="has no poses/*.txt with twelve numbers a line",
+    listed=_listed,
     write=write,
     mark=_mark,
 )

@@ -19,7 +19,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -28,8 +28,10 @@ import pyarrow.parquet as pq
 from capture import actions, files
 from capture.formats import axes, pixels, text
 from capture.formats.pixels import Pictures, Video
-from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
+from capture.formats.record import Declared, Format, Labels, Posed, Slot
 
+# A dataset's folder, its info.json, and an episode's row of meta/episodes.
+_Row: TypeAlias = tuple[Path, dict[str, Any], dict[str, Any]]
 _VERSION = "v3.0"
 _PER_CHUNK = 1000
 _CAMERA = "observation.images.camera"
@@ -44,15 +46,16 @@ _QUANTILES = (1, 10, 50, 90, 99)
 _SAMPLED = 8  # frames of an episode behind the statistics of its colours
 
 
-def _recognises(path: Path) -> bool:
+def _found(path: Path) -> list[Path]:
+    """The folder itself, if its meta/info.json is of the version that we read."""
     try:
         info = text.load_json(path / "meta" / "info.json")
     except (ValueError, OSError):
-        return False
-    return isinstance(info, dict) and info.get("codebase_version") == _VERSION
+        return []
+    return [path] if isinstance(info, dict) and info.get("codebase_version") == _VERSION else []
 
 
-def read(path: Path) -> Clips:
+def _listed(path: Path) -> list[_Row]:
     """Every episode, in order."""
     where = path / "meta" / "info.json"
     info = text.require_object(
@@ -70,9 +73,10 @@ def read(path: Path) -> Clips:
             f"{where}: observation.state is {names}, a camera pose would be {list(_STATE)}"
         )
     tables = sorted((path / "meta" / "episodes").glob("*/*.parquet"))
-    rows = (row for table in tables for row in _table(table).to_pylist())
-    otherwise = f"{path / 'meta' / 'episodes'} holds no episode"
-    return Clips.at(rows, lambda row: _checked(path, info, row), otherwise)
+    found = [(path, info, row) for table in tables for row in _table(table).to_pylist()]
+    if not found:
+        raise ValueError(f"{path / 'meta' / 'episodes'} holds no episode")
+    return found
 
 
 def _table(path: Path, **options: Any) -> pa.Table:
@@ -82,8 +86,9 @@ def _table(path: Path, **options: Any) -> pa.Table:
         raise ValueError(f"{path} is no Parquet table ({text.one_line(error)})") from error
 
 
-def _checked(root: Path, info: dict[str, Any], row: dict[str, Any]) -> Posed:
+def _checked(place: _Row) -> Posed:
     """An episode; columns that are missing or of another type are a ValueError."""
+    root, info, row = place
     try:
         return _read(root, info, row)
     except (KeyError, TypeError, AttributeError, OverflowError, pa.ArrowException) as error:
@@ -368,8 +373,9 @@ def _info(
 FORMAT = Format(
     name="lerobot",
     title="v3.0; state camera to world, OpenCV axes, z up, metres, wxyz; MP4; a row per frame",
-    recognises=_recognises,
-    read=read,
+    places=_found,
+    load=_checked,
+    listed=_listed,
     write=write,
     mark=_mark,
     finish=_finish,

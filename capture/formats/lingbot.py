@@ -20,7 +20,7 @@ import numpy as np
 from capture import files, pictures
 from capture.formats import pixels, text
 from capture.formats.pixels import Video
-from capture.formats.record import Clips, Declared, Format, Posed, Slot
+from capture.formats.record import Declared, Format, Posed, Slot
 
 # The size that LingBot's intrinsics speak of.
 SIZE_PX = (832, 480)
@@ -30,12 +30,6 @@ def _lingbot_found(path: Path) -> list[Path]:
     if (path / "poses.npy").is_file():
         return [path]
     return sorted(file.parent for file in path.glob("*/poses.npy"))
-
-
-def read(path: Path) -> Clips:
-    """Every folder with a poses.npy at a path."""
-    otherwise = f"{path} has no poses.npy, neither itself nor in the folders inside"
-    return Clips.at(_lingbot_found(path), _read, otherwise)
 
 
 def _read(folder: Path) -> Posed:
@@ -79,11 +73,6 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
 
 def _vipe_found(path: Path) -> list[Path]:
     return sorted((path / "pose").glob("*.npz"))
-
-
-def read_vipe(path: Path) -> Clips:
-    """Every pose/<name>.npz of ViPE's results."""
-    return Clips.at(_vipe_found(path), _read_vipe, f"{path} has no pose/*.npz")
 
 
 def _read_vipe(file: Path) -> Posed:
@@ -150,15 +139,17 @@ def _same_length(file: Path, values: np.ndarray, poses: np.ndarray) -> np.ndarra
 FORMAT = Format(
     name="lingbot",
     title="camera to world, 4x4, OpenCV axes, metres; pixels of 832x480; MP4; a pose per frame",
-    recognises=lambda path: bool(_lingbot_found(path)),
-    read=read,
+    places=_lingbot_found,
+    load=_read,
+    otherwise="has no poses.npy, neither itself nor in the folders inside",
     write=write,
 )
 VIPE_FORMAT = Format(
     name="vipe",
     title="camera to world, 4x4, OpenCV axes, metres; pixels; MP4; a pose per frame",
-    recognises=lambda path: bool(_vipe_found(path)),
-    read=read_vipe,
+    places=_vipe_found,
+    load=_read_vipe,
+    otherwise="has no pose/*.npz",
     write=write_vipe,
     mark=lambda name, slot: f"pose/{name}.npz",
 )

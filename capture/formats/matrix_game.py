@@ -24,7 +24,7 @@ import numpy as np
 from capture import camera, files, pictures
 from capture.formats import pixels, text
 from capture.formats.pixels import Images
-from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
+from capture.formats.record import Declared, Format, Labels, Posed, Slot
 
 _NAMES = ("W", "S", "A", "D", "mouse_pitch", "mouse_yaw")
 _DEG_PER_UNIT = 15.0
@@ -44,11 +44,6 @@ def _is_camera(file: Path) -> bool:
             return "extrinsics_c2w.npy" in archive.namelist()
     except (OSError, zipfile.BadZipFile):
         return False
-
-
-def read(path: Path) -> Clips:
-    """Every folder with such a camera.npz at a path."""
-    return Clips.at(_found(path), _read, f"{path} has no camera.npz with extrinsics_c2w")
 
 
 def _read(folder: Path) -> Posed:
@@ -150,7 +145,8 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
 FORMAT = Format(
     name="matrix-game",
     title="camera to world, OpenCV axes, metres; W S A D and mouse per frame; pixels; MP4",
-    recognises=lambda path: bool(_found(path)),
-    read=read,
+    places=_found,
+    load=_read,
+    otherwise="has no camera.npz with extrinsics_c2w",
     write=write,
 )

@@ -21,7 +21,7 @@ import numpy as np
 
 from capture import camera, files, revisits
 from capture.formats import pixels, text
-from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
+from capture.formats.record import Declared, Format, Labels, Posed, Slot
 
 _FILE = "action.json"
 _KEYS = ("ws", "ad", "ud", "lr")
@@ -40,11 +40,6 @@ def _is_mind(file: Path) -> bool:
     except (ValueError, OSError):
         return False
     return isinstance(content, dict) and {"mark_time", "data"} <= set(content)
-
-
-def read(path: Path) -> Clips:
-    """Every action.json at a path."""
-    return Clips.at(_found(path), _read, f"{path} has no action.json with mark_time and data")
 
 
 def _read(file: Path) -> Posed:
@@ -143,7 +138,8 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
 FORMAT = Format(
     name="mind",
     title="camera to world, Unreal axes, metres * 100 (cm), degrees; keys; MP4; a pose per frame",
-    recognises=lambda path: bool(_found(path)),
-    read=read,
+    places=_found,
+    load=_read,
+    otherwise="has no action.json with mark_time and data",
     write=write,
 )

@@ -17,7 +17,7 @@ import numpy as np
 from capture import files
 from capture.formats import axes, pixels, text
 from capture.formats.pixels import DepthImages, Images
-from capture.formats.record import Clips, Declared, Format, Posed, Slot
+from capture.formats.record import Declared, Format, Posed, Slot
 
 MARK = "transforms.json"
 _IMAGES, _DEPTHS = "images/frame_%05d.png", "depth/frame_%05d.png"
@@ -25,18 +25,8 @@ _DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
 _PINHOLE = ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE")
 
 
-def recognises(path: Path) -> bool:
-    """A transforms.json, a folder with one, or a folder of such folders."""
-    return bool(_found(path))
-
-
-def read(path: Path) -> Clips:
-    """Every transforms.json at a path."""
-    otherwise = f"{path} has no {MARK}, neither itself nor in the folders inside"
-    return Clips.at(_found(path), _read, otherwise)
-
-
 def _found(path: Path) -> list[Path]:
+    """A transforms.json, that of a folder, or those of the folders in it."""
     if path.name == MARK and path.is_file():
         return [path]
     if (path / MARK).is_file():
@@ -168,7 +158,8 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
 FORMAT = Format(
     name="nerfstudio",
     title="camera to world, OpenGL axes, z up, metres; PNG images, depth in mm; a pose per frame",
-    recognises=recognises,
-    read=read,
+    places=_found,
+    load=_read,
+    otherwise=f"has no {MARK}, neither itself nor in the folders inside",
     write=write,
 )

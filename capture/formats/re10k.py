@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,37 +24,31 @@ import numpy as np
 from capture import files
 from capture.camera import invert
 from capture.formats import axes, pixels, text
-from capture.formats.record import Clips, Declared, Format, Posed, Slot
+from capture.formats.record import Declared, Format, Posed, Slot
 
 _US_PER_S = 1e6
 _FIELDS = "timestamp fx fy cx cy 0 0 and a 3x4 pose"
 _ANNOTATIONS = "annotations.json"
 
 
-def recognises(path: Path) -> bool:
-    """A pose file, a folder of pose files, or a folder with pose_files/."""
-    return bool(_found(path))
-
-
-def recognises_gamecraft(path: Path) -> bool:
-    """The same, where the rows of the first file are numbered."""
-    return any(_is_numbered(file) for file in _found(path)[:1])
-
-
-def read(path: Path) -> Clips:
-    """Every pose file at a path, with its video and its caption where they lie beside it."""
-    found = [path] if path.is_file() else _found(path)
-    otherwise = f"{path} has no text file with rows of 19 numbers ({_FIELDS})"
-    return Clips.at(found, _read, otherwise)
-
-
 def _found(path: Path) -> list[Path]:
+    """A pose file, those in a folder, or those in its pose_files/."""
     if path.is_file():
         return [path] if path.suffix == ".txt" and _is_re10k(path) else []
     named = sorted((path / "pose_files").glob("*.txt"))
     if any(_is_re10k(file) for file in named):
         return named  # damaged ones too
     return [file for file in sorted(path.glob("*.txt")) if _is_re10k(file)]
+
+
+def _numbered(path: Path) -> list[Path]:
+    """The same, where the rows of the first file are numbered."""
+    found = _found(path)
+    return found if any(_is_numbered(file) for file in found[:1]) else []
+
+
+def _listed(path: Path) -> list[Path]:
+    return [path] if path.is_file() else _found(path)
 
 
 def _is_re10k(path: Path) -> bool:
@@ -164,18 +159,18 @@ def _finish(root: Path, names: Sequence[str]) -> None:
 FORMAT = Format(
     name="re10k",
     title="world to camera, 3x4 rows, OpenCV axes, metres, microseconds; MP4; a pose per frame",
-    recognises=recognises,
-    read=read,
+    places=_found,
+    load=_read,
+    otherwise=f"has no text file with rows of 19 numbers ({_FIELDS})",
+    listed=_listed,
     write=write,
     mark=_mark,
     finish=_finish,
 )
-GAMECRAFT_FORMAT = Format(
+GAMECRAFT_FORMAT = replace(
+    FORMAT,
     name="gamecraft",
     title="world to camera, 3x4 rows, OpenCV axes, metres, frame numbers; MP4; a pose per frame",
-    recognises=recognises_gamecraft,
-    read=read,
+    places=_numbered,
     write=write_gamecraft,
-    mark=_mark,
-    finish=_finish,
 )

@@ -20,6 +20,9 @@ from capture.camera import Intrinsics
 from capture.formats.pixels import Chosen, Depth, Pictures
 from capture.trajectory import Trajectory
 
+_NO_RATE = "the source gives neither times nor a frame rate; say it with --fps"
+_NO_INTRINSICS = "the source has no intrinsics; say its horizontal field of view with --fov"
+
 
 class LeftOut(ValueError):
     """A clip that a format has no place for, although nothing is wrong with it; says why."""
@@ -146,7 +149,7 @@ class Posed:
         t_s = self.t_s
         if t_s is None:
             if self.fps is None or self.frame_index is None:
-                raise ValueError(f"{self.name}: the source gives neither times nor a frame rate")
+                raise ValueError(f"{self.name}: {_NO_RATE}")
             t_s = self.frame_index / self.fps
         try:
             return Trajectory(t_s=t_s, cam_to_world=self.cam_to_world)
@@ -162,7 +165,7 @@ class Posed:
         if self.fps is not None:
             return self.fps
         if self.t_s is None or len(self) < 2:
-            raise ValueError(f"{self.name}: the source gives neither times nor a frame rate")
+            raise ValueError(f"{self.name}: {_NO_RATE}")
         return float((len(self) - 1) / (self.t_s[-1] - self.t_s[0]))
 
     def intrinsics_px(self) -> np.ndarray:
@@ -172,7 +175,7 @@ class Posed:
             ValueError: If the source has no intrinsics, or fractions of a picture of unknown size.
         """
         if self.intrinsics is None:
-            raise ValueError(f"{self.name}: the source has no intrinsics")
+            raise ValueError(f"{self.name}: {_NO_INTRINSICS}")
         if self.intrinsics_unit == "px":
             return self.intrinsics
         width, height = self.size()
@@ -234,18 +237,6 @@ class Clips:
     places: tuple[Any, ...]
     load: Callable[[Any], Posed]
 
-    @classmethod
-    def at(cls, places: Iterable[Any], load: Callable[[Any], Posed], otherwise: str) -> Clips:
-        """The clips at these places.
-
-        Raises:
-            ValueError: If there are none: `otherwise`.
-        """
-        found = tuple(places)
-        if not found:
-            raise ValueError(otherwise)
-        return cls(found, load)
-
     def __len__(self) -> int:
         return len(self.places)
 
@@ -276,8 +267,12 @@ class Format:
     Attributes:
         name: For `--to` and `--format`.
         title: Axes, direction, unit and rate in one line.
-        recognises: Whether a path looks like it; cheap, and never raises.
-        read: Every clip at a path, ValueError if there is none; None where there are no poses.
+        places: What there is of it at a path, such as the files with poses; cheap, and raises
+            nothing but OSError. Nothing where we only write.
+        load: Reads the clip at a place; None where we only write.
+        otherwise: What a path without a place lacks: the sentence that the path begins.
+        listed: The places that are read, where they are others than `places`: rows of a table, or a
+            file that is named whatever it looks like; ValueError if that is damaged.
         write: One clip into a dataset's folder, atomically, or `LeftOut`; None where we only read.
         mark: The path, below the folder, that is there once a clip has been written.
         finish: Writes what concerns all clips; their names are given in order.
@@ -286,9 +281,28 @@ class Format:
 
     name: str
     title: str
-    recognises: Callable[[Path], bool]
-    read: Callable[[Path], Clips] | None = None
+    places: Callable[[Path], Sequence[Any]] = lambda path: ()
+    load: Callable[[Any], Posed] | None = None
+    otherwise: str = ""
+    listed: Callable[[Path], Iterable[Any]] | None = None
     write: Callable[[Posed, Path, Slot], None] | None = None
     mark: Callable[[str, Slot], str] = lambda name, _: name
     finish: Callable[[Path, Sequence[str]], None] = lambda root, names: None
     numbered: bool = False
+
+    def recognises(self, path: Path) -> bool:
+        """Whether a path looks like it."""
+        return bool(self.places(path))
+
+    def read(self, path: Path) -> Clips:
+        """Every clip at a path, each read when it is asked for.
+
+        Raises:
+            ValueError: If there is none, or the format is only written.
+        """
+        if self.load is None:
+            raise ValueError(f"{self.name} is written, not read: its files hold no poses")
+        found = tuple((self.listed or self.places)(path))
+        if not found:
+            raise ValueError(f"{path} {self.otherwise}")
+        return Clips(found, self.load)

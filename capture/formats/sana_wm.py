@@ -20,17 +20,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from capture import files, pictures
 from capture.formats import axes, pixels, text
 from capture.formats.pixels import Images
-from capture.formats.record import Clips, Declared, Format, Posed, Slot
+from capture.formats.record import Declared, Format, Posed, Slot
 
 _FOLDER = "sanawm_export_v2"
 _MANIFEST = "run_manifest.jsonl"
+# The benchmark's folder, where a row of a manifest stands, and the row.
+_Row: TypeAlias = tuple[Path, str, dict[str, Any]]
 # What we write is one split.
 _SPLIT = Path("benchmark_relickit") / _FOLDER
 
@@ -44,15 +46,13 @@ def _found(path: Path) -> list[Path]:
     return []
 
 
-def read(path: Path) -> Clips:
-    """Every row of every run_manifest.jsonl at a path."""
-    rows = (
+def _listed(path: Path) -> list[_Row]:
+    """Every row of every manifest."""
+    return [
         (manifest.parents[2], f"{manifest}:{number}", row)
         for manifest in _found(path)
         for number, row in _rows(manifest)
-    )
-    otherwise = f"{path} has no {_FOLDER}/{_MANIFEST}, nor is it one's folder"
-    return Clips.at(rows, lambda found: _read(*found), otherwise)
+    ]
 
 
 def _rows(manifest: Path) -> list[tuple[int, dict[str, Any]]]:
@@ -67,7 +67,8 @@ def _rows(manifest: Path) -> list[tuple[int, dict[str, Any]]]:
     return rows
 
 
-def _read(root: Path, where: str, row: dict[str, Any]) -> Posed:
+def _read(found: _Row) -> Posed:
+    root, where, row = found
     file = text.inside(root, row["camera_path"], f"{where}: camera_path")
     arrays = pixels.load_npz(file, "c2w", "intrinsics")
     poses, k = arrays["c2w"].astype(np.float64), arrays["intrinsics"].astype(np.float64)
@@ -140,8 +141,10 @@ def _finish(root: Path, names: Sequence[str]) -> None:
 FORMAT = Format(
     name="sana-wm",
     title="camera to world, 4x4, OpenCV axes, -y up, metres; pixels; MP4; a pose per frame",
-    recognises=lambda path: bool(_found(path)),
-    read=read,
+    places=_found,
+    load=_read,
+    otherwise=f"has no {_FOLDER}/{_MANIFEST}, nor is it one's folder",
+    listed=_listed,
     write=write,
     mark=_mark,
     finish=_finish,

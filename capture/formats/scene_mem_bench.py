@@ -27,7 +27,7 @@ import numpy as np
 from capture import camera, files, revisits
 from capture.formats import pixels, text
 from capture.formats.pixels import Joined, Video
-from capture.formats.record import Clips, Declared, Format, LeftOut, Posed, Slot
+from capture.formats.record import Declared, Format, LeftOut, Posed, Slot
 
 _CORE, _POSES, _MANIFEST = "core", "pose/poses.json", "manifest.json"
 _SHOWN, _ASKED = "context.mp4", "eval.mp4"
@@ -39,11 +39,6 @@ def _found(path: Path) -> list[Path]:
     """Cases: the folder itself, or any up to four levels below it."""
     poses = (file for level in range(5) for file in sorted(path.glob("*/" * level + _POSES)))
     return [case for case in (file.parents[1] for file in poses) if (case / _MANIFEST).is_file()]
-
-
-def read(path: Path) -> Clips:
-    """Every case at a path."""
-    return Clips.at(_found(path), _read, f"{path} has no {_POSES} beside a {_MANIFEST}")
 
 
 def _read(case: Path) -> Posed:
@@ -155,8 +150,9 @@ def _finish(root: Path, names: Sequence[str]) -> None:
 FORMAT = Format(
     name="scene-mem-bench",
     title="camera to world, Unreal axes, metres * 100 (cm), degrees; two MP4; a pose per frame",
-    recognises=lambda path: bool(_found(path)),
-    read=read,
+    places=_found,
+    load=_read,
+    otherwise=f"has no {_POSES} beside a {_MANIFEST}",
     write=write,
     mark=_mark,
     finish=_finish,

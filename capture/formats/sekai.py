@@ -25,7 +25,7 @@ import numpy as np
 
 from capture import files
 from capture.formats import pixels, text
-from capture.formats.record import Clips, Declared, Format, Posed, Slot
+from capture.formats.record import Declared, Format, Posed, Slot
 
 _SPLIT = "sekai"
 _FPS = 30.0
@@ -46,14 +46,10 @@ def _is_camera(file: Path) -> bool:
         return False
 
 
-def read(path: Path) -> Clips:
-    """Every clip with a camera at a path: a split's folder, or one of splits."""
+def _listed(path: Path) -> list[tuple[Path, str]]:
+    """Every camera and its caption."""
     captions = dict(_captions(path))
-    return Clips.at(
-        _found(path),
-        lambda file: _read(file, captions.get(file.name, "")),
-        f"{path} has no <name>.npz with `extrinsic` and `intrinsic`, nor is it a folder of such",
-    )
+    return [(file, captions.get(file.name, "")) for file in _found(path)]
 
 
 def _captions(path: Path) -> Iterator[tuple[str, str]]:
@@ -66,7 +62,8 @@ def _captions(path: Path) -> Iterator[tuple[str, str]]:
                 yield Path(row["cameraFile"]).name, row.get("caption") or ""
 
 
-def _read(file: Path, caption: str) -> Posed:
+def _read(found: tuple[Path, str]) -> Posed:
+    file, caption = found
     arrays = pixels.load_npz(file, "extrinsic", "intrinsic")
     poses, k = arrays["extrinsic"].astype(np.float64), arrays["intrinsic"].astype(np.float64)
     if poses.ndim != 3 or poses.shape[1:] != (4, 4) or not len(poses) or k.shape != (3, 3):
@@ -130,8 +127,10 @@ def _finish(root: Path, names: Sequence[str]) -> None:
 FORMAT = Format(
     name="sekai",
     title="camera to world, 4x4, OpenCV axes, metres; shares of the image; MP4; a pose per frame",
-    recognises=lambda path: bool(_found(path)),
-    read=read,
+    places=_found,
+    load=_read,
+    otherwise="has no <name>.npz with `extrinsic` and `intrinsic`, nor is it a folder of such",
+    listed=_listed,
     write=write,
     mark=_mark,
     finish=_finish,

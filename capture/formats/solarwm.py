@@ -22,15 +22,17 @@ import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from capture import files
 from capture.formats import axes, pixels, text
 from capture.formats.pixels import Member, Video
-from capture.formats.record import Clips, Declared, Format, Posed, Slot
+from capture.formats.record import Declared, Format, Posed, Slot
 
+# An index, where a row of it stands, and the row.
+_Row: TypeAlias = tuple[Path, str, dict[str, Any]]
 _INDEX = "index.jsonl.gz"
 _PATTERNS = ("*.jsonl", "*.jsonl.gz", "indexes/*.jsonl", "indexes/*.jsonl.gz")
 _CONVENTION = "authoritative_source_c2w_no_axis_flip"
@@ -82,14 +84,13 @@ def _parsed(content: str | bytes, where: str) -> Any:
         raise ValueError(f"{where}: not JSON ({error})") from error
 
 
-def read(path: Path) -> Clips:
-    """Every row of every index at a path."""
-    rows = ((index, where, row) for index in _found(path) for where, row in _rows(index))
-    otherwise = f"{path} has no index (JSONL with sample_id, key and shard)"
-    return Clips.at(rows, lambda found: _read(*found), otherwise)
+def _listed(path: Path) -> list[_Row]:
+    """Every row of every index."""
+    return [(index, where, row) for index in _found(path) for where, row in _rows(index)]
 
 
-def _read(index: Path, where: str, row: dict[str, Any]) -> Posed:
+def _read(found: _Row) -> Posed:
+    index, where, row = found
     names = ("sample_id", "shard", "video_member", "camera_member")
     text.require_object(row, where, *names)
     members = _members(_shard(index, row, where), where)
@@ -259,8 +260,10 @@ def _finish(root: Path, names: Sequence[str]) -> None:
 FORMAT = Format(
     name="solarwm",
     title="camera to world, float32, OpenCV axes, metres; pixels; MP4 in tars; a pose per frame",
-    recognises=lambda path: bool(_found(path)),
-    read=read,
+    places=_found,
+    load=_read,
+    otherwise="has no index (JSONL with sample_id, key and shard)",
+    listed=_listed,
     write=write,
     mark=_mark,
     finish=_finish,

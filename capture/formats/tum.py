@@ -18,7 +18,7 @@ import numpy as np
 from capture import files
 from capture.formats import axes, pixels, text
 from capture.formats.pixels import DepthImages, Images
-from capture.formats.record import Clips, Declared, Format, Posed, Slot
+from capture.formats.record import Declared, Format, Posed, Slot
 
 POSES = "groundtruth.txt"
 DEPTH_PER_M = 5000.0
@@ -26,24 +26,17 @@ _FIELDS = "timestamp tx ty tz qx qy qz qw"
 _MAX_APART_S = 0.02
 
 
-def recognises(path: Path) -> bool:
-    """A text file with rows of eight numbers, a folder with groundtruth.txt, or one of such."""
-    return bool(_found(path))
-
-
-def read(path: Path) -> Clips:
-    """Every trajectory at a path."""
-    found = [path] if path.is_file() else _found(path)
-    otherwise = f"{path} has no {POSES}, neither itself nor in the folders inside"
-    return Clips.at(found, _read, otherwise)
-
-
 def _found(path: Path) -> list[Path]:
+    """A file with rows of eight numbers, or groundtruth.txt of a folder or of those in it."""
     if path.is_file():
         return [path] if path.suffix in (".txt", ".tum") and _is_tum(path) else []
     if (path / POSES).is_file():
         return [path / POSES]
     return sorted(path.glob(f"*/{POSES}"))
+
+
+def _listed(path: Path) -> list[Path]:
+    return [path] if path.is_file() else _found(path)
 
 
 def _is_tum(path: Path) -> bool:
@@ -166,7 +159,9 @@ def _write_list(folder: Path, kind: str, t_s: np.ndarray) -> None:
 FORMAT = Format(
     name="tum",
     title="camera to world, quaternion xyzw, OpenCV axes, metres, seconds; PNG; no intrinsics",
-    recognises=recognises,
-    read=read,
+    places=_found,
+    load=_read,
+    otherwise=f"has no {POSES}, neither itself nor in the folders inside",
+    listed=_listed,
     write=write,
 )

@@ -20,7 +20,7 @@ import numpy as np
 from capture import files
 from capture.camera import invert
 from capture.formats import axes, pixels, text
-from capture.formats.record import Clips, Declared, Format, Labels, Posed, Slot
+from capture.formats.record import Declared, Format, Labels, Posed, Slot
 
 _MOVES, _VIEWS = ("W", "S", "D", "A"), ("LR", "LL", "LU", "LD")
 _PER_LATENT = 4
@@ -36,12 +36,6 @@ def _found(path: Path) -> list[Path]:
         if files_here:
             return files_here
     return []
-
-
-def read(path: Path) -> Clips:
-    """Every <name>_pose.json at a path."""
-    otherwise = f"{path} has no *_pose.json, neither itself nor in the folders inside"
-    return Clips.at(_found(path), _read, otherwise)
 
 
 def _read(file: Path) -> Posed:
@@ -148,7 +142,8 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
 FORMAT = Format(
     name="worldplay",
     title="world to camera, 4x4, OpenCV axes, metres; WSDA and views; MP4; a pose per frame",
-    recognises=lambda path: bool(_found(path)),
-    read=read,
+    places=_found,
+    load=_read,
+    otherwise="has no *_pose.json, neither itself nor in the folders inside",
     write=write,
 )

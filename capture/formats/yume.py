@@ -24,7 +24,7 @@ from scipy.spatial.transform import Rotation
 from capture import files
 from capture.camera import invert
 from capture.formats import pixels, text
-from capture.formats.record import Clips, Declared, Format, Labels, LeftOut, Posed, Slot
+from capture.formats.record import Declared, Format, Labels, LeftOut, Posed, Slot
 
 MIN_FRAMES = 33
 _MOVED_ABOVE, _TURNED_ABOVE_RAD = 1e-4, 1e-3
@@ -66,11 +66,6 @@ def runs(cam_to_world: np.ndarray) -> Iterator[tuple[int, int, str, str]]:
 def _found(path: Path) -> list[Path]:
     inside = (f for p in ("Keys_*_Mouse_*/*.txt", "*.txt") for f in sorted(path.glob(p)))
     return [file for file in inside if file.parent.name.startswith("Keys_")]
-
-
-def read(path: Path) -> Clips:
-    """Every clip in the folders Keys_*_Mouse_* at a path, those with poses."""
-    return Clips.at(_found(path), _read, f"{path} has no Keys_*_Mouse_*/*.txt")
 
 
 def _read(file: Path) -> Posed:
@@ -139,8 +134,9 @@ def _mark(name: str, slot: Slot) -> str:
 FORMAT = Format(
     name="yume",
     title="camera to world, 4x4, OpenCV axes, metres; one key and mouse a clip; a pose per frame",
-    recognises=lambda path: bool(_found(path)),
-    read=read,
+    places=_found,
+    load=_read,
+    otherwise="has no Keys_*_Mouse_*/*.txt",
     write=write,
     mark=_mark,
 )
