@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 _NAMED = 5
 
 
-def sample(run: Path, image: Path, commands: tuple[str, ...], out: Path, seed: int) -> None:
+def sample(
+    run: Path, image: Path, commands: tuple[str, ...], out: Path, seed: int, caption: str = ""
+) -> None:
     """A video from a first frame and a script of actions.
 
     Args:
@@ -32,11 +34,13 @@ def sample(run: Path, image: Path, commands: tuple[str, ...], out: Path, seed: i
         commands: See `training.sample.script`.
         out: The video, MP4.
         seed: Of the noise.
+        caption: What the first frame shows.
     """
     from training.sample import FPS, script
     from training.sample import sample as make
 
-    frames = make(run, pictures.read(image), script(list(commands)), seed=seed)
+    moves = script(list(commands))
+    frames = make(run, pictures.read(image), moves, caption=caption, seed=seed)
     with files.replacing(out) as temporary:
         writer = RgbWriter(temporary, frames.shape[2], frames.shape[1], FPS)
         for frame in frames:

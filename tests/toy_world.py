@@ -75,13 +75,18 @@ def run_block(
     *,
     full_from: int | None = None,
 ) -> tuple[torch.Tensor, tuple[Piece, ...]]:
-    """One block of `x` [B, C, n, h, w] after what the memory holds: output, and what it wrote."""
+    """One block of `x` [B, C, n, h, w] after what the memory holds: output, and what it wrote.
+
+    For `full_from` see `Policy.seen`: only masks have it, so what it gives is read here.
+    """
     start, count = memory.length, x.shape[2]
+    seen = memory.policy.seen(start, start + count, memory.grid, full_from=full_from)
+    read = tuple(kept.read(seen[kept.latent]) for kept in memory._kept if kept.latent in seen)
     context = Context(
         latents=tuple(range(start, start + count)),
         grid=GRID,
         policy=memory.policy,
-        read=memory.read(count, full_from=full_from),
+        read=memory.read(count) if full_from is None else read,
         write=True,
     )
     out = model(x, levels, part(signals, start, start + count), context=context)

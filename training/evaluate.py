@@ -55,7 +55,6 @@ def evaluate(
     name: str = "",
     captions: Sequence[str] | None = None,
     fps: float = 16.0,
-    steps: int | None = None,
     lpips: Lpips | None = None,
 ) -> Path:
     """Measure a run; write evaluation.json and videos beside the ground truth into its folder.
@@ -75,7 +74,6 @@ def evaluate(
         name: Of the place; goes into the report.
         captions: N captions of the first frames; none by default.
         fps: Of the videos.
-        steps: Of the sampler; the recipe's by default.
         lpips: Measures that too.
 
     Returns:
@@ -90,11 +88,11 @@ def evaluate(
     _require_truth(frames, poses, told, length)
     real = _sized(frames[:, :, :length], config.data.height_px, config.data.width_px)
     paths = poses[:, :, :length].reshape(-1, length, 4, 4)
-    videos = _videos(sampler, real, paths, [c for c in told for _ in COMMANDS], steps)
+    videos = _videos(sampler, real, paths, [c for c in told for _ in COMMANDS])
     result: dict[str, Any] = {
         "name": name,
         "positions": len(frames),
-        "sampler_steps": steps or config.flow.sampler_steps,
+        "sampler_steps": config.flow.sampler_steps,
         "truth": _summary(real, real),
     }
     result |= {kind: _summary(video, real, lpips) for kind, video in videos.items()}
@@ -128,11 +126,7 @@ def _require_truth(
 
 
 def _videos(
-    sampler: Sampler,
-    real: np.ndarray,
-    paths: np.ndarray,
-    captions: list[str],
-    steps: int | None,
+    sampler: Sampler, real: np.ndarray, paths: np.ndarray, captions: list[str]
 ) -> dict[str, np.ndarray]:
     """What is compared with the ground truth, each [N, T, H, W, 3]."""
     depths_m = sampler.config.recipe.flow.warp_depths_m
@@ -146,7 +140,7 @@ def _videos(
             ]
         )
         for kind, signals in (("model", told), ("no_actions", without_motion(told))):
-            parts[kind].append(sampler.window(chunk[:, 0], signals, steps=steps, seed=first))
+            parts[kind].append(sampler.window(chunk[:, 0], signals, seed=first))
         codes = {"codec": sampler.codec.encode(torch.from_numpy(chunk))}
         if depths_m:
             middle_m = math.prod(depths_m) ** (1 / len(depths_m))

@@ -117,7 +117,7 @@ def evaluate(
 
 @torch.no_grad()
 def ways_back(
-    sampler: Sampler, truth: Truth, captions: Sequence[str], policy: Policy, seed: int = 0
+    sampler: Sampler, truth: Truth, captions: Sequence[str], policy: Policy
 ) -> np.ndarray:
     """Clips of which a student made all after the given frames, uint8 [N, T, H, W, 3].
 
@@ -126,7 +126,6 @@ def ways_back(
         truth: At its size.
         captions: Of the clips.
         policy: Its memory.
-        seed: Of the noise.
     """
     recipe, codec, videos = sampler.config.recipe, sampler.codec, []
     recipe = dataclasses.replace(recipe, rollout=dataclasses.replace(recipe.rollout, policy=policy))
@@ -138,7 +137,7 @@ def ways_back(
         frames = torch.from_numpy(truth.frames[some]).to(device)
         begun = sample.begin(sampler.model, codec, recipe, frames[:, 0], signals.to(device))
         given = codec.encode(frames[:, : truth.given])
-        draw = noise.generator(seed, first, 0, device)
+        draw = noise.generator(0, first, 0, device)
         made = torch.cat([record.x0 for record in stream(begun, draw, given=given)], dim=2)
         videos.append(codec.decode(made).cpu().numpy())
     return np.concatenate(videos)

@@ -149,13 +149,7 @@ def path(
 
 
 def sample(
-    run: Path,
-    first_frame: np.ndarray,
-    actions: Actions,
-    *,
-    caption: str = "",
-    steps: int | None = None,
-    seed: int = 0,
+    run: Path, first_frame: np.ndarray, actions: Actions, *, caption: str = "", seed: int = 0
 ) -> np.ndarray:
     """A video that follows actions.
 
@@ -168,7 +162,6 @@ def sample(
         first_frame: uint8 [H, W, 3], any size; best from the camera of the training data.
         actions: T actions; row 0 is the first frame and is ignored.
         caption: What the first frame shows.
-        steps: Of the sampler; the recipe's by default.
         seed: Of the noise.
 
     Returns:
@@ -186,7 +179,7 @@ def sample(
     video = resize(first_frame[None], *size)
     for start in range(0, moves, max(1, span)):
         signals = sampler.describe(poses[start : start + span + 1], caption)
-        window = sampler.window(video[-1:], signals, steps=steps, seed=seed + start)
+        window = sampler.window(video[-1:], signals, seed=seed + start)
         video = np.concatenate([video, window[0, 1:]])
     return video[: len(actions)]
 

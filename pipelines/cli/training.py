@@ -20,6 +20,7 @@ def sample(
     actions: tuple[str, ...],
     out: Path = Path("sample.mp4"),
     seed: int = 0,
+    caption: str = "",
 ) -> None:
     """Make a video from a first frame and a list of actions.
 
@@ -29,10 +30,11 @@ def sample(
         actions: One per latent (four frames), such as `pan_left` or `dolly_in*2+pan_right`.
         out: The video.
         seed: Of the noise.
+        caption: What the first frame shows, in the words of the training captions.
     """
     from pipelines.launch import sample as make_sample
 
-    make_sample(run, image, actions, out, seed)
+    make_sample(run, image, actions, out, seed, caption)
     say(f"Sample: {out}")
 
 

@@ -12,6 +12,8 @@ import torch
 from safetensors.torch import load_file
 from toy_runs import Killed
 
+from capture import pictures
+from pipelines.cli import main
 from training import evaluate, loop, sample
 from training.muon import orthogonalised
 from training.stages import teacher
@@ -121,6 +123,19 @@ def test_a_sample_starts_with_its_first_frame_and_can_be_long(whole, clips, reci
     assert video.shape == (13, 32, 48, 3)
     np.testing.assert_array_equal(video[0], first)
     np.testing.assert_array_equal(video, sample.sample(whole, first, actions))
+
+
+def test_relickit_sample_tells_the_model_its_caption(whole, clips, tmp_path):
+    pictures.write_png(tmp_path / "first.png", clips.clip(0).frames[0])
+
+    def made(name: str, *caption: str) -> bytes:
+        out = tmp_path / name
+        options = ["--image", str(tmp_path / "first.png"), "--actions", "pan_left", "dolly_in"]
+        assert main(["sample", str(whole), *options, "--out", str(out), *caption]) == 0
+        return out.read_bytes()
+
+    silent, told = made("silent.mp4"), made("told.mp4", "--caption", "A striped sphere.")
+    assert silent != told == made("again.mp4", "--caption", "A striped sphere.")
 
 
 def test_an_unknown_command_is_an_error():

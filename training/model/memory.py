@@ -232,9 +232,9 @@ class Memory:
         )
         return replace(self, length=length, _kept=kept)
 
-    def read(self, count: int, *, full_from: int | None = None) -> tuple[Piece, ...]:
+    def read(self, count: int) -> tuple[Piece, ...]:
         """What the next block of `count` latents sees, oldest first; see `Policy.seen`."""
-        wanted = self.policy.seen(self.length, self.length + count, self.grid, full_from=full_from)
+        wanted = self.policy.seen(self.length, self.length + count, self.grid)
         return tuple(
             entry.read(wanted[entry.latent]) for entry in self._kept if entry.latent in wanted
         )
