@@ -15,6 +15,7 @@ from scipy.spatial import KDTree
 _SPLIT_ABOVE_M = 4.0
 # An elastic band is smoothed this often and this far, and pushed away from nearer surfaces.
 _BAND_ROUNDS, _BAND_SIGMA_M, _COMFORT_M = 12, 0.15, 0.55
+_ROUNDING_M = 0.4  # standard deviation of what rounds the corners of a way
 _SURVEYED_M = 0.6  # a survey knows what is this far above and below it
 _NEIGHBOURS = ((1, 0), (0, 1), (1, 1), (1, -1))
 _COLUMN_M = 0.2  # side of the columns in which the ground is looked for
@@ -206,10 +207,10 @@ def _known_heights(
     return max(low, height_m - _SURVEYED_M), min(high, height_m + _SURVEYED_M)
 
 
-def smooth_path(points_m: np.ndarray, step_m: float, sigma_m: float = 0.4) -> np.ndarray:
+def smooth_path(points_m: np.ndarray, step_m: float) -> np.ndarray:
     """The way [N, 3] with rounded corners, at equal steps; the ends stay where they are."""
     dense = resample(points_m, step_m / 4)
-    sigma = sigma_m / (step_m / 4)
+    sigma = _ROUNDING_M / (step_m / 4)
     if len(dense) > 3:
         # Reflecting through the end points keeps them fixed.
         pad = min(int(3 * sigma + 0.5), len(dense) - 1)

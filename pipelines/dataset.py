@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from pathlib import Path
 
 from capture.launcher import EngineSpec
@@ -16,7 +15,7 @@ from pipelines.workspace import Dataset
 from shards import jobs, writer
 from shards.publish import publish
 
-__all__ = ["audit", "build", "caption", "capture", "curate", "plan", "shard", "summary"]
+__all__ = ["audit", "build", "caption", "capture", "curate", "plan", "shard"]
 
 
 def capture(dataset: Dataset, spec: EngineSpec) -> int:
@@ -57,8 +56,3 @@ def build(recipe: DatasetRecipe, dataset: Dataset, spec: EngineSpec) -> Path:
         page = audit(dataset)
     say(f"Clips: {clips}\nAudit: {page}\nShards: {published}")
     return published
-
-
-def summary(dataset: Dataset) -> dict:
-    """What the manifest says of the shards."""
-    return json.loads((dataset.path / "shards" / "manifest.json").read_text())

@@ -38,14 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
             port=options.port,
             unix_socket=options.unix_socket,
             threads=options.threads,
-            options=Options(
-                width_px=options.width,
-                height_px=options.height,
-                fov_deg=options.fov,
-                ue_depth=options.ue_depth,
-                folder=options.folder,
-            ),
-            faults=_faults(options),
+            options=Options(ue_depth=options.ue_depth),
+            faults=Faults(faults.parse(options.fault)) if options.fault else None,
             on_listening=lambda port: _announce(port, options),
         )
     except ValueError as error:
@@ -61,24 +55,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to bind")
     parser.add_argument("--port", type=int, default=9000, help="TCP port; 0 takes a free one")
     parser.add_argument("--unix-socket", type=Path, help="listen on this Unix socket as well")
-    parser.add_argument("--width", type=int, default=640, help="image width in pixels")
-    parser.add_argument("--height", type=int, default=480, help="image height in pixels")
-    parser.add_argument("--fov", type=float, default=90.0, help="horizontal field of view, degrees")
     parser.add_argument("--ue-depth", action="store_true", help="round depth as the plugin does")
     parser.add_argument("--threads", type=int, help="of the renderer; all cores by default")
-    parser.add_argument("--folder", type=Path, default=Path(), help="where image files may go")
     parser.add_argument(
         "--fault", default="", metavar="NAME[=NUMBER],...", help="what goes wrong on purpose"
     )
-    parser.add_argument("--fault-seed", type=int, default=0, help="of what is left to chance")
     parser.add_argument(
         "--die-with-parent", action="store_true", help="end when the starting thread ends (Linux)"
     )
     return parser
-
-
-def _faults(options: argparse.Namespace) -> Faults | None:
-    return Faults(faults.parse(options.fault), options.fault_seed) if options.fault else None
 
 
 def _announce(port: int, options: argparse.Namespace) -> None:

@@ -23,48 +23,31 @@ class Generator:
 
     Attributes:
         make: See `Make`.
-        about: What it does, in a few words.
         min_s: Shorter paths make no sense of it.
     """
 
     make: Make
-    about: str
     min_s: float = 0.0
 
 
 GENERATORS: dict[str, Generator] = {
-    "roam": Generator(make=walks.roam, about="walk from place to place, looking ahead and around"),
-    "look_around": Generator(make=stands.look_around, about="stand still and look about"),
-    "out_and_back": Generator(
-        make=walks.out_and_back, about="walk out and return through the same poses"
-    ),
+    "roam": Generator(make=walks.roam),
+    "look_around": Generator(make=stands.look_around),
+    "out_and_back": Generator(make=walks.out_and_back),
     # A shorter round would turn faster than people do.
-    "loop": Generator(
-        make=rounds.loop, about="walk one closed round and end at its start", min_s=10.0
-    ),
-    "moves": Generator(make=moves.moves, about="single and mixed moves, mostly pan and dolly"),
-    "visit": Generator(make=walks.visit, about="walk, stop, look about, walk on"),
-    "orbit": Generator(make=landmarks.orbit, about="walk around a landmark, looking at it"),
-    "spiral": Generator(make=landmarks.spiral, about="rise or sink around a landmark", min_s=3.0),
-    "climb": Generator(
-        make=stairs.climb, about="walk up and down stairs, ramps and slopes", min_s=3.0
-    ),
-    "fly": Generator(make=moves.fly, about="free flight in six degrees of freedom, with roll"),
-    "revisit_5s": Generator(
-        make=stands.look_back(5.0), about="turn away and back every 5 s", min_s=7.5
-    ),
+    "loop": Generator(make=rounds.loop, min_s=10.0),
+    "moves": Generator(make=moves.moves),
+    "visit": Generator(make=walks.visit),
+    "orbit": Generator(make=landmarks.orbit),
+    "spiral": Generator(make=landmarks.spiral, min_s=3.0),
+    "climb": Generator(make=stairs.climb, min_s=3.0),
+    "fly": Generator(make=moves.fly),
+    "revisit_5s": Generator(make=stands.look_back(5.0), min_s=7.5),
     **{
-        f"revisit_{gap_s}s": Generator(
-            make=rounds.revisit(gap_s),
-            about=f"walk a round of {gap_s} s again and again",
-            min_s=1.25 * gap_s,
-        )
+        f"revisit_{gap_s}s": Generator(make=rounds.revisit(gap_s), min_s=1.25 * gap_s)
         for gap_s in (10, 20, 40)
     },
-    **{
-        axis: Generator(make=moves.single(axis), about=f"lone {axis} moves to and fro, with pauses")
-        for axis in moves.AXES
-    },
+    **{axis: Generator(make=moves.single(axis)) for axis in moves.AXES},
 }
 
 

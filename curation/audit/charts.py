@@ -79,9 +79,9 @@ def _edges(values: np.ndarray) -> np.ndarray:
     return np.linspace(low - pad, high + pad, _BINS + 1)
 
 
-def lag_curve(lags: Sequence[int], errors: np.ndarray, width: int = 540) -> Markup:
+def lag_curve(lags: Sequence[int], errors: np.ndarray) -> Markup:
     """Photometric error over lag; the lowest point is marked."""
-    height, base = 130, 104
+    width, height, base = 540, 130, 104
     top = float(np.max(errors)) or 1.0
     xs = np.linspace(24, width - 24, len(lags))
     ys = base - 84 * errors / top
@@ -99,9 +99,9 @@ def lag_curve(lags: Sequence[int], errors: np.ndarray, width: int = 540) -> Mark
     return _svg(width, height, shapes)
 
 
-def butterfly(pairs: Sequence[tuple[str, float, str, float]], width: int = 640) -> Markup:
+def butterfly(pairs: Sequence[tuple[str, float, str, float]]) -> Markup:
     """Opposite actions side by side: (left name, share, right name, share) per line."""
-    middle, reach, line = width / 2, width / 2 - 150, 30
+    width, middle, reach, line = 640, 320, 170, 30
     top = max(max(a, b) for _, a, _, b in pairs) or 1.0
     shapes = []
     for k, (left, a, right, b) in enumerate(pairs):
@@ -119,9 +119,9 @@ def butterfly(pairs: Sequence[tuple[str, float, str, float]], width: int = 640) 
     return _svg(width, line * len(pairs) + 2, shapes)
 
 
-def curve(x: np.ndarray, y: np.ndarray, *, x_label: str, y_label: str, width: int = 640) -> Markup:
+def curve(x: np.ndarray, y: np.ndarray, *, x_label: str, y_label: str) -> Markup:
     """A curve from zero up, with its highest and last value."""
-    height, base, top = 200, 176, float(np.max(y)) or 1.0
+    width, height, base, top = 640, 200, 176, float(np.max(y)) or 1.0
     across = (width - 60) * (x - x[0]) / max(float(x[-1] - x[0]), 1e-9)
     points = " ".join(f"{a:.1f},{base - 150 * v / top:.1f}" for a, v in zip(across, y, strict=True))
     shapes = [
@@ -210,11 +210,11 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f}" if share >= 0.0005 else "0" if share == 0 else "<0.1"
 
 
-def _digits(value: float, whole: Callable[[float], float], count: int = 4) -> float:
-    """Rounded up or down to significant digits."""
+def _digits(value: float, whole: Callable[[float], float]) -> float:
+    """Rounded up or down to four digits."""
     if value == 0:
         return 0.0
-    scale = 10.0 ** (count - 1 - math.floor(math.log10(abs(value))))
+    scale = 10.0 ** (3 - math.floor(math.log10(abs(value))))
     return whole(value * scale) / scale
 
 

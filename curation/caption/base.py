@@ -15,7 +15,6 @@ from curation.caption.card import View
 
 # How a request ended.
 SUCCESS, TRUNCATED, BLOCKED, ERROR = "success", "truncated", "blocked", "error"
-STATUSES = (SUCCESS, TRUNCATED, BLOCKED, ERROR)
 
 PROMPT = (
     "These pictures show one place from several sides. Describe the place in two to four plain "
@@ -54,7 +53,7 @@ class Draft:
     Attributes:
         text: The long caption; empty where the request failed.
         short: One sentence; empty: the first sentence of `text`.
-        status: One of `STATUSES`.
+        status: `SUCCESS`, `TRUNCATED`, `BLOCKED` or `ERROR`.
         detail: What went wrong, in words.
         tokens_in: Tokens of the prompt and the pictures, where they are counted.
         tokens_out: Tokens of the answer.
@@ -108,7 +107,7 @@ class Caption:
         short: One sentence.
         captioner: `Captioner.name`.
         prompt_hash: `prompt_hash` of the captioner.
-        status: One of `STATUSES`, of the last request.
+        status: As of a `Draft`, of the last request.
         detail: What went wrong, in words.
         dropped: Sentences that were taken out.
         tokens_in: Of all its requests.

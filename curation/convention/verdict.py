@@ -43,7 +43,6 @@ class Verdict:
         confidence: That `reading` is right in what is told, in [0, 1].
         fit: Mean fit of the pairs, in [0, 1].
         runner_up: The reading that comes nearest and differs in something told.
-        runner_up_fit: Its fit.
         reason: Why nothing, or not everything, can be told; empty otherwise.
     """
 
@@ -52,7 +51,6 @@ class Verdict:
     confidence: float = 0.0
     fit: float = 0.0
     runner_up: Hypothesis | None = None
-    runner_up_fit: float = 0.0
     reason: str = ""
 
 
@@ -110,7 +108,6 @@ def decide(
         confidence=confidence,
         fit=final.fit,
         runner_up=rival.reading,
-        runner_up_fit=rival.fit,
         reason="" if confidence >= SURE else "two readings fit about equally well",
     )
 
