@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 
 from pipelines.console import bar, say
-from shards import depth, encoded
+from shards import depth, encoded, writer
 from shards.encoded import EncodeJob, Encoder, Kind, Members
 from shards.reader import ShardDataset
-from shards.schema import SPLITS, Sample
+from shards.schema import SPLITS, Sample, ShardError
 from training import encode, recipes, text
 from training.autoencoder import Codec, LinearCodec, open_codec
 from training.data import Windows
@@ -134,6 +134,11 @@ def _encode(
             encoded.write(job, folder, counted)
             before += len(job.samples)
             done = before  # also of what was there
+    if lost := [job.name for job in mine if writer.finished(job, folder) is None]:
+        raise ShardError(
+            f"{folder / lost[0]}.tar was removed while others were written, by an encode of other "
+            "shards; run the same command again"
+        )
     if encoded.publish(shards, encoder, jobs) is None:
         say(f"Encode: {folder}: {done} clips are done here; other processes have the rest")
     else:

@@ -75,12 +75,14 @@ class EncodeJob:
         name: `<split>-<number>-<first digits of the fingerprint>`.
         fingerprint: SHA-256 of the encoder and of what is known of the clips.
         samples: The clips, without parts; with captions only for text, which depends on them.
+        parent: `manifest_sha` of the videos' shards when this was planned.
     """
 
     split: str
     name: str
     fingerprint: str
     samples: tuple[Sample, ...]
+    parent: str
 
 
 def shards_folder(dataset: Path) -> Path:
@@ -95,7 +97,7 @@ def load_encoder(folder: Path) -> Encoder:
         ShardError: If its encoder.json is absent or damaged.
     """
     try:
-        says = json.loads((folder / MARK).read_text())
+        says = files.read_json(folder / MARK)
         encoder = Encoder(kind=says["kind"], config=says["config"])
         if encoder.sha256 == says["sha256"]:
             return encoder
@@ -114,13 +116,20 @@ def plan(folder: Path, encoder: Encoder) -> list[EncodeJob]:
     Raises:
         ShardError: If the shards are absent or damaged.
     """
-    jobs = []
-    for shard in manifest.load_shards(folder, manifest.load(folder), parts=False):
+    jobs, videos = [], manifest.load(folder)
+    for shard in manifest.load_shards(folder, videos, parts=False):
         samples = tuple(_source(sample, encoder.kind) for sample in shard.samples)
         content = [TAR_SCHEMA, encoder.sha256, [dataclasses.asdict(sample) for sample in samples]]
         mark, numbered = _sha256(content), shard.name.rpartition("-")[0]
         name = f"{numbered}-{mark[:_DIGITS]}"
-        jobs.append(EncodeJob(split=shard.split, name=name, fingerprint=mark, samples=samples))
+        job = EncodeJob(
+            split=shard.split,
+            name=name,
+            fingerprint=mark,
+            samples=samples,
+            parent=videos["manifest_sha"],
+        )
+        jobs.append(job)
     return jobs
 
 
@@ -167,6 +176,9 @@ def publish(folder: Path, encoder: Encoder, jobs: Sequence[EncodeJob]) -> Path |
 
     Returns:
         The path of the set's manifest.json.
+
+    Raises:
+        ShardError: If the videos were sharded again meanwhile: what belongs to the new shards stays.
     """
     mine = folder / encoder.name
     shards = [writer.finished(job, mine) for job in jobs]
@@ -174,6 +186,10 @@ def publish(folder: Path, encoder: Encoder, jobs: Sequence[EncodeJob]) -> Path |
     if len(whole) < len(jobs):
         return None
     parent = manifest.load(folder)["manifest_sha"]
+    if any(job.parent != parent for job in jobs):
+        raise ShardError(
+            f"{folder} was sharded again while {encoder.name} was made; run `relickit encode` again"
+        )
     path = publish_shards(mine, whole, more={"parent": parent, "encoder": encoder.to_json()})
     sets.write(folder)
     return path

@@ -1,4 +1,4 @@
-"""A sharded dataset of short clips of the box room, one in each shard."""
+"""A sharded dataset of short clips of the box room, in as many shards at most."""
 
 from __future__ import annotations
 

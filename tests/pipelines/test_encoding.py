@@ -22,7 +22,7 @@ from training.autoencoder import LinearCodec
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
     """Two clips in two shards."""
-    return pack(tmp_path / "box", [BoxClip(name="pan"), BoxClip(name="loop", kind="loop")])
+    return pack(tmp_path / "box", [BoxClip(name="pan"), BoxClip(name="circle", kind="loop")])
 
 
 def test_processes_share_the_shards_and_the_last_one_publishes(
@@ -81,7 +81,9 @@ def test_every_shard_has_one_process(monkeypatch):
     monkeypatch.setenv("SLURM_NTASKS", "3")
     share = Share.of_this_process()
     assert (share.rank, share.world) == (2, 3)
-    planned = [EncodeJob(split="train", name=n, fingerprint="", samples=()) for n in "abcdefg"]
+    planned = [
+        EncodeJob(split="train", name=n, fingerprint="", samples=(), parent="") for n in "abcdefg"
+    ]
     shares = [Share(rank=rank, world=3, device=share.device) for rank in range(3)]
     taken = [job.name for one in shares for job in one.of(planned)]
     assert sorted(taken) == list("abcdefg")

@@ -182,6 +182,24 @@ def test_encoding_stops_and_goes_on(folder):
     Latents(folder, LATENTS.name)
 
 
+def test_an_encode_that_ends_after_the_videos_were_sharded_again_leaves_the_new_set(
+    folder, sharding
+):
+    late = encoded.plan(folder / "shards", LATENTS)
+    mine = encoded.start(folder / "shards", LATENTS)
+    for job in late:
+        encoded.write(job, mine, toy_latents)
+    sharding.change_clips(folder, lambda row: {**row, "keep": row["start"] == 0})
+    sharding.shard(folder)
+    encoded.write(encoded.plan(folder / "shards", LATENTS)[0], mine, toy_latents)
+    new = {path.name: path.read_bytes() for path in mine.iterdir()}
+    with pytest.raises(
+        ShardError, match="was sharded again while latents-.* run `relickit encode`"
+    ):
+        encoded.publish(folder / "shards", LATENTS, late)
+    assert {path.name: path.read_bytes() for path in mine.iterdir()} == new
+
+
 def test_writers_of_one_set_agree(folder, tmp_path):
     alone = Path(shutil.copytree(folder, tmp_path / "alone", symlinks=True))
     encode(alone, LATENTS, toy_latents)
