@@ -64,6 +64,13 @@ class Grid:
                 reachable=self.reachable,
             )
 
+    def colours(self) -> np.ndarray:
+        """uint8 [nx, ny, 3]: bluer the farther from surfaces; these, and what is out of reach, grey."""
+        deep = np.clip(self.clearance_m / _DEEP_M, 0.0, 1.0)[..., None]
+        cells = np.where(self.reachable[..., None], _NEAR + deep * (_FAR - _NEAR), _BLOCKED)
+        cells[self.clearance_m < self.cell_m] = _WALL
+        return cells.astype(np.uint8)
+
     @classmethod
     def load(cls, path: Path) -> Grid:
         """What `save` wrote.
@@ -126,9 +133,7 @@ def _extent(grid: Grid, plans: Sequence[Plan]) -> tuple[np.ndarray, np.ndarray]:
 def _ground(grid: Grid, low: np.ndarray, high: np.ndarray, scale: float) -> np.ndarray:
     """Free space by clearance, what cannot be reached, and surfaces: uint8 [H, W, 3]."""
     width, height = (round(n) for n in (high - low) * scale)
-    depth = np.clip(grid.clearance_m / _DEEP_M, 0.0, 1.0)[..., None]
-    cells = np.where(grid.reachable[..., None], _NEAR + depth * (_FAR - _NEAR), _BLOCKED)
-    cells[grid.clearance_m < grid.cell_m] = _WALL
+    cells = grid.colours()
     x = low[0] + (np.arange(width) + 0.5) / scale
     y = high[1] - (np.arange(height) + 0.5) / scale
     i = np.round((x - grid.origin_m[0]) / grid.cell_m).astype(int)
@@ -137,7 +142,7 @@ def _ground(grid: Grid, low: np.ndarray, high: np.ndarray, scale: float) -> np.n
     picture = cells[np.clip(i, 0, nx - 1)[None], np.clip(j, 0, ny - 1)[:, None]]
     outside = ((i < 0) | (i >= nx))[None] | ((j < 0) | (j >= ny))[:, None]
     picture[outside] = _WALL
-    return np.ascontiguousarray(picture.astype(np.uint8))
+    return picture
 
 
 def _pixels(xy_m: np.ndarray, low: np.ndarray, high: np.ndarray, scale: float) -> np.ndarray:

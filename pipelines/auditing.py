@@ -20,7 +20,7 @@ from curation.audit import findings, outside, trajectory
 from curation.audit import folder as report_folder
 from curation.audit.item import audit_item
 from curation.decide import load_decisions
-from pipelines import runner
+from pipelines import runner, sources
 from pipelines.console import say
 
 # Of the items' content; another one is measured anew.
@@ -66,7 +66,7 @@ def audit(
     earlier = _earlier(compare) if compare else None
     people = load_decisions(out / "decisions.jsonl")
     name = format or _recognised(path)
-    clips = _clips(path, name)
+    clips = sources.clips(path, name)
     items = _items(path, name, clips, out / "items", address)
     report = findings.summarise(
         items,
@@ -153,12 +153,6 @@ def _warn_of_unknown(people: Collection[str], items: Sequence[Mapping]) -> None:
         )
 
 
-@functools.lru_cache(maxsize=4)
-def _clips(path: Path, name: str) -> Clips:
-    """The clips at a path; kept, because looking for them takes a while."""
-    return formats.read(path, name)
-
-
 def _recognised(path: Path) -> str:
     if not path.exists():
         raise ValueError(f"{path} is not there")
@@ -180,7 +174,7 @@ def _items(path: Path, name: str, clips: Clips, folder: Path, address: str | Non
 
 
 def _measure(index: int, *, path: Path, name: str, folder: Path) -> int:
-    clips = _clips(path, name)
+    clips = sources.clips(path, name)
     item = audit_item(clips, index, path)
     trajectory.write_item(item, clips=clips, out=folder.parent, source=f"{_VERSION}")
     files.write_json(_file(folder, index), item)

@@ -25,7 +25,7 @@ from capture.formats.adopt import Given, adopt
 from capture.scene import Plan, Scene, save_plans
 from curation.caption import lint
 from curation.exposure import FrameObserver
-from pipelines import runner
+from pipelines import runner, sources
 from pipelines.console import bar, say, sentence
 from pipelines.recipes import DatasetRecipe, SceneGroup
 from pipelines.workspace import Dataset
@@ -49,12 +49,7 @@ class _Source:
 
     def clips(self) -> Clips:
         """The clips, looked for once in a process."""
-        return _clips(self.path, self.format)
-
-
-@functools.lru_cache(maxsize=4)
-def _clips(path: Path, format: str | None) -> Clips:
-    return formats.read(path, format)
+        return sources.clips(self.path, self.format)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

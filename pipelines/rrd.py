@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from capture import files, formats
+from capture import files
 from curation.audit.trajectory import recording
-from pipelines import runner
+from pipelines import runner, sources
 
 
 def write(path: Path, out: Path, format: str | None = None, address: str | None = None) -> Path:
@@ -26,7 +26,7 @@ def write(path: Path, out: Path, format: str | None = None, address: str | None 
         ValueError: If rerun-sdk is not installed, or the format is not known.
     """
     recording.rerun()
-    clips = formats.read(path, format)
+    clips = sources.clips(path, format)
     folder = out / "rrd"
     files.sweep(folder)
     record = functools.partial(_write, path=path, format=format, folder=folder)
@@ -36,7 +36,7 @@ def write(path: Path, out: Path, format: str | None = None, address: str | None 
 
 def _write(index: int, *, path: Path, format: str | None, folder: Path) -> bool:
     try:
-        clip = formats.read(path, format)[index]
+        clip = sources.clips(path, format)[index]
     except (ValueError, OSError):  # the report says what is wrong with it
         return False
     target = folder / f"{clip.name}.rrd"

@@ -22,10 +22,6 @@ _TILES, _ACROSS = 30, 6
 _QUALITY = 74
 _SAME_DEPTH = 0.05
 _UNSEEN = np.array([96, 96, 96], np.uint8)
-# Where surfaces are, what cannot be reached, near a surface, and 2 m or more away from any: RGB.
-_SURFACE, _BLOCKED = (88, 94, 104), (150, 152, 156)
-_NEAR, _FAR = np.array([244, 226, 196.0]), np.array([186, 214, 240.0])
-_DEEP_M = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,11 +122,7 @@ def ground(grid: Grid) -> tuple[bytes, list[float]]:
     low = np.maximum(inside.min(axis=0) - 2, 0)
     high = np.minimum(inside.max(axis=0) + 3, grid.reachable.shape)
     part = np.s_[low[0] : high[0], low[1] : high[1]]
-    clearance, reachable = grid.clearance_m[part], grid.reachable[part]
-    deep = np.clip(clearance / _DEEP_M, 0.0, 1.0)[..., None]
-    cells = np.where(reachable[..., None], _NEAR + deep * (_FAR - _NEAR), _BLOCKED)
-    cells[clearance < grid.cell_m] = _SURFACE
-    picture = np.ascontiguousarray(np.swapaxes(cells, 0, 1)[::-1].astype(np.uint8))
+    picture = np.ascontiguousarray(np.swapaxes(grid.colours()[part], 0, 1)[::-1])
     (x0, y0), (x1, y1) = (
         (np.asarray(grid.origin_m, dtype=np.float64) + (edge - 0.5) * grid.cell_m).tolist()
         for edge in (low, high)
