@@ -178,7 +178,7 @@ def publish(folder: Path, encoder: Encoder, jobs: Sequence[EncodeJob]) -> Path |
         The path of the set's manifest.json.
 
     Raises:
-        ShardError: If the videos were sharded again meanwhile: what belongs to the new shards stays.
+        ShardError: If the videos were sharded again meanwhile; what is theirs stays.
     """
     mine = folder / encoder.name
     shards = [writer.finished(job, mine) for job in jobs]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -97,17 +96,20 @@ def plan(dataset: Path, *, clips_per_shard: int = CLIPS_PER_SHARD) -> list[Shard
     jobs = []
     for split in SPLITS:
         mine = sorted((c for c in clips if c.split == split), key=lambda c: _hash(c.clip_id))
-        bits = max(0, math.ceil(math.log2(len(mine) / clips_per_shard))) if mine else 0
-        for number, group in itertools.groupby(mine, lambda c: _number(c.clip_id, bits)):
-            chosen = tuple(group)
+        for number, chosen in _packed(mine, clips_per_shard).items():
             mark = fingerprint(chosen, episodes)
             jobs.append(ShardJob(split=split, number=number, clips=chosen, fingerprint=mark))
     return jobs
 
 
-def _number(clip_id: str, bits: int) -> int:
-    """The first bits of the hash of a clip's id."""
-    return int(_hash(clip_id)[:8], 16) >> (32 - bits)
+def _packed(clips: Sequence[ClipRow], clips_per_shard: int) -> dict[int, tuple[ClipRow, ...]]:
+    """The clips of each shard by its number, the first bits of the hash of their ids."""
+    bits = max(0, math.ceil(math.log2(max(len(clips), 1) / clips_per_shard)))
+    packed: dict[int, tuple[ClipRow, ...]] = {}
+    for clip in clips:
+        number = int(_hash(clip.clip_id)[:8], 16) >> (32 - bits)
+        packed[number] = (*packed.get(number, ()), clip)
+    return packed
 
 
 def fingerprint(clips: Sequence[ClipRow], episodes: Mapping[str, str]) -> str:

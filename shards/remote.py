@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.parse
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from shards import sets
@@ -15,10 +16,10 @@ from shards.schema import ShardError
 
 _LOG = logging.getLogger(__name__)
 _MAX_OPEN = 64
-_ATTEMPTS = 4
 _CONNECT_S, _ANSWER_S = 10.0, 60.0
-# Before attempt n it waits n times as long.
-_PAUSE_S = 0.5
+# Waited before asking again: a run in progress has a minute's patience, a beginning is told soon.
+_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+_ATTEMPTS = 4
 _BUSY = (429, 500, 502, 503, 504)
 _S3_OPTIONS = ("region", "endpoint_override", "scheme", "anonymous")
 _DENIED = ("ACCESS_DENIED", "INVALID_ACCESS_KEY", "SIGNATURE_DOES_NOT_MATCH", "HTTP status 403")
@@ -55,6 +56,10 @@ class Source(Protocol):
             ShardError: If it is refused, or nobody answers.
         """
         ...
+
+
+class _NoAnswerError(Exception):
+    """Nobody answered; says why."""
 
 
 class _PerProcess:
@@ -97,11 +102,13 @@ class WebServer(_PerProcess):
 
     def read(self, name: str, offset: int, size: int) -> bytes | None:
         """A range of a file; see `Source`."""
-        return self._get(name, {"Range": f"bytes={offset}-{offset + size - 1}"})
+        wanted = {"Range": f"bytes={offset}-{offset + size - 1}"}
+        return _patiently(self._url(name), lambda: self._get(name, wanted), _PAUSES_S)
 
     def whole(self, name: str) -> bytes | None:
         """A file; see `Source`."""
-        return self._get(name, {})
+        pauses_s = _PAUSES_S[: _ATTEMPTS - 1]
+        return _patiently(self._url(name), lambda: self._get(name, {}), pauses_s)
 
     def folders(self) -> list[str]:
         """Those that its sets.json lists: web servers have no common way to say what they hold."""
@@ -119,26 +126,26 @@ class WebServer(_PerProcess):
         session.headers["Accept-Encoding"] = "identity"
         return session
 
+    def _url(self, name: str) -> str:
+        return f"{self.location}/{urllib.parse.quote(name)}"
+
     def _get(self, name: str, headers: dict[str, str]) -> bytes | None:
+        """Ask once; _NoAnswerError if that is worth another try."""
         from requests import RequestException
 
-        url, why = f"{self.location}/{urllib.parse.quote(name)}", ""
-        for attempt in range(_ATTEMPTS):
-            time.sleep(_PAUSE_S * attempt)
-            try:
-                with self.client().get(
-                    url,
-                    params=self.query or None,
-                    headers=headers,
-                    stream=True,
-                    timeout=(_CONNECT_S, _ANSWER_S),
-                ) as answer:
-                    if answer.status_code not in _BUSY:
-                        return _content(answer, url, bool(headers))
-                    why = f"status {answer.status_code}"
-            except RequestException as error:  # also where the body ends too early
-                why = str(error)
-        raise _no_answer(url, why)
+        try:
+            with self.client().get(
+                self._url(name),
+                params=self.query or None,
+                headers=headers,
+                stream=True,
+                timeout=(_CONNECT_S, _ANSWER_S),
+            ) as answer:
+                if answer.status_code in _BUSY:
+                    raise _NoAnswerError(f"status {answer.status_code}")
+                return _content(answer, self._url(name), bool(headers))
+        except RequestException as error:  # also where the body ends too early
+            raise _NoAnswerError(str(error)) from error
 
 
 def _content(answer: Any, url: str, is_range: bool) -> bytes | None:
@@ -178,19 +185,27 @@ class ObjectStore(_PerProcess):
 
     def read(self, name: str, offset: int, size: int) -> bytes | None:
         """A range of a file; see `Source`."""
-        try:
-            file = self._file(name)
-            return None if file is None else file.read_at(size, offset)
-        except OSError as error:
-            raise _explained(f"{self.location}/{name}", error) from error
+
+        def ask() -> bytes | None:
+            try:
+                file = self._file(name)
+                return None if file is None else file.read_at(size, offset)
+            except OSError as error:
+                _require_allowed(path, error)
+                raise _NoAnswerError(str(error)) from error
+
+        path = f"{self.location}/{name}"
+        return _patiently(path, ask, _PAUSES_S)
 
     def whole(self, name: str) -> bytes | None:
         """A file; see `Source`."""
+        path = f"{self.location}/{name}"
         try:
             file = self._file(name)
             return None if file is None else file.read_at(file.size(), 0)
         except OSError as error:
-            raise _explained(f"{self.location}/{name}", error) from error
+            _require_allowed(path, error)
+            raise _no_answer(path, str(error), _ATTEMPTS) from error
 
     def folders(self) -> list[str]:
         """Names of the folders in it; see `Source`."""
@@ -200,7 +215,8 @@ class ObjectStore(_PerProcess):
         try:
             found = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
         except OSError as error:
-            raise _explained(self.location, error) from error
+            _require_allowed(self.location, error)
+            raise _no_answer(self.location, str(error), _ATTEMPTS) from error
         return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
 
     def _connect(self) -> Any:
@@ -256,9 +272,35 @@ def _s3(address: str) -> tuple[Any, str]:
     return filesystem, parts.netloc + parts.path
 
 
-def _explained(path: str, error: OSError) -> ShardError:
-    text = str(error)
-    return _denied(path, text) if any(d in text for d in _DENIED) else _no_answer(path, text)
+def _patiently(
+    path: str, ask: Callable[[], bytes | None], pauses_s: Sequence[float]
+) -> bytes | None:
+    """What `ask` gives; asked again after each of the pauses while nobody answers.
+
+    Raises:
+        ShardError: If nobody does.
+    """
+    attempts = len(pauses_s) + 1
+    for attempt in range(attempts):
+        try:
+            return ask()
+        except _NoAnswerError as error:
+            if attempt + 1 == attempts:
+                raise _no_answer(path, str(error), attempts) from error
+            if attempt + 1 == _ATTEMPTS:
+                _LOG.warning("%s does not answer (%s); asking on for a while", path, error)
+            time.sleep(pauses_s[attempt])
+    raise AssertionError
+
+
+def _require_allowed(path: str, error: OSError) -> None:
+    """Pass what is no refusal.
+
+    Raises:
+        ShardError: If the store refuses.
+    """
+    if any(denied in str(error) for denied in _DENIED):
+        raise _denied(path, str(error)) from error
 
 
 def _denied(path: str, why: str) -> ShardError:
@@ -268,8 +310,8 @@ def _denied(path: str, why: str) -> ShardError:
     )
 
 
-def _no_answer(path: str, why: str) -> ShardError:
+def _no_answer(path: str, why: str, attempts: int) -> ShardError:
     return ShardError(
-        f"{path} could not be read in {_ATTEMPTS} attempts ({why}); check the address and the "
+        f"{path} could not be read in {attempts} attempts ({why}); check the address and the "
         "network, and run again"
     )

@@ -194,7 +194,7 @@ def test_an_encode_that_ends_after_the_videos_were_sharded_again_leaves_the_new_
     encoded.write(encoded.plan(folder / "shards", LATENTS)[0], mine, toy_latents)
     new = {path.name: path.read_bytes() for path in mine.iterdir()}
     with pytest.raises(
-        ShardError, match="was sharded again while latents-.* run `relickit encode`"
+        ShardError, match=r"was sharded again while latents-.* run `relickit encode`"
     ):
         encoded.publish(folder / "shards", LATENTS, late)
     assert {path.name: path.read_bytes() for path in mine.iterdir()} == new

@@ -24,7 +24,8 @@ def test_the_examples_run(sharded, tmp_path, monkeypatch):
 
 
 def test_the_limits_are_those_of_the_code():
-    assert f"after {remote._ANSWER_S:.0f} s without an answer, and four" in PAGE
-    assert remote._ATTEMPTS == 4
+    assert f"after {remote._ANSWER_S:.0f} s without an answer." in PAGE
+    assert remote._ATTEMPTS == 4 and "after four attempts (4 s)" in PAGE
+    assert len(remote._PAUSES_S) == 7 and sum(remote._PAUSES_S) > 60 and "after eight" in PAGE
     for option in remote._S3_OPTIONS:
         assert f"{option}=" in PAGE
