@@ -1,4 +1,4 @@
-"""Poses of other conventions to ours and back, and quaternions. Numbers are never repaired."""
+"""Poses and cameras in other conventions to ours and back. Numbers are never repaired."""
 
 from __future__ import annotations
 
@@ -86,3 +86,16 @@ def from_rows(rows: np.ndarray) -> np.ndarray:
     poses = np.tile(np.eye(4), (len(rows), 1, 1))
     poses[:, :3] = rows.reshape(-1, 3, 4)
     return poses
+
+
+def pinhole(matrix: np.ndarray) -> np.ndarray:
+    """fx, fy, cx, cy [..., 4] of camera matrices [..., 3, 3] or projections [..., 3, 4]."""
+    return matrix[..., [0, 1, 0, 1], [0, 1, 2, 2]]
+
+
+def camera_matrix(values: np.ndarray) -> np.ndarray:
+    """Camera matrices [..., 3, 3] of fx, fy, cx, cy [..., 4]."""
+    matrix = np.zeros((*values.shape[:-1], 3, 3))
+    matrix[..., [0, 1, 0, 1], [0, 1, 2, 2]] = values
+    matrix[..., 2, 2] = 1.0
+    return matrix

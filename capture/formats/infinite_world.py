@@ -20,7 +20,7 @@ import numpy as np
 
 from capture import files, pictures
 from capture.camera import invert
-from capture.formats import pixels
+from capture.formats import pixels, steps
 from capture.formats.record import Format, Posed, Slot
 
 _STILL = "no-op"
@@ -35,8 +35,7 @@ def actions(cam_to_world: np.ndarray) -> list[dict[str, str]]:
     for step in invert(cam_to_world[:-1]) @ cam_to_world[1:]:
         right, _, ahead = step[:3, 3]
         least = max(_SHARE * float(np.hypot(right, ahead)), _MOVED_ABOVE_M)
-        yaw = np.degrees(np.arctan2(step[0, 2], step[2, 2]))  # to the right
-        pitch = np.degrees(np.arctan2(-step[1, 2], np.hypot(step[0, 2], step[2, 2])))  # upwards
+        yaw, pitch = steps.turn_deg(step)
         turned = max(_SHARE * float(np.hypot(yaw, pitch)), _TURNED_ABOVE_DEG)
         move = (_word(ahead, least, "forward", "back"), _word(right, least, "right", "left"))
         view = (_word(pitch, turned, "up", "down"), _word(yaw, turned, "right", "left"))

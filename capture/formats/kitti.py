@@ -93,8 +93,7 @@ def _of_camera(
         return poses, None
     shift = np.eye(4)
     shift[:3, 3] = -np.linalg.solve(projection[:, :3], projection[:, 3])
-    values = projection[[0, 1, 0, 1], [0, 1, 2, 2]]
-    return poses @ shift, np.tile(values, (len(poses), 1))
+    return poses @ shift, np.tile(axes.pinhole(projection), (len(poses), 1))
 
 
 def _calibration(path: Path) -> dict[str, np.ndarray]:

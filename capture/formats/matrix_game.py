@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from capture import camera, files, pictures
-from capture.formats import pixels, text
+from capture.formats import axes, pixels, steps, text
 from capture.formats.pixels import Images
 from capture.formats.record import Declared, Format, Labels, Posed, Slot
 
@@ -48,9 +48,7 @@ def _is_camera(file: Path) -> bool:
 
 def _read(folder: Path) -> Posed:
     arrays = _arrays(folder / "camera.npz", "extrinsics_c2w", "intrinsics")
-    poses = arrays["extrinsics_c2w"]
-    if poses.ndim != 3 or poses.shape[1:] != (4, 4) or not len(poses):
-        raise ValueError(f"{folder / 'camera.npz'}: extrinsics_c2w is {list(poses.shape)}")
+    poses = pixels.require_poses(arrays["extrinsics_c2w"], folder / "camera.npz", "extrinsics_c2w")
     first = folder / "input.png"
     rgb, fps, lacks = pixels.beside(folder / "video.mp4", len(poses))
     prompt = folder / "prompt.txt"
@@ -71,7 +69,7 @@ def _read(folder: Path) -> Posed:
 
 def _intrinsics(file: Path, values: np.ndarray, num_frames: int) -> np.ndarray:
     if values.shape[-2:] == (3, 3):
-        values = values[..., [0, 1, 0, 1], [0, 1, 2, 2]]
+        values = axes.pinhole(values)
     try:
         return np.broadcast_to(values, (num_frames, 4))
     except ValueError as error:
@@ -108,8 +106,7 @@ def controls(cam_to_world: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     the turns and the poses are exact.
     """
     location_cm, rotation_deg = camera.to_unreal(cam_to_world)
-    turn_deg = np.diff(rotation_deg[:, :2], axis=0)
-    turn_deg[:, 1] = (turn_deg[:, 1] + 180.0) % 360.0 - 180.0
+    turn_deg = steps.unreal_turns_deg(rotation_deg)
     yaw = np.radians(rotation_deg[:-1, 1] + turn_deg[:, 1] / 2)
     dx, dy = np.diff(location_cm[:, :2], axis=0).T
     forward = np.cos(yaw) * dx + np.sin(yaw) * dy

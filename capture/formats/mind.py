@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from capture import camera, files, revisits
-from capture.formats import pixels, text
+from capture.formats import pixels, steps, text
 from capture.formats.record import Declared, Format, Labels, Posed, Slot
 
 _FILE = "action.json"
@@ -92,8 +92,7 @@ def keys(cam_to_world: np.ndarray) -> np.ndarray:
     Keys tell directions, not lengths: of a step, those that have at least half of its length.
     """
     step = camera.ego_axes(cam_to_world[:-1]) @ np.diff(cam_to_world[:, :3, 3], axis=0)[..., None]
-    turn = np.diff(camera.to_unreal(cam_to_world)[1][:, :2], axis=0)
-    turn[:, 1] = (turn[:, 1] + 180.0) % 360.0 - 180.0
+    turn = steps.unreal_turns_deg(camera.to_unreal(cam_to_world)[1])
     length = np.linalg.norm(step[:, :, 0], axis=1)
     limit = np.maximum(length / 2, _MOVED_ABOVE_M)
     # Positive: forward, left, up, left.

@@ -283,6 +283,22 @@ def load_npz(source: Path | bytes, *names: str, where: object = None) -> dict[st
     return found
 
 
+def require_poses(array: np.ndarray, where: object, name: str = "the shape") -> np.ndarray:
+    """Poses as float64.
+
+    Args:
+        array: What was read.
+        where: Its file, for the message.
+        name: Of the array, for the message.
+
+    Raises:
+        ValueError: If it is not [T, 4, 4], or T is 0.
+    """
+    if array.ndim != 3 or array.shape[1:] != (4, 4) or not len(array):
+        raise ValueError(f"{where}: expected {name} [T, 4, 4], got {list(array.shape)}")
+    return array.astype(np.float64)
+
+
 def _opened(source: Path | bytes) -> Path | io.BytesIO:
     return io.BytesIO(source) if isinstance(source, bytes) else source
 

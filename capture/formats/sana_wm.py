@@ -71,12 +71,10 @@ def _read(found: _Row) -> Posed:
     root, where, row = found
     file = text.inside(root, row["camera_path"], f"{where}: camera_path")
     arrays = pixels.load_npz(file, "c2w", "intrinsics")
-    poses, k = arrays["c2w"].astype(np.float64), arrays["intrinsics"].astype(np.float64)
-    if poses.ndim != 3 or poses.shape[1:] != (4, 4) or k.shape != (len(poses), 3, 3):
-        raise ValueError(
-            f"{file}: expected c2w [T, 4, 4] and intrinsics [T, 3, 3], got {list(poses.shape)} "
-            f"and {list(k.shape)}"
-        )
+    poses = pixels.require_poses(arrays["c2w"], file, "c2w")
+    k = arrays["intrinsics"].astype(np.float64)
+    if k.shape != (len(poses), 3, 3):
+        raise ValueError(f"{file}: expected intrinsics [{len(poses)}, 3, 3], got {list(k.shape)}")
     rgb, _, lacks = pixels.beside(file.with_suffix(".mp4"), len(poses))
     first = text.inside(root, row.get("image_path", "none"), f"{where}: image_path")
     return Posed(
@@ -85,7 +83,7 @@ def _read(found: _Row) -> Posed:
         declared=Declared(pose="c2w", axes="opencv", unit="m", up="-y"),
         cam_to_world=poses,
         fps=float(pixels.load_npz(file, "fps")["fps"]),
-        intrinsics=k[:, [0, 1, 0, 1], [0, 1, 2, 2]],
+        intrinsics=axes.pinhole(k),
         size_px=Images((first,)).size_px() if first.is_file() else None,
         rgb=rgb,
         caption=str(row.get("prompt", "")),
@@ -96,9 +94,7 @@ def _read(found: _Row) -> Posed:
 def write(item: Posed, root: Path, slot: Slot) -> None:
     """The picture and the video, then the npz; what the manifest says of it lies beside it."""
     poses = axes.turned(item.trajectory().cam_to_world, "z", "-y")
-    k = np.zeros((len(poses), 3, 3))
-    k[:, [0, 1, 0, 1], [0, 1, 2, 2]] = item.intrinsics_px()
-    k[:, 2, 2] = 1.0
+    k = axes.camera_matrix(item.intrinsics_px())
     first = next(item.pictures().frames(0, 1))
     pictures.write_png(root / "images" / f"{item.name}.png", first)
     with files.replacing(root / _SPLIT / f"{item.name}.mp4") as temporary:

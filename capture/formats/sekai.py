@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from capture import files
-from capture.formats import pixels, text
+from capture.formats import axes, pixels, text
 from capture.formats.record import Declared, Format, Posed, Slot
 
 _SPLIT = "sekai"
@@ -65,12 +65,10 @@ def _captions(path: Path) -> Iterator[tuple[str, str]]:
 def _read(found: tuple[Path, str]) -> Posed:
     file, caption = found
     arrays = pixels.load_npz(file, "extrinsic", "intrinsic")
-    poses, k = arrays["extrinsic"].astype(np.float64), arrays["intrinsic"].astype(np.float64)
-    if poses.ndim != 3 or poses.shape[1:] != (4, 4) or not len(poses) or k.shape != (3, 3):
-        raise ValueError(
-            f"{file}: expected extrinsic [T, 4, 4] and intrinsic [3, 3], got {list(poses.shape)} "
-            f"and {list(k.shape)}"
-        )
+    poses = pixels.require_poses(arrays["extrinsic"], file, "extrinsic")
+    k = arrays["intrinsic"].astype(np.float64)
+    if k.shape != (3, 3):
+        raise ValueError(f"{file}: expected intrinsic [3, 3], got {list(k.shape)}")
     rgb, fps, lacks = pixels.beside(_video(file), len(poses))
     return Posed(
         name=text.plain_name(file.stem),
@@ -78,7 +76,7 @@ def _read(found: tuple[Path, str]) -> Posed:
         declared=Declared(pose="c2w", axes="opencv"),
         cam_to_world=poses,
         fps=fps or _FPS,
-        intrinsics=np.tile(k[[0, 1, 0, 1], [0, 1, 2, 2]], (len(poses), 1)),
+        intrinsics=np.tile(axes.pinhole(k), (len(poses), 1)),
         intrinsics_unit="image",
         rgb=rgb,
         caption=caption,
@@ -97,8 +95,8 @@ def _video(file: Path) -> Path:
 def write(item: Posed, root: Path, slot: Slot) -> None:
     """Caption and video, then the camera."""
     k = item.camera()
-    intrinsic = np.diag([k.fx_px / k.width_px, k.fy_px / k.height_px, 1.0])
-    intrinsic[:2, 2] = k.cx_px / k.width_px, k.cy_px / k.height_px
+    px = np.array([k.fx_px, k.fy_px, k.cx_px, k.cy_px])
+    intrinsic = axes.camera_matrix(px / [k.width_px, k.height_px, k.width_px, k.height_px])
     with files.replacing(root / "captions" / f"{item.name}.txt") as temporary:
         temporary.write_text(item.caption, "utf-8")
     with files.replacing(root / _SPLIT / f"{item.name}.mp4") as temporary:

@@ -165,16 +165,13 @@ def _poses(source: Member, manifest: dict[str, Any], where: str) -> tuple[str, n
     array = wanted or next((name for name in _ARRAYS if name in arrays), None)
     if not isinstance(array, str) or array not in _ARRAYS or array not in arrays:
         raise ValueError(f"{where}: the camera has none of {', '.join(_ARRAYS)}")
-    poses = arrays[array].astype(np.float64)
-    if poses.ndim != 3 or poses.shape[1:] != (4, 4) or not len(poses):
-        raise ValueError(f"{where}: {array} should be [T, 4, 4], it is {list(poses.shape)}")
-    return array, poses
+    return array, pixels.require_poses(arrays[array], where, array)
 
 
 def _intrinsics(content: bytes, num_frames: int, where: str) -> np.ndarray:
     values = pixels.load_npy(content, f"{where}: intrinsics_member").astype(np.float64)
     if values.shape[-2:] == (3, 3):
-        values = values[..., [0, 1, 0, 1], [0, 1, 2, 2]]
+        values = axes.pinhole(values)
     try:
         return np.broadcast_to(values, (num_frames, 4))
     except ValueError as error:
@@ -184,9 +181,6 @@ def _intrinsics(content: bytes, num_frames: int, where: str) -> np.ndarray:
 def write(item: Posed, root: Path, slot: Slot) -> None:
     """One shard with one clip."""
     poses = item.trajectory().cam_to_world.astype(np.float32)
-    k = np.zeros((len(poses), 3, 3))
-    k[:, [0, 1, 0, 1], [0, 1, 2, 2]] = item.intrinsics_px()
-    k[:, 2, 2] = 1.0
     manifest = {
         "video": {"fps": item.rate()},
         "prompt": {"text": item.caption},
@@ -202,7 +196,7 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
     }
     camera, intrinsics = io.BytesIO(), io.BytesIO()
     np.savez(camera, allow_pickle=False, c2w=poses)
-    np.save(intrinsics, k, allow_pickle=False)
+    np.save(intrinsics, axes.camera_matrix(item.intrinsics_px()), allow_pickle=False)
     with files.replacing(root / _mark(item.name, slot)) as temporary:
         video = temporary.with_suffix(".mp4")
         try:

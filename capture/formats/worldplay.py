@@ -19,7 +19,7 @@ import numpy as np
 
 from capture import files
 from capture.camera import invert
-from capture.formats import axes, pixels, text
+from capture.formats import axes, pixels, steps, text
 from capture.formats.record import Declared, Format, Labels, Posed, Slot
 
 _MOVES, _VIEWS = ("W", "S", "D", "A"), ("LR", "LL", "LU", "LD")
@@ -53,7 +53,7 @@ def _read(file: Path) -> Posed:
         declared=Declared(pose="w2c", axes="opencv"),
         cam_to_world=axes.invert(np.array(poses)),
         fps=fps,
-        intrinsics=k[:, [0, 1, 0, 1], [0, 1, 2, 2]],
+        intrinsics=axes.pinhole(k),
         rgb=rgb,
         actions=_actions(file.with_name(f"{name}_action.json"), len(poses)),
         caption="\n".join(text.lines(prompt)) if prompt.is_file() else "",
@@ -94,18 +94,15 @@ def _actions(file: Path, num_frames: int) -> Labels | None:
 
 def labels(cam_to_world: np.ndarray) -> list[dict[str, str]]:
     """WorldPlay's words for a path [T, 4, 4]; those of the first frame are empty."""
-    steps = invert(cam_to_world[:-1]) @ cam_to_world[1:]
     out = [{"move_action": "", "view_action": ""}]
-    for step in steps:
+    for step in invert(cam_to_world[:-1]) @ cam_to_world[1:]:
         move, length = step[:3, 3], float(np.linalg.norm(step[:3, 3]))
         keys = ""
         if length > _MOVED_ABOVE:
             for axis, (positive, negative) in ((2, "WS"), (0, "DA")):
                 share = move[axis] / length
                 keys += positive if share > _WITHIN else negative if share < -_WITHIN else ""
-        # Small turns about y (down) to the right and about x (right) upwards, both positive.
-        right = np.degrees(np.arctan2(step[0, 2], step[2, 2]))
-        up = np.degrees(np.arctan2(-step[1, 2], np.hypot(step[0, 2], step[2, 2])))
+        right, up = steps.turn_deg(step)
         turn, (positive, negative) = (
             (right, ("LR", "LL")) if abs(right) >= abs(up) else (up, ("LU", "LD"))
         )
@@ -117,9 +114,7 @@ def labels(cam_to_world: np.ndarray) -> list[dict[str, str]]:
 def write(item: Posed, root: Path, slot: Slot) -> None:
     """`<name>/` with the video, its caption, poses and actions per frame, poses per latent."""
     poses = item.trajectory().cam_to_world
-    k = np.zeros((len(poses), 3, 3))
-    k[:, [0, 1, 0, 1], [0, 1, 2, 2]] = item.intrinsics_px()
-    k[:, 2, 2] = 1.0
+    k = axes.camera_matrix(item.intrinsics_px())
     frames = [
         {"w2c": w2c.tolist(), "intrinsic": kt.tolist()}
         for w2c, kt in zip(invert(poses), k, strict=True)

@@ -79,9 +79,7 @@ def _read(file: Path) -> Posed:
     source = file.with_suffix(".npy")
     if not source.is_file():
         raise ValueError(f"{source} is not there: a clip without poses")
-    poses = pixels.load_npy(source)
-    if poses.ndim != 3 or poses.shape[1:] != (4, 4) or not len(poses):
-        raise ValueError(f"{source}: expected the shape [T, 4, 4], got {list(poses.shape)}")
+    poses = pixels.require_poses(pixels.load_npy(source), source)
     rgb, fps, lacks = pixels.beside(file.with_suffix(".mp4"), len(poses))
     pressed = fields["Keys"].split("+")
     row = [*(k in pressed for k in _KEYS), *(arrow in fields["Mouse"] for arrow in _MOUSE)]
