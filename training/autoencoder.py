@@ -15,13 +15,13 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from capture.files import replacing
+from shards.latents import GROUP
 from training import tensors
 from training.recipes import CodecConfig
 from training.tiny_decoder import TinyDecoder
 
 _LOG = logging.getLogger(__name__)
 CELL = 8
-GROUP = 4
 
 
 class Codec(Protocol):

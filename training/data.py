@@ -18,7 +18,7 @@ import torch
 
 from capture import actions as capture_actions
 from capture.camera import Intrinsics, invert
-from shards.latents import Latents
+from shards.latents import GROUP, Latents
 from shards.order import window_start
 from shards.windows import WindowOrder
 from training import text
@@ -27,7 +27,6 @@ from training.recipes import Recipe
 from training.stages.config import Phase
 
 _LOG = logging.getLogger(__name__)
-GROUP = 4
 ACTION_DIM = GROUP * len(capture_actions.NAMES)
 _FIRST_ROTATION = capture_actions.NAMES.index("tilt_up")
 # The block of Philox counters for augmentation; `shards.order` uses the blocks 0 and 1.
@@ -250,7 +249,11 @@ class Windows:
         numbers = self._order.places(
             step, rank=rank, world=world, micro=micro, accumulation=accumulation
         )
-        return self.take(numbers, self._order.length(step))
+        return self.take(numbers, self.length(step))
+
+    def length(self, step: int) -> int:
+        """Frames of the windows of a step (from 0)."""
+        return self._order.length(step)
 
     def take(self, numbers: Sequence[int], length: int) -> Batch:
         """Windows by their places in the endless sequence of those of a length."""

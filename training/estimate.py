@@ -23,7 +23,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from training.data import ACTION_DIM, GROUP, Signals
+from shards.latents import GROUP
+from training.data import ACTION_DIM, Signals
 from training.model import lora, masks
 from training.model.config import LoraConfig, ModelConfig
 from training.model.memory import Grid, Policy

@@ -16,6 +16,7 @@ import torch
 
 from capture import files
 from capture.camera import Intrinsics
+from capture.scripted import COMMANDS
 from curation import following
 from training import validation, warp
 from training.clips import resize
@@ -24,7 +25,6 @@ from training.perceptual.lpips import Lpips
 from training.run import RunConfig
 from training.sample import Sampler, without_motion
 
-COMMANDS = ("pan_left", "pan_right", "dolly_in", "dolly_out")
 # A pan to the left moves the picture to the right; a dolly in spreads it.
 _SIGN = {"pan_left": 1.0, "pan_right": -1.0, "dolly_in": 1.0, "dolly_out": -1.0}
 _BATCH = 16

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import torch
 
+from shards.latents import GROUP
 from training import estimate
 from training.costs import PhasePlan, Plan
-from training.data import GROUP
 from training.estimate import Flops, Network, Pass
 from training.model import masks
 from training.model.memory import Grid

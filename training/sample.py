@@ -15,6 +15,8 @@ import torch
 
 from capture import actions as capture_actions
 from capture.actions import Actions
+from capture.scripted import DOLLY_M_S, PAN_DEG_S
+from shards.latents import GROUP
 from training import data, flow, noise, warp
 from training.autoencoder import Codec, open_codec
 from training.clips import resize
@@ -27,9 +29,6 @@ from training.rollout import Student, stream
 from training.run import CAUSAL, RunConfig, averaged_weights, restored
 
 FPS = 16.0
-# What a command moves by.
-PAN_DEG_S = 30.0
-DOLLY_M_S = 1.2
 _NUMBER = re.compile(r"[0-9]*\.?[0-9]+")
 
 
@@ -171,7 +170,7 @@ def sample(
     config = sampler.config.recipe.data
     size = (config.height_px, config.width_px)
     poses = capture_actions.integrate(actions, np.eye(4))
-    unit = data.GROUP if sampler.causal else config.num_frames - 1
+    unit = GROUP if sampler.causal else config.num_frames - 1
     missing = -(len(poses) - 1) % unit
     poses = np.concatenate([poses, np.repeat(poses[-1:], missing, axis=0)])
     moves = len(poses) - 1
@@ -212,7 +211,7 @@ def script(commands: Sequence[str]) -> Actions:
                 )
             turns = names.index("tilt_up") <= names.index(name) < capture_actions.STATIC
             row[names.index(name)] += float(factor or 1) * (PAN_DEG_S / FPS if turns else 1.0)
-        rows += [row] * data.GROUP
+        rows += [row] * GROUP
     return Actions(values=np.stack(rows), step_m=DOLLY_M_S / FPS)
 
 

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
+from shards.latents import GROUP
 from training.autoencoder import Codec
-from training.data import GROUP, Signals
+from training.data import Signals
 
 # A camera that has come closer to a plane than this share of its depth stays there, and a ray never
 # runs flatter along it than this: beyond, the first frame's border fills the picture.

@@ -9,8 +9,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from shards.latents import GROUP
 from training import dmd, loop, plan, recipes, replay
-from training.data import ACTION_DIM, GROUP, Signals
+from training.data import ACTION_DIM, Signals
 from training.estimate import Network
 from training.model.config import LoraConfig
 from training.model.wan import WorldModel

@@ -13,7 +13,7 @@ from capture import actions
 from training import clips as training_clips
 from training import data, recipes
 from training.data import Windows
-from training.stages.config import Phase, phase_at
+from training.stages.config import Phase
 
 PHASES = (Phase(num_frames=5, steps=2), Phase(num_frames=9, steps=3))
 
@@ -77,7 +77,7 @@ def test_phases_have_their_lengths_and_the_last_goes_on(clips, recipe):
     windows = Windows(clips, recipe, PHASES, 2)
     lengths = [windows.batch(step).frames.shape[1] for step in range(7)]
     assert lengths == [5, 5, 9, 9, 9, 9, 9]
-    assert [phase_at(PHASES, step).num_frames for step in range(7)] == lengths
+    assert [windows.length(step) for step in range(7)] == lengths
 
 
 def test_short_clips_serve_short_phases(clips, recipe):

@@ -97,15 +97,6 @@ def check_length(num_frames: int) -> None:
         raise ValueError(f"num_frames must be 5, 9, 13, ... (4 n + 1), got {num_frames}")
 
 
-def phase_at(phases: tuple[Phase, ...], step: int) -> Phase:
-    """The phase of step `step` (from 0); the last one goes on for ever."""
-    for phase in phases[:-1]:
-        if step < phase.steps:
-            return phase
-        step -= phase.steps
-    return phases[-1]
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RolloutConfig:
     """How a student makes a video.

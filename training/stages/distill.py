@@ -22,7 +22,7 @@ from training.parallel.world import World
 from training.recipes import Recipe
 from training.rollout import Rollout, Student, rollout
 from training.run import step_flops
-from training.stages.config import DistillConfig, phase_at
+from training.stages.config import DistillConfig
 from training.stages.student import Origin, begin, require_origins
 
 CRITIC = "critic"
@@ -129,7 +129,7 @@ class Distill(Stage):
 
     def flops(self, step: int, processes: int) -> float:
         """Of a step of this phase, on average over turns."""
-        num_frames = phase_at(self._config.phases, step).num_frames
+        num_frames = self._origin.windows.length(step)
         return step_flops(self._origin.config.recipe, "distill", num_frames, processes)
 
     def validate(self, done: int, run: Path, *, writes: bool) -> dict[str, float]:
@@ -140,13 +140,13 @@ class Distill(Stage):
             self._held_out,
             run,
             done,
-            num_frames=phase_at(self._config.phases, done - 1).num_frames,
+            num_frames=origin.windows.length(done - 1),
             writes=writes,
         )
 
     def _teach_student(self, turn: Turn, batch: Batch, student: Student, made: Rollout) -> Tally:
         config, video = self._config, made.latents
-        num_frames = phase_at(config.phases, turn.step).num_frames
+        num_frames = self._origin.windows.length(turn.step)
         teacher = self._real(num_frames, turn.world)
         real = sample.score(teacher, student, config.dmd.guidance)
         fake = sample.score(turn.models[CRITIC], student)

@@ -18,7 +18,6 @@ from training.noise import Draw, Purpose
 from training.recipes import Recipe
 from training.run import FindLatents, RunConfig, build, claim, settle_latents, step_flops
 from training.sample import Sampler
-from training.stages.config import phase_at
 
 
 def train(
@@ -107,12 +106,12 @@ class Teacher(Stage):
 
     def flops(self, step: int, processes: int) -> float:
         """Of a step of this phase."""
-        recipe = self._config.recipe
-        return step_flops(recipe, "teacher", phase_at(recipe.phases, step).num_frames, processes)
+        length = self._windows.length(step)
+        return step_flops(self._config.recipe, "teacher", length, processes)
 
     def validate(self, done: int, run: Path, *, writes: bool) -> dict[str, float]:
         """Held-out windows, the truth beside the model."""
-        length = phase_at(self._config.recipe.phases, done - 1).num_frames
+        length = self._windows.length(done - 1)
         sampler = Sampler(config=self._config, codec=self._codec, model=self._model)
         return validation.write(
             sampler, self._held_out, run, done, num_frames=length, writes=writes

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from training.data import GROUP, Signals
+from shards.latents import GROUP
+from training.data import Signals
 from training.model.cameras.told import Pick, Told, add, whole
 from training.model.config import ModelConfig
 from training.model.encoder import encoder, to_tokens, token_places

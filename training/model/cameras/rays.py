@@ -11,7 +11,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from training.data import GROUP, Signals
+from shards.latents import GROUP
+from training.data import Signals
 from training.model.cameras.pose import STEPS
 from training.model.cameras.told import Pick, Told, whole
 from training.model.config import ModelConfig
