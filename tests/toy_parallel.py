@@ -39,7 +39,7 @@ from training.parallel.config import ParallelConfig
 from training.parallel.world import World
 from training.recipes import FlowConfig
 from training.rollout import Rollout, Student, rollout
-from training.state import Checkpoints, Ema, Parts, load_weights, save_weights
+from training.state import CheckpointParts, Checkpoints, Ema, load_weights, save_weights
 
 PROCESSES, LATENTS = 2, 5
 Found = dict[str, Any]
@@ -222,8 +222,8 @@ class Training:
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-2)
 
     @property
-    def parts(self) -> Parts:
-        return Parts(
+    def parts(self) -> CheckpointParts:
+        return CheckpointParts(
             models={"model": self.model},
             averages={"ema": self.ema},
             optimizers={"optimizer": [self.optimizer]},

@@ -156,7 +156,7 @@ def use_words(location: Path | str, recipe: Recipe, *, cache: Cache | None = Non
 
 
 class _Captions:
-    """The vectors of a set by caption; see `text.Stored`."""
+    """The vectors of a set by caption; see `text.StoredWords`."""
 
     def __init__(self, words: Words, keys: dict[str, str]):
         self._words, self._keys = words, keys

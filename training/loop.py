@@ -26,7 +26,15 @@ from training.muon import Muon
 from training.parallel.config import ParallelConfig
 from training.parallel.world import World
 from training.stages.config import OptimConfig
-from training.state import Checkpoints, Ema, Log, Parts, save_weights, trained, whole_weights
+from training.state import (
+    CheckpointParts,
+    Checkpoints,
+    Ema,
+    Log,
+    save_weights,
+    trained,
+    whole_weights,
+)
 
 _LOG = logging.getLogger(__name__)
 # The model that a run is about: its weights are averaged.
@@ -222,7 +230,7 @@ class _Loop:
         self.main = self.players[MAIN]
         self.ema = Ema(self.main.bare, self.main.optim.ema_decay)
         self.checkpoints = Checkpoints(run / "checkpoints")
-        self.parts = Parts(
+        self.parts = CheckpointParts(
             models={name: player.bare for name, player in self.players.items()},
             averages={"ema": self.ema},
             optimizers={

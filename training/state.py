@@ -4,7 +4,7 @@ config.json                  the resolved recipe and the fingerprint of its data
 codec.safetensors            the fitted codec
 metrics.jsonl                one object a step; the same bytes whether or not the run was cut
 throughput.json              how fast it went; this and the trackers' logs/ differ between two runs
-checkpoints/<step>/          model.safetensors, ema.safetensors, optimizer.pt; see `Parts`.
+checkpoints/<step>/          model.safetensors, ema.safetensors, optimizer.pt: `CheckpointParts`.
                              Where weights are split over processes, folders of the same names, to
                              which every process adds a safetensors file
 """
@@ -105,7 +105,7 @@ class Log:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Parts:
+class CheckpointParts:
     """What a checkpoint holds; the names are those of its files.
 
     Attributes:
@@ -134,7 +134,7 @@ class Checkpoints:
         names = [p.name for p in self._folder.glob("*") if p.name.isdigit()]
         return max(map(int, names), default=0)
 
-    def save(self, step: int, parts: Parts) -> None:
+    def save(self, step: int, parts: CheckpointParts) -> None:
         """Write a checkpoint atomically, then delete the older ones; every process calls it.
 
         Models whose weights are split are written by all processes, with all that belongs to them,
@@ -152,7 +152,7 @@ class Checkpoints:
                 if old.name.isdigit() and int(old.name) < step:
                     shutil.rmtree(old)
 
-    def restore(self, step: int, parts: Parts) -> None:
+    def restore(self, step: int, parts: CheckpointParts) -> None:
         """Load a checkpoint into what `save` was given, however it is split now or was then.
 
         Raises:
@@ -188,7 +188,7 @@ class Checkpoints:
 
         Args:
             step: Of the checkpoint.
-            name: As in `Parts`.
+            name: As in `CheckpointParts`.
         """
         file = self._path(step) / f"{name}.safetensors"
         if not file.is_file():
@@ -252,7 +252,7 @@ def save_weights(weights: Mapping[str, torch.Tensor], file: Path) -> None:
         save_file(dict(weights), temporary)
 
 
-def _weights(parts: Parts) -> dict[str, dict[str, torch.Tensor]]:
+def _weights(parts: CheckpointParts) -> dict[str, dict[str, torch.Tensor]]:
     """Of every model and average, by their names."""
     models: dict[str, dict[str, torch.Tensor]] = {
         name: trained(model) for name, model in parts.models.items()
@@ -260,7 +260,7 @@ def _weights(parts: Parts) -> dict[str, dict[str, torch.Tensor]]:
     return models | {name: average.shadow for name, average in parts.averages.items()}
 
 
-def _names(parts: Parts) -> dict[torch.Tensor, str]:
+def _names(parts: CheckpointParts) -> dict[torch.Tensor, str]:
     """Of all parameters."""
     return {
         parameter: f"{name}.{key}"
@@ -269,7 +269,7 @@ def _names(parts: Parts) -> dict[torch.Tensor, str]:
     }
 
 
-def _save_files(parts: Parts, folder: Path) -> None:
+def _save_files(parts: CheckpointParts, folder: Path) -> None:
     for name, tensors in _weights(parts).items():
         whole = {key: t.detach().contiguous() for key, t in tensors.items()}
         save_file(whole, folder / f"{name}.safetensors")
@@ -277,7 +277,7 @@ def _save_files(parts: Parts, folder: Path) -> None:
         torch.save([o.state_dict() for o in optimizers], folder / f"{name}.pt")
 
 
-def _tensors(parts: Parts) -> dict[str, dict[str, torch.Tensor]]:
+def _tensors(parts: CheckpointParts) -> dict[str, dict[str, torch.Tensor]]:
     """All that a checkpoint of split models holds: weights, averages, states of optimizers."""
     names = _names(parts)
     states = {

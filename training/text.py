@@ -31,7 +31,7 @@ _WORD = re.compile(r"[a-z0-9]+")
 _KNOWN = 256
 
 
-class Stored(Protocol):
+class StoredWords(Protocol):
     """Vectors of captions that were made ahead."""
 
     def __contains__(self, caption: object, /) -> bool: ...
@@ -52,7 +52,7 @@ class Text(Protocol):
         """Make the vectors of many captions at once."""
         ...
 
-    def use(self, stored: Stored) -> None:
+    def use(self, stored: StoredWords) -> None:
         """Take vectors that were made ahead, where there are some."""
         ...
 
@@ -75,7 +75,7 @@ class HashText:
     def prepare(self, captions: Iterable[str]) -> None:
         """Nothing to do."""
 
-    def use(self, stored: Stored) -> None:
+    def use(self, stored: StoredWords) -> None:
         """Nothing to do: words are made faster than they are read."""
 
 
@@ -93,7 +93,7 @@ class Umt5Text:
         self._pretrained, self._max_words, self._dim = pretrained, max_words, dim
         self._folder = folder / _fingerprint(pretrained, max_words)
         self._known: dict[str, torch.Tensor] = {}
-        self._stored: Stored = {}
+        self._stored: StoredWords = {}
 
     def __call__(self, caption: str) -> torch.Tensor:
         """See `Text`.
@@ -109,7 +109,7 @@ class Umt5Text:
         words = self._known[caption].float()
         return functional.pad(words, (0, 0, 0, self._max_words - len(words)))
 
-    def use(self, stored: Stored) -> None:
+    def use(self, stored: StoredWords) -> None:
         """See `Text`."""
         self._stored = stored
 
