@@ -65,7 +65,7 @@ class Grid:
             )
 
     def colours(self) -> np.ndarray:
-        """uint8 [nx, ny, 3]: bluer the farther from surfaces; these, and what is out of reach, grey."""
+        """Bluer the farther from surfaces, grey where no camera can be: uint8 [nx, ny, 3]."""
         deep = np.clip(self.clearance_m / _DEEP_M, 0.0, 1.0)[..., None]
         cells = np.where(self.reachable[..., None], _NEAR + deep * (_FAR - _NEAR), _BLOCKED)
         cells[self.clearance_m < self.cell_m] = _WALL

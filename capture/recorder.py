@@ -19,10 +19,8 @@ import numpy as np
 from capture.camera import Intrinsics
 from capture.episode import Episode, EpisodeWriter, is_finished
 from capture.scene import Plan
-from capture.stage import BadFrame, Stage, prepare
+from capture.session import BadFrame, Session
 from capture.stream import Frame, agree, frames, levels, settle
-
-__all__ = ["Observer", "Unsettled", "prepare", "record"]
 
 # Called with colour uint8 [H, W, 3] and depth float32 [H, W] in metres of every raw frame.
 Observer = Callable[[np.ndarray, np.ndarray], Mapping[str, float]]
@@ -43,7 +41,7 @@ class Unsettled(BadFrame):
 
 
 def record(
-    stage: Stage,
+    session: Session,
     plan: Plan,
     root: Path,
     *,
@@ -53,7 +51,7 @@ def record(
     """Render a plan into `root/<plan id>`; a finished episode is returned as it is.
 
     Args:
-        stage: From `prepare`.
+        session: From `prepare`.
         plan: What to render.
         root: The dataset's `episodes` folder.
         observers: Makers of functions that measure raw frames; one of each per episode.
@@ -69,26 +67,26 @@ def record(
         return Episode.load(root / plan.id)
     for _ in range(_ATTEMPTS - 1):
         try:
-            return _record_once(stage, plan, root, observers, on_frame)
+            return _record_once(session, plan, root, observers, on_frame)
         except Unsettled:
             pass  # streaming, shaders: what had not settled at the beginning may well be so by now
-    return _record_once(stage, plan, root, observers, on_frame)
+    return _record_once(session, plan, root, observers, on_frame)
 
 
 def _record_once(
-    stage: Stage,
+    session: Session,
     plan: Plan,
     root: Path,
     observers: Sequence[Callable[[], Observer]],
     on_frame: Callable[[int], None] | None,
 ) -> Episode:
-    started, retakes = time.monotonic(), stage.num_retakes
-    first, others, warm_up = _begin(stage, plan)
-    engine = {**stage.engine, "depth_unit": "cm", "camera_id": stage.camera_id}
+    started, retakes = time.monotonic(), session.num_retakes
+    first, others, warm_up = _begin(session, plan)
+    engine = {**session.engine, "depth_unit": "cm", "camera_id": session.camera_id}
     with (
         contextlib.closing(others),
         EpisodeWriter(
-            root, plan=plan, scene=stage.scene, mask_names=stage.mask_names, engine=engine
+            root, plan=plan, scene=session.scene, mask_names=session.mask_names, engine=engine
         ) as writer,
     ):
         watch = [make() for make in observers]
@@ -109,12 +107,12 @@ def _record_once(
         writer.time(
             wall_s=time.monotonic() - started,
             warm_up_captures=warm_up,
-            retakes=stage.num_retakes - retakes,
+            retakes=session.num_retakes - retakes,
         )
     return Episode.load(root / plan.id)
 
 
-def _begin(stage: Stage, plan: Plan) -> tuple[Frame, Generator[Frame], int]:
+def _begin(session: Session, plan: Plan) -> tuple[Frame, Generator[Frame], int]:
     """The first frame, once it is known to be right.
 
     Nearly always the capture before it shows the same, and the one before that, turned round, does
@@ -131,24 +129,24 @@ def _begin(stage: Stage, plan: Plan) -> tuple[Frame, Generator[Frame], int]:
     poses = plan.trajectory.cam_to_world
     warm_up = 0
     for attempt in range(2):
-        turned = [] if stage.follows else [poses[0] @ _HALF_TURN]
+        turned = [] if session.follows else [poses[0] @ _HALF_TURN]
         before = [*turned, poses[0]]
-        taken = frames(stage, np.stack([*before, *poses, poses[0]]), plan.intrinsics)
+        taken = frames(session, np.stack([*before, *poses, poses[0]]), plan.intrinsics)
         looks = [next(taken) for _ in before]
         first = next(taken)
         warm_up += len(before)
         problem = _problem(first, looks)
         if not problem:
-            stage.follows = True
+            session.follows = True
             return first, taken, warm_up
         taken.close()
         if attempt:
             raise Unsettled(problem)
-        warm_up += _settle_and_turn(stage, poses[0], plan.intrinsics)
+        warm_up += _settle_and_turn(session, poses[0], plan.intrinsics)
     raise AssertionError("the last attempt returns or raises")
 
 
-def _settle_and_turn(stage: Stage, pose: np.ndarray, view: Intrinsics) -> int:
+def _settle_and_turn(session: Session, pose: np.ndarray, view: Intrinsics) -> int:
     """Captures until two agree; between, turns round and back, if that has not been seen yet.
 
     Turned back, a temporal filter may still show something of the view behind, a late picture shows
@@ -157,16 +155,16 @@ def _settle_and_turn(stage: Stage, pose: np.ndarray, view: Intrinsics) -> int:
     Returns:
         The number of captures.
     """
-    count = settle(stage, pose)
-    if stage.follows:
+    count = settle(session, pose)
+    if session.follows:
         return count
-    here, turned, back = frames(stage, np.stack([pose, pose @ _HALF_TURN, pose]), view)
+    here, turned, back = frames(session, np.stack([pose, pose @ _HALF_TURN, pose]), view)
     if levels(here, back) > levels(here, turned):
         raise Unsettled(_LATE)
     if np.array_equal(here.rgb, turned.rgb):
         raise Unsettled(_STUCK)
-    stage.follows = True
-    return count + 3 + settle(stage, pose)
+    session.follows = True
+    return count + 3 + settle(session, pose)
 
 
 def _problem(first: Frame, looks: Sequence[Frame]) -> str:

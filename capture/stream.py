@@ -16,7 +16,7 @@ import numpy as np
 from capture import camera
 from capture.camera import Intrinsics
 from capture.client import EngineError, EngineLost, Group, decode_bmp, decode_depth_npy, text
-from capture.stage import RETAKES, BadFrame, Stage, mask_values
+from capture.session import RETAKES, BadFrame, Session, mask_values
 
 # Groups on their way: four of eight messages (`vbatch` and seven) fill one tick of the plugin.
 DEPTH_AHEAD = 4
@@ -39,7 +39,7 @@ class Frame(NamedTuple):
     Attributes:
         rgb: Colour, uint8 [H, W, 3].
         depth_m: Planar depth, float32 [H, W]; infinity where nothing is.
-        mask: Index into the stage's `mask_names`, uint16 [H, W].
+        mask: Index into the session's `mask_names`, uint16 [H, W].
         reported_cm_deg: The engine's own x y z pitch yaw roll, float64 [6], Unreal units.
     """
 
@@ -49,22 +49,22 @@ class Frame(NamedTuple):
     reported_cm_deg: np.ndarray
 
 
-def frames(stage: Stage, cam_to_world: np.ndarray, view: Intrinsics) -> Generator[Frame]:
+def frames(session: Session, cam_to_world: np.ndarray, view: Intrinsics) -> Generator[Frame]:
     """What is seen from poses [T, 4, 4]; a frame that is lost or bad is taken again.
 
     Raises:
         EngineLost: If the engine stays lost.
         BadFrame: If a frame stays bad, such as `WrongPose`.
     """
-    stage.insist(lambda: stage.look(view))
+    session.insist(lambda: session.look(view))
     done = failures = 0
     while done < len(cam_to_world):
         try:
             if failures:
-                stage.num_retakes += 1
-                stage.renew()
-                settle(stage, cam_to_world[done])
-            with contextlib.closing(_stream(stage, cam_to_world, view, done)) as stream:
+                session.num_retakes += 1
+                session.renew()
+                settle(session, cam_to_world[done])
+            with contextlib.closing(_stream(session, cam_to_world, view, done)) as stream:
                 for frame in stream:
                     yield frame
                     done, failures = done + 1, 0
@@ -74,11 +74,11 @@ def frames(stage: Stage, cam_to_world: np.ndarray, view: Intrinsics) -> Generato
                 raise
 
 
-def settle(stage: Stage, pose: np.ndarray) -> int:
+def settle(session: Session, pose: np.ndarray) -> int:
     """Capture a pose until two captures agree (exposure, streaming, temporal filters).
 
     Args:
-        stage: From `prepare`, its view set.
+        session: From `prepare`, its view set.
         pose: cam_to_world, float64 [4, 4].
 
     Returns:
@@ -91,13 +91,13 @@ def settle(stage: Stage, pose: np.ndarray) -> int:
 
     def attempt() -> Frame | BadFrame:
         try:
-            return _ask(stage, pose)
+            return _ask(session, pose)
         except BadFrame as error:  # the first pictures of a camera may be garbage
             return error
 
     last = None
     for count in range(1, MAX_WARM_UP + 1):
-        current = stage.insist(attempt)
+        current = session.insist(attempt)
         if isinstance(last, Frame) and isinstance(current, Frame) and agree(last, current):
             return count
         last = current
@@ -106,7 +106,7 @@ def settle(stage: Stage, pose: np.ndarray) -> int:
     return MAX_WARM_UP
 
 
-def _stream(stage: Stage, poses: np.ndarray, view: Intrinsics, start: int) -> Generator[Frame]:
+def _stream(session: Session, poses: np.ndarray, view: Intrinsics, start: int) -> Generator[Frame]:
     """Frames from `start` on, with groups sent ahead."""
     commanded = list(zip(*camera.to_unreal(poses), strict=True))
     ahead: list[Group] = []
@@ -114,25 +114,25 @@ def _stream(stage: Stage, poses: np.ndarray, view: Intrinsics, start: int) -> Ge
     try:
         for index in range(start, len(poses)):
             while sent < len(poses) and len(ahead) < DEPTH_AHEAD:
-                ahead.append(stage.client.send(_commands(stage, *commanded[sent])))
+                ahead.append(session.client.send(_commands(session, *commanded[sent])))
                 sent += 1
-            yield _receive(stage, ahead.pop(0), view, f"frame {index}", *commanded[index])
+            yield _receive(session, ahead.pop(0), view, f"frame {index}", *commanded[index])
     except (BadFrame, GeneratorExit):
         for group in ahead:  # the connection itself is sound: what is on its way is for nobody
             with contextlib.suppress(EngineLost, EngineError):
-                stage.client.recycle(stage.client.receive(group))
+                session.client.recycle(session.client.receive(group))
         raise
 
 
-def _ask(stage: Stage, pose: np.ndarray) -> Frame:
-    assert stage.view is not None
+def _ask(session: Session, pose: np.ndarray) -> Frame:
+    assert session.view is not None
     commanded = camera.to_unreal(pose)
-    group = stage.client.send(_commands(stage, *commanded))
-    return _receive(stage, group, stage.view, "warm-up", *commanded)
+    group = session.client.send(_commands(session, *commanded))
+    return _receive(session, group, session.view, "warm-up", *commanded)
 
 
-def _commands(stage: Stage, location_cm: np.ndarray, rotation_deg: np.ndarray) -> list[str]:
-    base = f"/camera/{stage.camera_id}"
+def _commands(session: Session, location_cm: np.ndarray, rotation_deg: np.ndarray) -> list[str]:
+    base = f"/camera/{session.camera_id}"
     return [
         f"vset {base}/location " + " ".join(f"{x:.6f}" for x in location_cm),
         f"vset {base}/rotation " + " ".join(f"{x:.6f}" for x in rotation_deg),
@@ -145,7 +145,7 @@ def _commands(stage: Stage, location_cm: np.ndarray, rotation_deg: np.ndarray) -
 
 
 def _receive(
-    stage: Stage,
+    session: Session,
     group: Group,
     view: Intrinsics,
     name: str,
@@ -154,17 +154,17 @@ def _receive(
 ) -> Frame:
     """The frame that a group brings; its arrays are copies, the replies are given back."""
     try:
-        replies = stage.client.receive(group)
+        replies = session.client.receive(group)
     except EngineError as error:  # such as "Captured data is empty"
         raise BadFrame(f"{name}: {error}") from error
     try:
-        return _decode(stage, replies, view, name, location_cm, rotation_deg)
+        return _decode(session, replies, view, name, location_cm, rotation_deg)
     finally:
-        stage.client.recycle(replies)
+        session.client.recycle(replies)
 
 
 def _decode(
-    stage: Stage,
+    session: Session,
     replies: Sequence[memoryview],
     view: Intrinsics,
     name: str,
@@ -183,7 +183,7 @@ def _decode(
     return Frame(
         rgb=cv2.cvtColor(lit, cv2.COLOR_BGRA2RGB),
         depth_m=depth_cm / np.float32(camera.CM_PER_M),
-        mask=mask_values(stage, mask),
+        mask=mask_values(session, mask),
         reported_cm_deg=reported,
     )
 

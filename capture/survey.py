@@ -14,7 +14,7 @@ import numpy as np
 from capture import camera
 from capture.camera import Intrinsics
 from capture.navigation import FreeSpace, free_space
-from capture.stage import Stage
+from capture.session import Session
 from capture.stream import frames
 
 _VIEW = Intrinsics.from_fov(192, 192, 90.0)
@@ -43,14 +43,14 @@ class Survey:
     stations_m: np.ndarray
 
 
-def start_of(stage: Stage) -> np.ndarray:
+def start_of(session: Session) -> np.ndarray:
     """Where the player's camera is, float64 [3] in metres."""
-    location = [float(x) for x in stage.client.ask("vget /camera/0/location").split()]
+    location = [float(x) for x in session.client.ask("vget /camera/0/location").split()]
     return camera.from_unreal(location, (0.0, 0.0, 0.0))[:3, 3]
 
 
 def survey(
-    stage: Stage,
+    session: Session,
     start_m: np.ndarray,
     *,
     radius_m: float,
@@ -60,7 +60,7 @@ def survey(
     """Explore what can be reached from a start at its height.
 
     Args:
-        stage: From `capture.stage.prepare`.
+        session: From `capture.session.prepare`.
         start_m: A free point [3], at the height at which the camera is to move.
         radius_m: Nothing farther from the start is explored.
         min_clearance_m: Distance from surfaces that the camera keeps.
@@ -75,7 +75,7 @@ def survey(
     cloud, colors = np.empty((0, 3)), np.empty((0, 3), np.uint8)
     while True:
         new_points, new_colors = [cloud], [colors]
-        for pose, rgb, depth_m in _look_around(stage, stations[-1]):
+        for pose, rgb, depth_m in _look_around(session, stations[-1]):
             views.append((camera.invert(pose), depth_m))
             points, kept = _back_project(pose, depth_m)
             new_points.append(points)
@@ -115,11 +115,11 @@ def draw_map(found: Survey, cut_above_m: float = 0.6) -> tuple[np.ndarray, tuple
     return picture, (float(low[0]), float(high[0]), float(low[1]), float(high[1]))
 
 
-def _look_around(stage: Stage, position_m: np.ndarray):
+def _look_around(session: Session, position_m: np.ndarray):
     """Pose, colour and depth in every direction."""
     heading, tilt = (a.ravel() for a in np.meshgrid(_HEADINGS_DEG, _TILTS_DEG))
     poses = camera.pose_from_angles(np.tile(position_m, (len(heading), 1)), heading, tilt)
-    for pose, (rgb, depth_m, _, _) in zip(poses, frames(stage, poses, _VIEW), strict=True):
+    for pose, (rgb, depth_m, _, _) in zip(poses, frames(session, poses, _VIEW), strict=True):
         yield pose, rgb, depth_m
 
 

@@ -21,7 +21,7 @@ from capture import camera, survey
 from capture.camera import Intrinsics
 from capture.client import Client, EngineError, EngineLost, decode_bmp, decode_depth_npy
 from capture.launcher import Engine, plugin_socket
-from capture.stage import BadFrame, Stage, prepare
+from capture.session import BadFrame, Session, prepare
 from capture.stream import MAX_WARM_UP, WrongPose, frames, settle
 from curation.geometry import inlier_share
 
@@ -118,12 +118,12 @@ def _probe(client: Client) -> Iterator[Finding]:
     yield from latency(client)
     if missing.verdict == "bad":
         return
-    stage = prepare(client)
-    yield settings(stage)
-    yield encodings(stage)
+    session = prepare(client)
+    yield settings(session)
+    yield encodings(session)
     try:
-        yield stability(stage)
-        pictures = look_around(stage)
+        yield stability(session)
+        pictures = look_around(session)
     except BadFrame as error:
         yield Finding(
             topic="poses" if isinstance(error, WrongPose) else "pictures",
@@ -136,10 +136,10 @@ def _probe(client: Client) -> Iterator[Finding]:
         topic="poses", verdict="ok", found=f"read back as commanded in {len(pictures)} frames"
     )
     yield exposure(pictures)
-    yield masks(stage, pictures)
+    yield masks(session, pictures)
     yield depth_steps(pictures)
     yield convention(pictures)
-    yield speed(stage, pictures[0].pose)
+    yield speed(session, pictures[0].pose)
 
 
 def identity(client: Client) -> Finding:
@@ -212,9 +212,9 @@ def latency(client: Client) -> Iterator[Finding]:
         )
 
 
-def settings(stage: Stage) -> Finding:
+def settings(session: Session) -> Finding:
     """Which of the camera's settings took effect."""
-    chosen: dict = stage.engine["settings"]  # type: ignore[assignment]
+    chosen: dict = session.engine["settings"]  # type: ignore[assignment]
     refused = [name for name, value in chosen.items() if value == "not supported"]
     return Finding(
         topic="settings",
@@ -224,11 +224,11 @@ def settings(stage: Stage) -> Finding:
     )
 
 
-def encodings(stage: Stage) -> Finding:
+def encodings(session: Session) -> Finding:
     """How pictures come over the wire."""
-    width, height = _size(stage, _VIEW)
-    base = f"vget /camera/{stage.camera_id}"
-    lit, depth = stage.client.request([f"{base}/lit bmp", f"{base}/depth npy"])
+    width, height = _size(session, _VIEW)
+    base = f"vget /camera/{session.camera_id}"
+    lit, depth = session.client.request([f"{base}/lit bmp", f"{base}/depth npy"])
     stray = len(lit) - width * height * 4 - 54
     decode_bmp(lit, width, height)
     decode_depth_npy(depth, width, height)
@@ -236,25 +236,25 @@ def encodings(stage: Stage) -> Finding:
     return Finding(topic="pictures", verdict="ok", found=f"bmp and npy of {width}x{height}{note}")
 
 
-def look_around(stage: Stage) -> list[Picture]:
+def look_around(session: Session) -> list[Picture]:
     """Pairs of pictures in six directions from the player's start, each a step and a turn apart."""
-    start = survey.start_of(stage)
+    start = survey.start_of(session)
     heading = np.repeat(np.arange(0.0, 360.0, 60.0), 2)
     second = np.arange(len(heading)) % 2
     poses = camera.pose_from_angles(np.tile(start, (len(heading), 1)), heading, 0.0)
     poses[:, :3, 3] += _STEP_M * second[:, None] * poses[:, :3, 0]
     turned = camera.pose_from_angles(poses[:, :3, 3], heading + _TURN_DEG * second, 0.0)
-    taken = frames(stage, turned, _VIEW)
+    taken = frames(session, turned, _VIEW)
     return [
         Picture(pose=pose, rgb=rgb, depth_m=depth, mask=mask)
         for pose, (rgb, depth, mask, _) in zip(turned, taken, strict=True)
     ]
 
 
-def stability(stage: Stage) -> Finding:
+def stability(session: Session) -> Finding:
     """How many captures of one pose it takes until two agree."""
-    stage.look(_VIEW)
-    count = settle(stage, camera.pose_from_angles(survey.start_of(stage), 0.0, 0.0))
+    session.look(_VIEW)
+    count = settle(session, camera.pose_from_angles(survey.start_of(session), 0.0, 0.0))
     if count == MAX_WARM_UP:
         return Finding(
             topic="stability",
@@ -278,12 +278,12 @@ def exposure(pictures: list[Picture]) -> Finding:
     )
 
 
-def masks(stage: Stage, pictures: list[Picture]) -> Finding:
+def masks(session: Session, pictures: list[Picture]) -> Finding:
     """Share of pixels whose mask colour belongs to an object, and how many objects are seen."""
     known = float(np.mean([np.mean(p.mask > 0) for p in pictures]))
     surface = float(np.mean([np.mean(np.isfinite(p.depth_m)) for p in pictures]))
     seen = len(set().union(*(set(np.unique(p.mask)) - {0} for p in pictures)))
-    found = f"{len(stage.mask_names) - 1} objects, {seen} seen, on {known:.0%} of the pixels"
+    found = f"{len(session.mask_names) - 1} objects, {seen} seen, on {known:.0%} of the pixels"
     unknown = surface - known > 0.05
     return Finding(
         topic="masks",
@@ -333,10 +333,10 @@ def convention(pictures: list[Picture]) -> Finding:
     return Finding(topic="convention", verdict="ok" if right else "bad", found=found, advice=advice)
 
 
-def speed(stage: Stage, pose: np.ndarray) -> Finding:
+def speed(session: Session, pose: np.ndarray) -> Finding:
     """Frames per second of what capture does: colour, depth and mask at 640x480."""
     poses = np.repeat(pose[None], _SPEED_FRAMES, axis=0)
-    taken = frames(stage, poses, _SPEED_VIEW)
+    taken = frames(session, poses, _SPEED_VIEW)
     next(taken)
     started = time.perf_counter()
     done = sum(1 for _ in taken)
@@ -374,10 +374,10 @@ def _name(ray: bool, unit: str, vertical: bool) -> str:
     return f"{kind} in {unit}" + (", vertical field of view" if vertical else "")
 
 
-def _size(stage: Stage, view: Intrinsics) -> tuple[int, int]:
-    base = f"/camera/{stage.camera_id}"
-    stage.client.ask(f"vset {base}/size {view.width_px} {view.height_px}")
-    width, height = stage.client.ask(f"vget {base}/size").split()
+def _size(session: Session, view: Intrinsics) -> tuple[int, int]:
+    base = f"/camera/{session.camera_id}"
+    session.client.ask(f"vset {base}/size {view.width_px} {view.height_px}")
+    width, height = session.client.ask(f"vget {base}/size").split()
     return int(width), int(height)
 
 

@@ -20,7 +20,7 @@ from capture.episode import is_finished
 from capture.launcher import Engine, EngineSpec
 from capture.recorder import record
 from capture.scene import Plan, Scene
-from capture.stage import Stage, prepare
+from capture.session import Session, prepare
 from curation.exposure import FrameObserver
 from pipelines import runner
 from pipelines.console import Bar, bar, is_disk_full, sentence
@@ -73,7 +73,7 @@ class EngineOwner:
     def __init__(self, spec: EngineSpec, threads: int, index: int):
         self._spec, self._threads, self._index = spec, threads, index
         self._engine: Engine | None = None
-        self._stage: Stage | None = None
+        self._session: Session | None = None
         self._plan_id, self._num_frames = "", 0
 
     def frames_done(self, plan_id: str) -> int:
@@ -90,11 +90,11 @@ class EngineOwner:
         """
         self._plan_id, self._num_frames = plan.id, 0
         try:
-            if self._stage is None or self._stage.scene.id != scene.id:
+            if self._session is None or self._session.scene.id != scene.id:
                 self._show(scene)
-            assert self._stage is not None
+            assert self._session is not None
             episode = record(
-                self._stage,
+                self._session,
                 plan,
                 Path(root),
                 observers=[FrameObserver],
@@ -126,22 +126,22 @@ class EngineOwner:
             if self._spec.kind == "address":
                 raise EngineUnusable(str(error)) from error
             raise
-        self._stage = prepare(client, connect=connect)
-        if self._stage.scene.id != scene.id:
-            shown = self._stage.scene.id
+        self._session = prepare(client, connect=connect)
+        if self._session.scene.id != scene.id:
+            shown = self._session.scene.id
             self._close()
             raise EngineUnusable(
                 f"the engine shows {shown}, but the plans are for {scene.id}; load that level, "
                 "or plan on this engine"
             )
-        self._stage.scene = scene
+        self._session.scene = scene
 
     def _close(self) -> None:
-        if self._stage is not None:
-            self._stage.client.close()
+        if self._session is not None:
+            self._session.client.close()
         if self._engine is not None:
             self._engine.close()
-        self._stage = self._engine = None
+        self._session = self._engine = None
 
 
 @dataclass

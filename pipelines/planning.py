@@ -20,7 +20,7 @@ from capture.planner import plan as make_plan
 from capture.recordings import import_recording, read_recording
 from capture.scene import Plan, Scene, load_plans, save_plans
 from capture.schedule import Scheduler, Targets
-from capture.stage import prepare
+from capture.session import prepare
 from curation import balance
 from pipelines import runner
 from pipelines.console import bar, say
@@ -58,15 +58,15 @@ def plan_on_engine(
     if dataset.plans_file.is_file():
         return dataset.plans()
     with launcher.open_engine(spec) as engine, engine.connect() as client:
-        stage = prepare(client)
-        scene, first = stage.scene, recipe.scenes[0]
+        session = prepare(client)
+        scene, first = session.scene, recipe.scenes[0]
         group = dataclasses.replace(first, name=scene.name, seed=scene.seed)
         recipe = dataclasses.replace(recipe, scenes=(group,))
         dataset.start(recipe)
         with bar("Survey", survey.MAX_STATIONS, "places") as progress:
             found = survey.survey(
-                stage,
-                survey.start_of(stage),
+                session,
+                survey.start_of(session),
                 radius_m=radius_m,
                 min_clearance_m=recipe.motion.min_clearance_m,
                 on_station=progress.update,

@@ -15,7 +15,7 @@ from capture.client import Client
 from capture.engine.state import Options
 from capture.recorder import record
 from capture.scene import save_plans
-from capture.stage import prepare
+from capture.session import prepare
 from curation.exposure import FrameObserver
 from pipelines.recipes import DatasetRecipe, SceneGroup
 from pipelines.workspace import Dataset
@@ -37,9 +37,9 @@ def recorded_digests(folder: Path) -> dict[str, str]:
     plan_tiny(folder)
     # Half floats, as the stand-in for Unreal serves them.
     with tiny_engine(options=Options(ue_depth=True)) as address, Client(address) as client:
-        stage = prepare(client)
+        session = prepare(client)
         for plan in Dataset(folder).plans():
-            record(stage, plan, folder / "episodes", observers=[FrameObserver])
+            record(session, plan, folder / "episodes", observers=[FrameObserver])
     return digests(folder)
 
 

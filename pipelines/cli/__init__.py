@@ -10,7 +10,7 @@ import tyro
 
 from capture.client import EngineError, EngineLost
 from capture.launcher import parse_engine
-from capture.stage import BadFrame
+from capture.session import BadFrame
 from pipelines.cli import train as stages
 from pipelines.cli.audits import audit, trajectory
 from pipelines.cli.data import (

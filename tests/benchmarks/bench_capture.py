@@ -29,8 +29,9 @@ from capture.engine import scenes
 from capture.engine.raster import Renderer
 from capture.engine.world import World
 from capture.navigation import free_space, sample_triangles
-from capture.recorder import prepare, record
+from capture.recorder import record
 from capture.scene import Plan
+from capture.session import prepare
 from curation.exposure import FrameObserver
 
 # Part of the recorder -> the functions that do it.
@@ -150,12 +151,12 @@ def _record(scene: str, plan: Plan, start, results) -> None:
         launcher.start_embedded(scene, 0, threads=1) as engine,
         engine.connect() as client,
     ):
-        stage = prepare(client)
+        session = prepare(client)
         assert engine.pid is not None
         start.wait()
         spent.clear()
         begin, own, engines = time.perf_counter(), time.process_time(), _cpu_s(engine.pid)
-        record(stage, plan, Path(folder), observers=[FrameObserver])
+        record(session, plan, Path(folder), observers=[FrameObserver])
         stop = time.perf_counter()
         spent["recorder"] = time.process_time() - own
         spent["engine"] = _cpu_s(engine.pid) - engines

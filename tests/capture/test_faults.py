@@ -11,9 +11,9 @@ from tiny_engine import tiny_engine, tiny_plan
 
 from capture.client import Client, EngineLost
 from capture.engine.faults import KINDS, parse
-from capture.episode import FILES
+from capture.mark import FILES
 from capture.recorder import record
-from capture.stage import BadFrame, prepare
+from capture.session import BadFrame, prepare
 
 SAME = (*FILES, "episode.json")
 TIMEOUT_S = 0.25
@@ -34,11 +34,11 @@ def capture(fault: str, root: Path, seed: int = 0) -> dict[str, bytes]:
             except EngineLost:
                 return Client(f"unix:{root.with_suffix('.socket')}", timeout_s=TIMEOUT_S)
 
-        stage = prepare(connect(), connect=connect)
+        session = prepare(connect(), connect=connect)
         try:
-            record(stage, plan, root)
+            record(session, plan, root)
         finally:
-            stage.client.close()
+            session.client.close()
     return content(root / plan.id)
 
 

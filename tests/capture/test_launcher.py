@@ -12,7 +12,8 @@ from tiny_engine import tiny_engine, tiny_plan, tiny_world
 from capture import launcher
 from capture.client import Client, EngineLost
 from capture.launcher import EngineSpec, parse_engine, start_unreal
-from capture.recorder import prepare, record
+from capture.recorder import record
+from capture.session import prepare
 
 
 @pytest.fixture(scope="module")

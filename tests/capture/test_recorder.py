@@ -14,9 +14,10 @@ from capture import camera, survey
 from capture.client import Client
 from capture.engine.raster import Renderer
 from capture.engine.state import Engine
-from capture.episode import FILES
+from capture.mark import FILES
 from capture.navigation import free_space, sample_triangles
-from capture.recorder import Unsettled, prepare, record
+from capture.recorder import Unsettled, record
+from capture.session import prepare
 from capture.stream import WrongPose, frames
 
 
@@ -27,19 +28,19 @@ def address():
 
 
 @pytest.fixture
-def stage(address):
+def session(address):
     with Client(address, timeout_s=60) as client:
         yield prepare(client)
 
 
-def test_the_episode_holds_what_the_renderer_renders(stage, tmp_path):
+def test_the_episode_holds_what_the_renderer_renders(session, tmp_path):
     plan = tiny_plan()
     seen = []
 
     def observer():
         return lambda rgb, depth_m: {"brightness": float(rgb.mean()), "first": float(not seen)}
 
-    episode = record(stage, plan, tmp_path, observers=[observer], on_frame=seen.append)
+    episode = record(session, plan, tmp_path, observers=[observer], on_frame=seen.append)
     world = tiny_world()
     renderer = Renderer(world, threads=1)
     for index in (0, 3, 5):
@@ -56,100 +57,100 @@ def test_the_episode_holds_what_the_renderer_renders(stage, tmp_path):
     assert episode.scene.labels["pillar_1"] == "red pillar"
 
 
-def test_poses_are_read_back(stage, tmp_path):
-    episode = record(stage, tiny_plan(), tmp_path)
+def test_poses_are_read_back(session, tmp_path):
+    episode = record(session, tiny_plan(), tmp_path)
     reported = episode.column("reported_cm_deg")
     poses = camera.from_unreal(reported[:, :3], reported[:, 3:])
     np.testing.assert_allclose(poses, episode.trajectory.cam_to_world, atol=2e-5)
 
 
-def test_a_finished_episode_is_not_rendered_again(stage, tmp_path):
-    first = record(stage, tiny_plan(), tmp_path)
+def test_a_finished_episode_is_not_rendered_again(session, tmp_path):
+    first = record(session, tiny_plan(), tmp_path)
     before = (first.path / "episode.json").stat().st_mtime_ns
-    record(stage, tiny_plan(), tmp_path, on_frame=lambda n: pytest.fail("rendered again"))
+    record(session, tiny_plan(), tmp_path, on_frame=lambda n: pytest.fail("rendered again"))
     assert (first.path / "episode.json").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("name", ["rgb.mp4", "episode.json"])
-def test_a_half_written_episode_is_recorded_again(name, stage, tmp_path):
-    whole = record(stage, tiny_plan(), tmp_path)
+def test_a_half_written_episode_is_recorded_again(name, session, tmp_path):
+    whole = record(session, tiny_plan(), tmp_path)
     content = (whole.path / name).read_bytes()
     (whole.path / name).write_bytes(content[: len(content) // 2])
-    record(stage, tiny_plan(), tmp_path)
+    record(session, tiny_plan(), tmp_path)
     assert (whole.path / name).read_bytes() == content
 
 
-def test_what_was_rendered_before_does_not_matter(stage, address, tmp_path):
-    record(stage, tiny_plan(seed=1), tmp_path / "warm")
-    here = record(stage, tiny_plan(), tmp_path / "warm")
-    stage.client.close()
+def test_what_was_rendered_before_does_not_matter(session, address, tmp_path):
+    record(session, tiny_plan(seed=1), tmp_path / "warm")
+    here = record(session, tiny_plan(), tmp_path / "warm")
+    session.client.close()
     with Client(address, timeout_s=60) as client:
         there = record(prepare(client), tiny_plan(), tmp_path / "fresh")
     for name in ("rgb.mp4", "depth.mkv", "mask.mkv", "frames.parquet", "episode.json"):
         assert (here.path / name).read_bytes() == (there.path / name).read_bytes(), name
 
 
-def test_a_frame_under_the_wrong_pose_is_never_kept(stage, tmp_path, monkeypatch):
-    receive = stage.client.receive
+def test_a_frame_under_the_wrong_pose_is_never_kept(session, tmp_path, monkeypatch):
+    receive = session.client.receive
 
     def stuck(group):
         replies = receive(group)
-        if len(replies) == 7 and stage.num_frames_seen > 3:
+        if len(replies) == 7 and session.num_frames_seen > 3:
             replies[5] = memoryview(b"1.000 2.000 3.000")
         return replies
 
-    stage.num_frames_seen = 0
+    session.num_frames_seen = 0
 
     def count(number):
-        stage.num_frames_seen = number
+        session.num_frames_seen = number
 
-    monkeypatch.setattr(stage.client, "receive", stuck)
+    monkeypatch.setattr(session.client, "receive", stuck)
     with pytest.raises(WrongPose, match=r"commanded .* but the engine reports \[1.0, 2.0, 3.0"):
-        record(stage, tiny_plan(num_frames=9), tmp_path, on_frame=count)
+        record(session, tiny_plan(num_frames=9), tmp_path, on_frame=count)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
-def sent(stage, monkeypatch) -> list[str]:
+def sent(session, monkeypatch) -> list[str]:
     """Every command that is sent."""
     commands: list[str] = []
-    send = stage.client.send
+    send = session.client.send
 
     def noted(group):
         commands.extend(group)
         return send(group)
 
-    monkeypatch.setattr(stage.client, "send", noted)
+    monkeypatch.setattr(session.client, "send", noted)
     return commands
 
 
-def test_the_proof_costs_three_captures_and_then_two(stage, sent, tmp_path):
-    pictures = f"vget /camera/{stage.camera_id}/lit bmp"
-    record(stage, tiny_plan(), tmp_path)
+def test_the_proof_costs_three_captures_and_then_two(session, sent, tmp_path):
+    pictures = f"vget /camera/{session.camera_id}/lit bmp"
+    record(session, tiny_plan(), tmp_path)
     assert sent.count(pictures) == 6 + 3, "turned round, the first pose, and again at the end"
     sent.clear()
-    record(stage, tiny_plan(seed=1), tmp_path)
+    record(session, tiny_plan(seed=1), tmp_path)
     assert sent.count(pictures) == 6 + 2
 
 
-def test_a_frame_stays_what_it_was_while_others_come(stage):
+def test_a_frame_stays_what_it_was_while_others_come(session):
     """Their memory is used again."""
     poses = tiny_plan().trajectory.cam_to_world
-    alone = [next(frames(stage, pose[None], INTRINSICS)) for pose in poses]
-    at_once = list(frames(stage, poses, INTRINSICS))
+    alone = [next(frames(session, pose[None], INTRINSICS)) for pose in poses]
+    at_once = list(frames(session, poses, INTRINSICS))
     for one, other in zip(alone, at_once, strict=True):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a, b)
 
 
-def test_a_stream_that_is_given_up_leaves_the_connection_sound(stage):
+def test_a_stream_that_is_given_up_leaves_the_connection_sound(session):
     poses = tiny_plan(num_frames=20).trajectory.cam_to_world
-    taken = frames(stage, poses, INTRINSICS)
+    taken = frames(session, poses, INTRINSICS)
     first = next(taken)
     taken.close()
-    again = next(frames(stage, poses, INTRINSICS))
+    again = next(frames(session, poses, INTRINSICS))
     np.testing.assert_array_equal(first.rgb, again.rgb)
-    assert stage.num_retakes == 0
+    assert session.num_retakes == 0
 
 
 class _LateEngine(Engine):
@@ -177,9 +178,9 @@ def test_pictures_that_come_late_are_refused(captures, kinds, tmp_path, monkeypa
     monkeypatch.setattr(_LateEngine, "captures_late", captures)
     monkeypatch.setattr(_LateEngine, "kinds", kinds)
     with tiny_engine() as address, Client(address, timeout_s=60) as client:
-        stage = prepare(client)
+        session = prepare(client)
         with pytest.raises(Unsettled, match=r"lag behind the camera|still differ|stays the same"):
-            record(stage, tiny_plan(), tmp_path)
+            record(session, tiny_plan(), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -205,8 +206,8 @@ class _FadingEngine(Engine):
         return shown
 
 
-def test_an_engine_may_take_its_time_after_a_cut(stage, tmp_path, monkeypatch):
-    sound = record(stage, tiny_plan(), tmp_path / "sound")
+def test_an_engine_may_take_its_time_after_a_cut(session, tmp_path, monkeypatch):
+    sound = record(session, tiny_plan(), tmp_path / "sound")
     monkeypatch.setattr(tiny_engines, "Engine", _FadingEngine)
     with tiny_engine() as address, Client(address, timeout_s=60) as client:
         fading = record(prepare(client), tiny_plan(), tmp_path / "fading")
@@ -215,8 +216,8 @@ def test_an_engine_may_take_its_time_after_a_cut(stage, tmp_path, monkeypatch):
     assert json.loads((fading.path / "timing.json").read_text())["warm_up_captures"] > 5
 
 
-def test_what_unreal_must_be_told_is_set_and_recorded(stage, tmp_path):
-    episode = record(stage, tiny_plan(), tmp_path)
+def test_what_unreal_must_be_told_is_set_and_recorded(session, tmp_path):
+    episode = record(session, tiny_plan(), tmp_path)
     assert episode.info["engine"]["settings"] == {
         "exposure_method": "manual",
         "motion_blur": "0.0 0.0 0.0 0",
@@ -226,16 +227,16 @@ def test_what_unreal_must_be_told_is_set_and_recorded(stage, tmp_path):
     assert episode.info["engine"]["camera_id"] == 1
 
 
-def test_the_scene_sets_the_exposure(stage, sent, tmp_path):
+def test_the_scene_sets_the_exposure(session, sent, tmp_path):
     assert not any("exposure_bias" in command for command in sent)
-    stage.scene = dataclasses.replace(stage.scene, exposure_bias=1.5)
-    episode = record(stage, tiny_plan(), tmp_path)
-    assert f"vset /camera/{stage.camera_id}/exposure_bias 1.500000" in sent
+    session.scene = dataclasses.replace(session.scene, exposure_bias=1.5)
+    episode = record(session, tiny_plan(), tmp_path)
+    assert f"vset /camera/{session.camera_id}/exposure_bias 1.500000" in sent
     assert episode.scene.exposure_bias == 1.5
 
 
-def test_the_survey_finds_the_free_space(stage):
-    found = survey.survey(stage, survey.start_of(stage), radius_m=8.0, min_clearance_m=0.3)
+def test_the_survey_finds_the_free_space(session):
+    found = survey.survey(session, survey.start_of(session), radius_m=8.0, min_clearance_m=0.3)
     world = tiny_world()
     truth = free_space(
         sample_triangles(world.triangles_m(), BOUNDS),

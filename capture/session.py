@@ -1,6 +1,6 @@
-"""A stage: an engine with a camera of our own, ready to be recorded, and ready again after a loss.
+"""A session: an engine with a camera of our own, ready to record, and ready again after a loss.
 
-A stream that lost a reply cannot be trusted, so it is dropped with its connection; the stage is
+A stream that lost a reply cannot be trusted, so it is dropped with its connection; the session is
 then set up again through a new one, and what was asked last is asked again.
 """
 
@@ -36,7 +36,7 @@ class BadFrame(RuntimeError):
 
 
 @dataclass(kw_only=True)
-class Stage:
+class Session:
     """An engine that is ready to record.
 
     Attributes:
@@ -113,7 +113,7 @@ class Stage:
 
 def prepare(
     client: Client, scene: Scene | None = None, *, connect: Callable[[], Client] | None = None
-) -> Stage:
+) -> Session:
     """Spawn a camera, fix its exposure, and learn the objects' mask colours.
 
     Args:
@@ -134,7 +134,7 @@ def prepare(
     return _set_up(client, scene, again)
 
 
-def _set_up(client: Client, scene: Scene | None, connect: Callable[[], Client]) -> Stage:
+def _set_up(client: Client, scene: Scene | None, connect: Callable[[], Client]) -> Session:
     camera_id = _own_camera(client)
     settings = {}
     for name, value in _SETTINGS:
@@ -147,7 +147,7 @@ def _set_up(client: Client, scene: Scene | None, connect: Callable[[], Client]) 
     colors = [
         text(reply) for reply in _in_groups(client, [f"vget /object/{n}/color" for n in names])
     ]
-    return Stage(
+    return Session(
         client=client,
         connect=connect,
         camera_id=camera_id,
@@ -171,10 +171,10 @@ def scene_card(client: Client) -> Scene:
         return Scene(name=name, bounds_m=(-1e4,) * 3 + (1e4,) * 3)
 
 
-def mask_values(stage: Stage, bgra: np.ndarray) -> np.ndarray:
+def mask_values(session: Session, bgra: np.ndarray) -> np.ndarray:
     """Mask values uint16 [H, W] of mask colours [H, W, 4]; unknown colours are background."""
     color = np.bitwise_and(bgra.view("<u4")[..., 0], 0xFFFFFF, dtype=np.intp, casting="unsafe")
-    return stage.mask_of_color.take(color, mode="wrap")  # the fastest; every color is in the table
+    return session.mask_of_color.take(color, mode="wrap")  # fastest; every color is in the table
 
 
 def _own_camera(client: Client) -> int:
@@ -190,7 +190,7 @@ def _in_groups(client: Client, commands: list[str], size: int = 30) -> list[memo
 
 
 def _mask_of_color(colors: list[str]) -> np.ndarray:
-    """The table of `Stage.mask_of_color`, from the objects' `(R=..,G=..,B=..,A=..)` texts."""
+    """The table of `Session.mask_of_color`, from the objects' `(R=..,G=..,B=..,A=..)` texts."""
     table = np.zeros(1 << 24, np.uint16)
     for value, color in enumerate(colors, 1):
         if found := _COLOR.search(color):
