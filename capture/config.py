@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import json
 import math
 import types
@@ -14,6 +15,7 @@ from typing import Any, Literal, TypeVar
 from capture import files
 
 T = TypeVar("T")
+_hints = functools.cache(typing.get_type_hints)
 
 
 def to_json(config: Any) -> dict:
@@ -45,7 +47,7 @@ def from_json(kind: type[T], data: Any, where: str = "config") -> T:
             raise ValueError(f"{where}: unknown key {key!r}{hint}")
     if missing := [name for name, f in fields.items() if _required(f) and name not in data]:
         raise ValueError(f"{where}: missing {', '.join(missing)}")
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     values = {key: _value(hints[key], value, f"{where}.{key}") for key, value in data.items()}
     try:
         return kind(**values)
@@ -65,11 +67,9 @@ def load(kind: type[T], path: Path) -> T:
         ValueError: If there is no such file, or see `from_json`.
     """
     try:
-        data = json.loads(path.read_text())
+        data = files.read_json(path)
     except FileNotFoundError as error:
         raise ValueError(f"there is no file {path}") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
     return from_json(kind, data, str(path))
 
 

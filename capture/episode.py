@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -27,14 +26,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from capture import actions, files, video
+from capture import actions, config, files, mark, video
 from capture.actions import Actions
 from capture.background import Background
 from capture.camera import Intrinsics
 from capture.scene import Plan, Scene
 from capture.trajectory import Trajectory
 
-SCHEMA = 1
 _FRAMES_PENDING = 6  # per video
 _MakeWriter: TypeAlias = type[video.RgbWriter] | type[video.Gray16Writer]
 _VIDEOS: dict[str, _MakeWriter] = {
@@ -42,13 +40,6 @@ _VIDEOS: dict[str, _MakeWriter] = {
     "depth.mkv": video.Gray16Writer,
     "mask.mkv": video.Gray16Writer,
 }
-FILES = (*_VIDEOS, "frames.parquet")
-
-
-def again(path: Path) -> str:
-    """What to do about an episode that is damaged or unfinished: one wording for all messages."""
-    dataset = path.parent.parent
-    return f"delete {path} and run `relickit capture {dataset}` again, or the import that made it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,31 +59,23 @@ class Episode:
         """Open an episode folder.
 
         Raises:
-            ValueError: If the folder is absent, unfinished or of another schema.
+            ValueError: If the folder is absent, unfinished, damaged or of another schema.
         """
-        mark = path / "episode.json"
-        if not mark.is_file():
-            raise ValueError(
-                f"{path} is no finished episode: it has no episode.json; {again(path)}"
-            )
-        try:
-            info = json.loads(mark.read_text())
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{mark} is not JSON ({error}); {again(path)}") from error
-        if info.get("schema") != SCHEMA:
-            raise ValueError(f"{mark} has schema {info.get('schema')}, this version reads {SCHEMA}")
-        for name in FILES:
+        info = mark.read(path)
+        for name in mark.FILES:
             file, expected = path / name, info["files"][name]["bytes"]
             if not file.is_file() or file.stat().st_size != expected:
                 found = f"{file.stat().st_size} bytes" if file.is_file() else "nothing"
-                raise ValueError(f"{file}: expected {expected} bytes, found {found}; {again(path)}")
+                raise ValueError(
+                    f"{file}: expected {expected} bytes, found {found}; {mark.again(path)}"
+                )
         return cls(path=path, info=info)
 
     def require_intact(self, *names: str) -> None:
         """Compare files with the checksums in episode.json.
 
         Args:
-            names: Of `FILES`.
+            names: Of `mark.FILES`.
 
         Raises:
             ValueError: If one has other bytes.
@@ -101,7 +84,7 @@ class Episode:
             if files.sha256(self.path / name) != self.info["files"][name]["sha256"]:
                 raise ValueError(
                     f"{self.path / name} is damaged: its SHA-256 is not the one in episode.json; "
-                    f"{again(self.path)}"
+                    f"{mark.again(self.path)}"
                 )
 
     @property
@@ -128,12 +111,13 @@ class Episode:
     @cached_property
     def scene(self) -> Scene:
         """The scene that was rendered."""
-        return Scene.from_json(self.info["scene"])
+        return Scene.from_json(self.info["scene"], f"{self.path / mark.NAME}, scene")
 
     @cached_property
     def intrinsics(self) -> Intrinsics:
         """The camera."""
-        return Intrinsics(**self.info["intrinsics"])
+        where = f"{self.path / mark.NAME}, intrinsics"
+        return config.from_json(Intrinsics, self.info["intrinsics"], where)
 
     @property
     def mask_names(self) -> list[str]:
@@ -180,9 +164,15 @@ class Episode:
 
 
 def is_finished(path: Path) -> bool:
-    """Whether a folder holds a whole episode, by its mark and the sizes of its files."""
+    """Whether a folder holds a whole episode, by its mark and the sizes of its files.
+
+    Raises:
+        mark.NewerEpisode: If it must be left as it is.
+    """
     try:
         Episode.load(path)
+    except mark.NewerEpisode:
+        raise
     except ValueError:
         return False
     return True
@@ -298,7 +288,7 @@ class EpisodeWriter:
         facts[table.name] = _facts(table)
         files.write_json(self._path / "timing.json", self._timing)
         info = {
-            "schema": SCHEMA,
+            "schema": mark.SCHEMA,
             "plan_id": plan.id,
             "generator": plan.generator,
             "seed": plan.seed,
@@ -313,7 +303,7 @@ class EpisodeWriter:
             "depth": {"kind": "planar", "near_m": video.DEPTH_NEAR_M, "far_m": video.DEPTH_FAR_M},
             "files": facts,
         }
-        files.write_json(self._path / "episode.json", info)
+        files.write_json(self._path / mark.NAME, info)
 
 
 class _Video:

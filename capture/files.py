@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _MARK = ".tmp-"
+_SHOWN = 40  # characters of a wrong value
 
 
 def temporary_beside(path: Path) -> Path:
@@ -20,8 +21,20 @@ def temporary_beside(path: Path) -> Path:
 
     Hidden, so that `train-*.tar` in a shell or a loader never matches a half-written file.
     """
-    token = f"{_MARK}{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    token = f"{temporary_mark()}{os.getpid()}-{secrets.token_hex(3)}"
     return path.with_name(f".{path.stem}{token}{path.suffix}")
+
+
+def temporary_mark() -> str:
+    """What the temporary names of those processes have in common whose numbers mean the same here.
+
+    Containers may share a host's name, but not its processes.
+    """
+    try:
+        processes = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        processes = 0
+    return f"{_MARK}{socket.gethostname()}.{processes}-"
 
 
 @contextlib.contextmanager
@@ -71,7 +84,7 @@ def sync(path: Path) -> None:
 
 def sweep(folder: Path) -> int:
     """Remove what a killed process of this machine left under temporary names; returns how many."""
-    here = f"{_MARK}{socket.gethostname()}-"
+    here = temporary_mark()
     swept = 0
     for entry in folder.glob(f"*{here}*") if folder.is_dir() else ():
         pid = entry.name.split(here, 1)[1].split("-", 1)[0]
@@ -107,13 +120,37 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_json(path: Path) -> dict:
-    """An object from a JSON file.
+def read_json(path: Path, remedy: str = "") -> dict:
+    """An object from a JSON file; see `parse_json`.
 
     Raises:
-        ValueError: If the file is not JSON.
+        ValueError: If the file holds none.
+        OSError: If it cannot be read.
     """
+    return parse_json(path.read_bytes(), path, remedy)
+
+
+def parse_json(content: str | bytes, where: object, remedy: str = "") -> dict:
+    """An object from JSON in UTF-8, whatever was done to it.
+
+    Args:
+        content: The text.
+        where: What it is, for messages.
+        remedy: What to do about damage, the second half of the sentence.
+
+    Raises:
+        ValueError: If it is not JSON, nested too deeply to be read, or no object.
+    """
+    remedy = remedy and f"; {remedy}"
     try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:  # also of bytes that are no UTF-8
+        raise ValueError(f"{where} is not JSON ({error}){remedy}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{where} holds no JSON object but {_shortened(found)}{remedy}")
+    return found
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

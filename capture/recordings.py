@@ -172,7 +172,7 @@ def _read_json(path: Path, axes: Axes | None) -> _Read:
         poses = np.array(data["cam_to_world"], dtype=np.float64)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(
             f'{path}: expected {{"t_s": [...], "cam_to_world": [4x4 matrices]}} in numbers'
         ) from error

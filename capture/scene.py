@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from capture import files
+from capture import config, files
 from capture.camera import Intrinsics
 from capture.trajectory import Trajectory
 
@@ -79,15 +79,20 @@ class Scene:
 
     def to_json(self) -> dict:
         """A JSON-ready dictionary; `from_json` reads it back."""
-        return dataclasses.asdict(self)
+        return config.to_json(self)
 
     @classmethod
-    def from_json(cls, data: dict) -> Scene:
-        """A scene from what `to_json` gave."""
-        places = tuple(
-            Place(**{**p, "bounds_m": tuple(p["bounds_m"])}) for p in data.get("places", ())
-        )
-        return cls(**{**data, "bounds_m": tuple(data["bounds_m"]), "places": places})
+    def from_json(cls, data: dict, where: str = "scene") -> Scene:
+        """A scene from what `to_json` gave.
+
+        Args:
+            data: The dictionary.
+            where: Its source, for messages.
+
+        Raises:
+            ValueError: If it is of another content.
+        """
+        return config.from_json(cls, data, where)
 
 
 def name_of(scene: str) -> str:
@@ -95,6 +100,17 @@ def name_of(scene: str) -> str:
     path = Path(scene)
     is_file = path.suffix.lower() in FILE_SUFFIXES
     return re.sub(r"[^\w-]+", "_", path.stem) if is_file else scene
+
+
+def plans_again(path: Path) -> str:
+    """What to do about a file of plans that is damaged."""
+    return f"delete {path} and run `relickit plan` again, or the import that made it"
+
+
+def scenes_again(dataset: Path, scene_id: str) -> str:
+    """What to do about a file in a dataset's scenes folder that is lost or damaged."""
+    plans, mine = dataset / "plans.parquet", dataset / "scenes" / f"{scene_id}.*"
+    return f"delete {plans} and {mine} and run `relickit plan` again, or the import that made them"
 
 
 def _volume(bounds_m: tuple[float, ...]) -> float:

@@ -246,7 +246,7 @@ def load_decisions(path: Path) -> dict[str, Decision]:
             raise ValueError(
                 f"{path}, line {number} is not UTF-8 ({error.reason}); save the file as UTF-8"
             ) from error
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}, line {number} is not JSON: {error}") from error
         if not isinstance(data, dict) or not isinstance(data.get("keep"), bool):
             raise ValueError(

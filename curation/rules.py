@@ -145,8 +145,8 @@ def load(path: Path, base: Sequence[Rule]) -> tuple[Rule, ...]:
     if not path.is_file():
         return tuple(base)
     try:
-        changes = json.loads(path.read_text())
-    except ValueError as error:
+        changes = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(changes, list) or not all(isinstance(c, dict) for c in changes):
         raise ValueError(f"{path}: expected a list of objects, one for each rule")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from capture.episode import again
+from capture.mark import again
 from curation import decide, segment, split, tables
 from curation.caption import registry
 from curation.caption import table as captions

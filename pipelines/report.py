@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,7 @@ def write(dataset: Path, run: Path) -> Path:
     Raises:
         ValueError: If the dataset is not curated or the run not evaluated.
     """
-    result = json.loads((run / "evaluation.json").read_text())
+    result = files.read_json(run / "evaluation.json", "evaluate the run again")
     training = [
         Section("Model", _follows(run, result)),
         Section("Training", _curve(run)),
@@ -90,7 +89,8 @@ def _video(stem: Path) -> str:
 
 
 def _curve(run: Path) -> str:
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    log = run / "metrics.jsonl"
+    rows = [files.parse_json(line, log) for line in log.read_bytes().splitlines()]
     steps = np.array([row["step"] for row in rows], dtype=float)
     loss = np.array([row["loss"] for row in rows])
     kernel = np.ones(_SMOOTH) / _SMOOTH

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from capture import config, files
 from capture.episode import is_finished
-from capture.scene import Plan, Scene, load_plans
+from capture.scene import Plan, Scene, load_plans, scenes_again
 from pipelines.recipes import DatasetRecipe
 
 
@@ -87,8 +86,10 @@ class Dataset:
 
     def scene(self, scene_id: str) -> Scene:
         """A scene that was planned for."""
-        data = json.loads((self.scenes / f"{scene_id}.json").read_text())
-        return Scene.from_json({k: v for k, v in data.items() if k not in ("map", "picture")})
+        path = self.scenes / f"{scene_id}.json"
+        data = files.read_json(path, scenes_again(self.path, scene_id))
+        card = {k: v for k, v in data.items() if k not in ("map", "picture")}
+        return Scene.from_json(card, str(path))
 
     def is_captured(self, plan: Plan) -> bool:
         """Whether the plan's episode is there as a whole, as `capture` takes it to be."""

@@ -6,7 +6,6 @@ publishes a set writes down all that are there.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -62,7 +61,7 @@ def parse(content: bytes, path: str) -> list[str]:
         ShardError: If it is damaged.
     """
     try:
-        names = json.loads(content)["sets"]
+        names = files.parse_json(content, path)["sets"]
         if all(_PLAIN.fullmatch(name) for name in names):
             return list(names)
     except (ValueError, KeyError, TypeError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +10,13 @@ from typing import get_args
 import numpy as np
 import pyarrow.parquet as pq
 
+from capture import mark
 from capture.actions import NAMES
 from shards import encoded, manifest
 from shards.schema import SPLITS
 
 _LIST = 12  # names in a line
+_TOTALS = {"shards", "samples", "frames", "seconds", "bytes", "scenes"}
 
 
 def statistics(dataset: Path) -> dict:
@@ -89,11 +90,11 @@ def packed_clips(dataset: Path) -> str:
 
 
 def _episodes(folder: Path) -> dict:
-    marks = [json.loads(path.read_text()) for path in folder.glob("*/episode.json")]
+    marks = [mark.read(path.parent) for path in folder.glob(f"*/{mark.NAME}")]
     return {
         "count": len(marks),
-        "frames": sum(mark["num_frames"] for mark in marks),
-        "seconds": round(sum(mark["num_frames"] / mark["fps"] for mark in marks), 3),
+        "frames": sum(each["num_frames"] for each in marks),
+        "seconds": round(sum(each["num_frames"] / each["fps"] for each in marks), 3),
     }
 
 
@@ -136,7 +137,7 @@ def _shards(folder: Path) -> dict:
     words = [len(caption.split()) for caption in columns["caption"]]
     weights = samples["weight"].to_numpy()
     return {
-        "splits": {split: content["splits"][split] for split in SPLITS},
+        "splits": _splits(folder),
         "num_frames": _sorted(Counter(columns["num_frames"])),
         "sizes_px": _sorted(Counter(f"{width}x{height}" for width, height in sizes)),
         "fps": _sorted(Counter(samples["fps"].to_pylist())),
@@ -150,9 +151,20 @@ def _shards(folder: Path) -> dict:
 
 def _sets(shards: Path, kind: encoded.Kind) -> Iterator[tuple[str, dict]]:
     for name, config in encoded.published_sets(shards, kind):
-        splits = manifest.load(shards / name)["splits"].values()
+        splits = _splits(shards / name).values()
         clips, size = (sum(split[field] for split in splits) for field in ("samples", "bytes"))
         yield name, {"clips": clips, "bytes": size, "config": config}
+
+
+def _splits(folder: Path) -> dict[str, dict]:
+    """Totals by split, as a manifest tells them."""
+    told = manifest.load(folder).get("splits")
+    known = told if isinstance(told, dict) else {}
+    found = {name: known[name] for name in SPLITS if isinstance(known.get(name), dict)}
+    if len(found) < len(SPLITS) or any(_TOTALS - totals.keys() for totals in found.values()):
+        path = folder / manifest.NAME
+        raise ValueError(f"{path} lacks totals of the splits; run `{manifest.maker(path)}` again")
+    return found
 
 
 def _sorted(counts: Counter) -> dict[str, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from capture import actions, camera
+from capture import actions, camera, files
 from capture.episode import Episode
 from capture.schedule import SPEEDS
 from curation import balance, tables
@@ -190,7 +189,7 @@ def _balance(place: np.ndarray, speed_m_s: np.ndarray, clips: Sequence[Mapping])
 
 def _card(dataset: Path, episode: Episode) -> dict:
     path = dataset / "scenes" / f"{episode.scene.id}.json"
-    return json.loads(path.read_text()) if path.is_file() else episode.scene.to_json()
+    return files.read_json(path) if path.is_file() else episode.scene.to_json()
 
 
 def _given_up(dataset: Path) -> dict[str, str]:
@@ -198,7 +197,7 @@ def _given_up(dataset: Path) -> dict[str, str]:
     found = {}
     for path in sorted((dataset / "failed").glob("*.json")):
         if not (dataset / "episodes" / path.stem / "episode.json").is_file():
-            reasons = json.loads(path.read_text()).get("reasons", ())
+            reasons = files.read_json(path).get("reasons", ())
             found[path.stem] = f"was given up: {'; '.join(reasons)}"
     return found
 
@@ -236,5 +235,5 @@ def _shards(folder: Path) -> list[dict]:
     """The shard table, if the dataset has been packed."""
     if not (folder / "manifest.json").is_file():
         return []
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = files.read_json(folder / "manifest.json")
     return pq.read_table(folder / manifest["tables"]["shards"]["file"]).to_pylist()

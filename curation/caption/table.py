@@ -7,7 +7,6 @@ captions.parquet                              the captions that count; without i
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -239,7 +238,7 @@ def _read(path: Path) -> Caption | None:
     if not path.is_file():
         return None
     try:
-        data = json.loads(path.read_text())
+        data = files.read_json(path)
         return Caption(**{**data, "dropped": tuple(data["dropped"])})
     except (ValueError, KeyError, TypeError):
         return None  # of another version: captioned anew

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from capture import actions, video
+from capture import actions, mark, video
 from capture.actions import Actions
-from capture.episode import FILES, Episode
+from capture.episode import Episode
 from capture.scene import load_plans
 from capture.trajectory import Trajectory
 from shards import jobs
@@ -111,7 +110,7 @@ def _require_whole_episode(path: Path, deep: bool) -> None:
     episode = Episode.load(path)
     if episode.id != path.name:
         raise ValueError(f"the folder holds the episode {episode.id}; rename it")
-    for name in FILES:
+    for name in mark.FILES:
         episode.require_intact(name)
         count = (
             episode.table.num_rows if name == "frames.parquet" else video.num_frames(path / name)
@@ -133,8 +132,7 @@ def _require_possible_clips(folder: Path) -> None:
         raise ValueError("the rows are not sorted by clip_id, each once; curate again")
     for clip in jobs.kept_clips(folder):
         jobs.episode_sha256(folder, clip.plan_id)  # says so if the episode is absent
-        mark = folder / "episodes" / clip.plan_id / "episode.json"
-        num_frames = json.loads(mark.read_text())["num_frames"]
+        num_frames = mark.read(folder / "episodes" / clip.plan_id)["num_frames"]
         if clip.stop > num_frames:
             raise ValueError(
                 f"clip {clip.clip_id} ends at frame {clip.stop}, but episode {clip.plan_id} "

@@ -12,7 +12,8 @@ import pytest
 from box_room import box_plan, box_scene, render_box, write_box_episode
 
 from capture import actions
-from capture.episode import Episode, EpisodeWriter
+from capture.episode import Episode, EpisodeWriter, is_finished
+from capture.mark import NewerEpisode
 
 
 def test_episode_reads_back_what_was_written(box_episodes):
@@ -100,6 +101,14 @@ def test_a_frame_that_cannot_be_encoded_spoils_the_episode(bad, tmp_path):
     [
         (lambda p: (p / "episode.json").unlink(), "no finished episode"),
         (lambda p: (p / "episode.json").write_text("{"), "is not JSON"),
+        (lambda p: (p / "episode.json").write_text("3"), "holds no JSON object but 3; delete"),
+        (lambda p: (p / "episode.json").write_text("[" * 100_000), "is not JSON .*; delete"),
+        (lambda p: change_mark(p, files=3), "files is absent, or not what it was; delete"),
+        (lambda p: change_mark(p, files={}), "files.rgb.mp4 is absent, or not"),
+        (lambda p: change_mark(p, fps=None), "fps is absent, or not"),
+        (lambda p: change_mark(p, fps=0), "fps is absent, or not"),
+        (lambda p: change_mark(p, num_frames=True), "num_frames is absent, or not"),
+        (lambda p: change_mark(p, schema="1"), "has schema 1, this version reads 1; delete"),
         (lambda p: (p / "rgb.mp4").unlink(), "found nothing"),
         (lambda p: (p / "depth.mkv").write_bytes(b"x"), "found 1 bytes"),
     ],
@@ -109,11 +118,34 @@ def test_damaged_episode_is_refused_in_one_sentence(tmp_path, damage, message):
     damage(episode.path)
     with pytest.raises(ValueError, match=message):
         Episode.load(episode.path)
+    assert not is_finished(episode.path)
 
 
-def test_unknown_schema_is_refused(tmp_path):
+def test_an_episode_of_a_later_version_is_never_taken_for_unfinished(tmp_path):
+    """Or `capture` would write over it."""
     episode = write_box_episode(tmp_path, box_plan("pan", num_frames=5), box_scene())
-    mark = episode.path / "episode.json"
-    mark.write_text(json.dumps({**json.loads(mark.read_text()), "schema": 99}))
-    with pytest.raises(ValueError, match="schema 99"):
-        Episode.load(episode.path)
+    change_mark(episode.path, schema=99)
+    for read in (Episode.load, is_finished):
+        with pytest.raises(NewerEpisode, match="schema 99, newer than 1; update relickit"):
+            read(episode.path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scene": {"name": "box"}}, "episode.json, scene: missing bounds_m"),
+        ({"scene": {"name": "box", "bounds_m": 3}}, "scene.bounds_m: expected a list, got 3"),
+        ({"intrinsics": {"width_px": "x"}}, "episode.json, intrinsics: missing height_px"),
+    ],
+)
+def test_a_card_or_camera_that_is_damaged_is_a_sentence(tmp_path, changes, message):
+    path = write_box_episode(tmp_path, box_plan("pan", num_frames=5), box_scene()).path
+    change_mark(path, **changes)
+    episode = Episode.load(path)
+    with pytest.raises(ValueError, match=message):
+        _ = (episode.scene, episode.intrinsics)
+
+
+def change_mark(folder: Path, **changes: object) -> None:
+    mark = folder / "episode.json"
+    mark.write_text(json.dumps({**json.loads(mark.read_text()), **changes}))

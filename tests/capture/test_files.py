@@ -65,11 +65,14 @@ def test_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path):
     mine = files.temporary_beside(tmp_path / "mine.tar")
     mine.touch()
     other = tmp_path / ".far.tmp-another.host-1-abcdef.tar"
-    other.touch()
-    (tmp_path / "kept.tar").touch()
-    assert len(list(tmp_path.iterdir())) == 5
+    # Of a container with this host's name, whose processes have other numbers.
+    beside = tmp_path / f".far{files.temporary_mark()[:-1]}0-999999999-abcdef.tar"
+    kept = tmp_path / "kept.tar"
+    for path in (other, beside, kept):
+        path.touch()
+    assert len(list(tmp_path.iterdir())) == 6
     assert files.sweep(tmp_path) == 2
-    assert set(tmp_path.iterdir()) == {mine, other, tmp_path / "kept.tar"}
+    assert set(tmp_path.iterdir()) == {mine, other, beside, kept}
     assert files.sweep(tmp_path / "absent") == 0
 
 
@@ -102,6 +105,26 @@ def test_json_is_sorted_and_ends_with_a_line(tmp_path):
     text = (tmp_path / "a.json").read_text()
     assert text.index('"a"') < text.index('"b"') and text.endswith("}\n")
     assert json.loads(text) == {"b": 1, "a": [1.5, None]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", r"a is not JSON \(Expecting .*\); make it again$"),
+        (b"[" * 100_000, r"a is not JSON \(.*recursion.*\); make it again$"),
+        (b'\xff{"b": 1}', r"a is not JSON \(.*codec.*\); make it again$"),
+        (b"3", "a holds no JSON object but 3; make it again$"),
+        (b"null", "a holds no JSON object but None; make it again$"),
+        (b'"' + b"x" * 200 + b'"', "a holds no JSON object but '?x{39}[.]{3}; make it again$"),
+    ],
+)
+def test_what_is_no_json_object_is_refused_in_one_sentence(tmp_path, content, message):
+    path = tmp_path / "a"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        files.read_json(path, "make it again")
+    path.write_text('{"b": "\u00e9"}', encoding="utf-8")
+    assert files.read_json(path) == {"b": "\u00e9"}
 
 
 def test_sha256(tmp_path):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import pytest
 
-from shards import stats
+from shards import manifest, stats
 
 
 def test_numbers_are_those_of_the_files(sharded):
@@ -51,4 +54,13 @@ def test_verdicts_and_weights_are_counted(sharding, tmp_path):
 
 def test_nothing_to_count_is_a_sentence(tmp_path):
     with pytest.raises(ValueError, match="holds nothing to count: expected plans, episodes"):
+        stats.statistics(tmp_path)
+
+
+@pytest.mark.parametrize("splits", [None, 3, {"train": {"shards": 1}}, {"train": 3, "val": 3}])
+def test_a_manifest_without_totals_is_a_sentence(sharded, tmp_path, splits):
+    shutil.copytree(sharded / "shards", tmp_path / "shards")
+    path = tmp_path / "shards" / manifest.NAME
+    path.write_text(json.dumps({**json.loads(path.read_text()), "splits": splits}))
+    with pytest.raises(ValueError, match="lacks totals of the splits; run `relickit shard` again"):
         stats.statistics(tmp_path)
