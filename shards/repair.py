@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
@@ -53,7 +52,7 @@ def repair(folder: Path) -> list[str]:
 
 
 def _drop_temporary(folder: Path) -> Iterator[str]:
-    mine = f".tmp-{socket.gethostname()}-"
+    mine = files.temporary_mark()
     for parent in [folder, *sorted(path for path in folder.rglob("*") if path.is_dir())]:
         before = sorted(parent.glob(".*.tmp-*"))
         files.sweep(parent)

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import re
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from box_room import box_plan, box_scene, write_box_episode
 
-from capture import formats
+from capture import files, formats
 from pipelines.cli import main
 from pipelines.export import export
 
@@ -154,7 +153,7 @@ def test_a_folder_that_is_not_recognised_can_be_named(tmp_path, capsys):
 def test_what_a_killed_export_left_is_swept(dataset, tmp_path):
     export(dataset, "re10k", tmp_path)
     dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True).stdout.strip()
-    left = tmp_path / "video_clips" / f".x.tmp-{socket.gethostname()}-{dead}-abc123.mp4"
+    left = tmp_path / "video_clips" / f".x{files.temporary_mark()}{dead}-abc123.mp4"
     left.write_text("half")
     (tmp_path / "pose_files" / "pan-0.txt").unlink()
     export(dataset, "re10k", tmp_path)

@@ -6,13 +6,13 @@ import dataclasses
 import json
 import os
 import shutil
-import socket
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from capture import files
 from shards import encoded, manifest
 from shards.check import check
 from shards.encoded import Encoder
@@ -111,8 +111,8 @@ def test_shards_without_their_dataset_are_mended(whole, tmp_path):
 
 def test_temporary_files_go_if_nobody_can_be_writing_them(whole, tmp_path):
     shards = whole / "shards"
-    dead = shards / f".train.tmp-{socket.gethostname()}-999999999-abc.tar"
-    mine = shards / f".train.tmp-{socket.gethostname()}-{os.getpid()}-abc.tar"
+    dead = shards / f".train{files.temporary_mark()}999999999-abc.tar"
+    mine = shards / f".train{files.temporary_mark()}{os.getpid()}-abc.tar"
     fresh, old = shards / ".a.tmp-elsewhere-1-abc.tar", shards / ".b.tmp-elsewhere-1-abc.tar"
     for path in (dead, mine, fresh, old):
         path.write_bytes(b"half")
