@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
 import tempfile
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from multiprocessing.context import get_spawning_popen
 from multiprocessing.reduction import DupFd
 from pathlib import Path
@@ -23,10 +25,38 @@ class DamagedError(ShardError):
     """Bytes that are not those that were written."""
 
 
+@contextlib.contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Say in one sentence that the disk does not give what is stored on it.
+
+    Args:
+        what: Shard and sample, for the message.
+
+    Raises:
+        DamagedError: In place of the operating system's error.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DamagedError(
+            f"{what} cannot be read ({error.strerror}); look after the disk, and make the shard "
+            "again or copy it from elsewhere"
+        ) from error
+
+
 def require_intact(
-    content: bytes, size: int, crc32: int, *, shard: str, key: str, part: str
+    content: bytes, size: int, crc32: int, *, shard: str, key: str, part: str, remedy: str = ""
 ) -> None:
     """Compare what was read with what was written.
+
+    Args:
+        content: What was read.
+        size: Bytes that were written.
+        crc32: Of what was written.
+        shard: For the message, as are `key` and `part`.
+        key: The sample's.
+        part: Its name.
+        remedy: What to do about it, the sentence's end; to write the shard again by default.
 
     Raises:
         DamagedError: If they differ; it names the shard, the sample and the part.
@@ -38,10 +68,8 @@ def require_intact(
         if len(content) != size
         else "its bytes are not those that were written (crc32)"
     )
-    raise DamagedError(
-        f"shard {shard}, sample {key}, part {part} is damaged: {what}; "
-        f"delete {shard}.tar and run `relickit shard` again"
-    )
+    remedy = remedy or f"delete {shard}.tar and run `relickit shard` again"
+    raise DamagedError(f"shard {shard}, sample {key}, part {part} is damaged: {what}; {remedy}")
 
 
 def require_size(path: Path, expected: int) -> None:

@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from shards import arrays, manifest
 from shards.cache import Cache
+from shards.damage import readable
 from shards.folder import inside
 from shards.published import Published, open_shards, published
 from shards.schema import Kind, ShardError
@@ -148,7 +149,8 @@ class EncodedSet:
         def intact(content: bytes) -> bool:
             return len(content) == size and zlib.crc32(content) == crc32
 
-        content = self._folder.read(tar, offset, size, intact)
+        with readable(f"{self.location}/{tar}, sample {key}"):
+            content = self._folder.read(tar, offset, size, intact)
         if not intact(content):
             raise ShardError(
                 f"{self.location}/{tar}, sample {key}, part {name} is damaged: its bytes "

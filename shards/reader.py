@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from shards import codec
 from shards.cache import Cache
-from shards.damage import DamagedError, Tally, require_intact, require_size
+from shards.damage import DamagedError, Tally, readable, require_intact, require_size
 from shards.folder import LocalFolder
 from shards.order import stand_in
 from shards.published import Published, open_shards
@@ -183,8 +183,22 @@ class ShardDataset:
             return len(content) == end - begin and crc32s == [row[2] for row in where]
 
         shard = self._samples.shards[self._samples.shard[i]]
-        content = self._folder.read(f"{shard}.tar", begin, end - begin, intact)
+        with readable(f"shard {shard}, sample {self.key(i)}"):
+            content = self._folder.read(f"{shard}.tar", begin, end - begin, intact)
         parts: dict[str, bytes] = dict(zip(PARTS[first:stop], pieces(content), strict=True))
         for (name, piece), (_, size, crc32) in zip(parts.items(), where, strict=True):
-            require_intact(piece, size, crc32, shard=shard, key=self.key(i), part=name)
+            require_intact(
+                piece,
+                size,
+                crc32,
+                shard=shard,
+                key=self.key(i),
+                part=name,
+                remedy=self._remedy(shard),
+            )
         return parts
+
+    def _remedy(self, shard: str) -> str:
+        if isinstance(self._folder, LocalFolder):
+            return ""
+        return f"compare {self._folder.location}/{shard}.tar with its source and copy it again"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import pickle
@@ -20,6 +21,7 @@ from numbered import numbers_in
 from capture import actions
 from capture.episode import Episode
 from shards import manifest
+from shards.damage import DamagedError
 from shards.reader import ShardDataset
 from shards.schema import PARTS, ShardError
 from shards.windows import WindowOrder
@@ -212,8 +214,8 @@ def test_an_absent_shard_is_named(copied):
     ("damage", "message"),
     [
         (lambda f: (f / "manifest.json").unlink(), "run `relickit shard`"),
-        (lambda f: (f / "manifest.json").write_text("{"), "is no JSON"),
-        (lambda f: (f / "manifest.json").write_text("[]"), "not of schema 2"),
+        (lambda f: (f / "manifest.json").write_text("{"), "is not JSON"),
+        (lambda f: (f / "manifest.json").write_text("[]"), "holds no JSON object"),
         (lambda f: (f / "manifest.json").write_text('{"schema": 3}'), "newer than 2; update"),
         (lambda f: flip(next(f.glob("index-*.parquet")), 50), "index-.* is damaged"),
         (lambda f: next(f.glob("samples-*.parquet")).unlink(), "samples-.* is not there"),
@@ -257,3 +259,14 @@ def test_every_table_is_checked_once(sharded, monkeypatch):
     assert sorted(checked) == ["index", "samples", "shards"]
     manifest.load_shards(sharded / "shards", manifest.load(sharded / "shards"))
     assert sorted(checked[3:]) == ["index", "samples", "shards"]
+
+
+def test_a_disk_that_cannot_read_is_damage_with_a_name(copied, monkeypatch):
+    dataset = ShardDataset(copied, "train")
+
+    def failing(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "pread", failing)
+    with pytest.raises(DamagedError, match=rf"sample {dataset.key(0)} cannot be read \(Input/out"):
+        dataset.window(0, 0, 2)
