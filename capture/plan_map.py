@@ -28,7 +28,7 @@ _FONT, _STEPS_M = cv2.FONT_HERSHEY_SIMPLEX, (0.5, 1, 2, 5, 10, 20, 50, 100, 200,
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grid:
+class ClearanceMap:
     """The map of a `FreeSpace`, as it is kept beside the plans.
 
     Attributes:
@@ -44,7 +44,7 @@ class Grid:
     reachable: np.ndarray
 
     @classmethod
-    def of(cls, space: FreeSpace) -> Grid:
+    def of(cls, space: FreeSpace) -> ClearanceMap:
         """The map of a free space."""
         return cls(
             origin_m=space.origin_m,
@@ -72,7 +72,7 @@ class Grid:
         return cells.astype(np.uint8)
 
     @classmethod
-    def load(cls, path: Path) -> Grid:
+    def load(cls, path: Path) -> ClearanceMap:
         """What `save` wrote.
 
         Raises:
@@ -89,7 +89,7 @@ class Grid:
             )
 
 
-def draw(grid: Grid, plans: Sequence[Plan], title: str) -> np.ndarray:
+def draw(grid: ClearanceMap, plans: Sequence[Plan], title: str) -> np.ndarray:
     """The map with every path, an arrow where and whither each begins, a legend and a scale.
 
     Args:
@@ -123,14 +123,14 @@ def draw(grid: Grid, plans: Sequence[Plan], title: str) -> np.ndarray:
     return np.concatenate(sides, axis=1)
 
 
-def _extent(grid: Grid, plans: Sequence[Plan]) -> tuple[np.ndarray, np.ndarray]:
+def _extent(grid: ClearanceMap, plans: Sequence[Plan]) -> tuple[np.ndarray, np.ndarray]:
     """Corners (x, y) in metres of what is worth drawing."""
     cells = grid.origin_m + np.argwhere(grid.reachable) * grid.cell_m
     points = np.concatenate([cells, *(plan.trajectory.position_m[:, :2] for plan in plans)])
     return points.min(0) - _BORDER_M, points.max(0) + _BORDER_M
 
 
-def _ground(grid: Grid, low: np.ndarray, high: np.ndarray, scale: float) -> np.ndarray:
+def _ground(grid: ClearanceMap, low: np.ndarray, high: np.ndarray, scale: float) -> np.ndarray:
     """Free space by clearance, what cannot be reached, and surfaces: uint8 [H, W, 3]."""
     width, height = (round(n) for n in (high - low) * scale)
     cells = grid.colours()

@@ -15,7 +15,7 @@ from capture.engine.raster import Renderer
 from capture.engine.world import World
 from capture.launcher import EngineSpec
 from capture.navigation import FreeSpace, free_space, sample_triangles
-from capture.plan_map import Grid
+from capture.plan_map import ClearanceMap
 from capture.planner import plan as make_plan
 from capture.recordings import import_recording, read_recording
 from capture.scene import Plan, Scene, load_plans, save_plans
@@ -127,7 +127,7 @@ def draw_previews(dataset: Dataset) -> list[Path]:
     plans = dataset.plans()
     drawn = []
     for scene_id in dict.fromkeys(plan.scene_id for plan in plans):
-        grid = Grid.load(_grid_file(dataset, scene_id))
+        grid = ClearanceMap.load(_grid_file(dataset, scene_id))
         here = [plan for plan in plans if plan.scene_id == scene_id]
         path = dataset.path / "preview" / f"{scene_id}.png"
         pictures.write_png(path, plan_map.draw(grid, here, scene_id))
@@ -193,7 +193,7 @@ def _save_card(
     space: FreeSpace,
 ) -> None:
     """The scene's card, its map, its free space and, where there is one, its view."""
-    Grid.of(space).save(_grid_file(dataset, scene.id))
+    ClearanceMap.of(space).save(_grid_file(dataset, scene.id))
     pictures.write_jpeg(dataset.scenes / f"{scene.id}.map.jpg", picture)
     card = {**scene.to_json(), "map": {"image": f"{scene.id}.map.jpg", "extent_m": extent_m}}
     if (dataset.scenes / f"{scene.id}.jpg").is_file():

@@ -9,7 +9,7 @@ import numpy as np
 from box_room import FPS, box_plan, box_scene, write_box_episode
 
 from capture import camera
-from capture.plan_map import Grid
+from capture.plan_map import ClearanceMap
 from capture.trajectory import Trajectory
 from curation import decide, tables
 
@@ -34,7 +34,7 @@ def page_dataset(folder: Path) -> tuple[Path, str, str]:
     decide.decide(folder, val_scenes=[])
     clearance = np.ones((12, 10), np.float32)
     clearance[[0, -1]] = clearance[:, [0, -1]] = 0.0
-    grid = Grid(
+    grid = ClearanceMap(
         origin_m=np.array([0.25, 0.25]), cell_m=0.5, clearance_m=clearance, reachable=clearance > 0
     )
     grid.save(folder / "scenes" / f"{scene.id}.space.npz")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from capture.formats import Declared, Posed
 from curation.convention import search, verdict, views
 from curation.convention.hypothesis import METRES, Hypothesis, fov_deg
-from curation.convention.verdict import FOV_TOLERANCE, Verdict
+from curation.convention.verdict import FOV_TOLERANCE, Detection
 from curation.convention.views import Views
 
 __all__ = ["Convention", "Reading", "detect"]
@@ -136,7 +136,7 @@ def detect_in(taken: Views, declared: Declared) -> Convention:
     return replace(out, pictures_late=late)
 
 
-def _convention(said: Verdict, stated: Reading, taken: Views, base_m: float) -> Convention:
+def _convention(said: Detection, stated: Reading, taken: Views, base_m: float) -> Convention:
     rival = said.runner_up and _reading(said.runner_up, taken, base_m)
     if said.reading is None:
         return Convention(

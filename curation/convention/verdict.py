@@ -34,7 +34,7 @@ _FIELDS = ("pose", "axes", "mirrored", "depth", "metres", "focal", "lag")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Detection:
     """Which reading fits.
 
     Attributes:
@@ -62,7 +62,7 @@ def decide(
     evidence: Evidence,
     *,
     fov_known: bool = True,
-) -> Verdict:
+) -> Detection:
     """The verdict over everything that the search found.
 
     Args:
@@ -77,7 +77,7 @@ def decide(
     tested = [test(reading, evidence) for reading in _candidates(best, others, declared)]
     top = max(tested, key=lambda t: t.fit)
     if top.fit < (_LEAST_FIT_DEPTH if evidence.has_depth else _LEAST_FIT_MATCHES):
-        return Verdict(
+        return Detection(
             reading=None, fit=top.fit, reason="no reading of the poses fits what the frames show"
         )
     tied = [t for t in tested if _better_by(top, t, floor) < _TIED]
@@ -98,11 +98,11 @@ def decide(
         if _differs(t.reading, final.reading, told)
     ]
     if not told or not rivals:
-        return Verdict(reading=None, fit=final.fit, reason="every reading fits equally well")
+        return Detection(reading=None, fit=final.fit, reason="every reading fits equally well")
     odds, _, place = min(rivals)
     confidence = 1.0 / (1.0 + math.exp(-max(min(odds, 30.0), -30.0)))
     rival = everything[place]
-    return Verdict(
+    return Detection(
         reading=final.reading if confidence >= SURE else None,
         told=told,
         confidence=confidence,

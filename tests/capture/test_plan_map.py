@@ -6,7 +6,7 @@ from rooms import two_rooms_space
 
 from capture import camera, plan_map, planner
 from capture.camera import Intrinsics
-from capture.plan_map import Grid
+from capture.plan_map import ClearanceMap
 from capture.scene import Plan
 from capture.trajectory import Trajectory
 
@@ -29,20 +29,20 @@ def plans(generator: str, count: int) -> list[Plan]:
 
 
 def test_a_grid_comes_back(tmp_path):
-    grid = Grid.of(SPACE)
+    grid = ClearanceMap.of(SPACE)
     for name in ("a.npz", "b.npz"):
         grid.save(tmp_path / name)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    again = Grid.load(tmp_path / "a.npz")
+    again = ClearanceMap.load(tmp_path / "a.npz")
     assert again.cell_m == grid.cell_m
     for name in ("origin_m", "clearance_m", "reachable"):
         np.testing.assert_array_equal(getattr(again, name), getattr(grid, name))
     with pytest.raises(ValueError, match="there is no map"):
-        Grid.load(tmp_path / "c.npz")
+        ClearanceMap.load(tmp_path / "c.npz")
 
 
 def test_the_picture_shows_paths_where_they_are():
-    grid = Grid.of(SPACE)
+    grid = ClearanceMap.of(SPACE)
     # A straight line through the left room, 2 m from the wall at x = 0.
     pose = camera.pose_from_angles(
         np.column_stack([np.full(50, 2.0), np.linspace(2, 6, 50), np.full(50, 1.5)]),
@@ -72,7 +72,7 @@ def test_the_picture_shows_paths_where_they_are():
 
 def test_every_generator_is_in_the_legend():
     few, more = plans("roam", 2), plans("look_around", 1)
-    grid = Grid.of(SPACE)
+    grid = ClearanceMap.of(SPACE)
     one, two = (plan_map.draw(grid, p, "rooms")[:, 1200:] for p in (few, few + more))
     assert (one != two).any()
     np.testing.assert_array_equal(plan_map.draw(grid, few, "x"), plan_map.draw(grid, few, "x"))

@@ -16,7 +16,7 @@ from page_dataset import WHIP, WHIP_DEG_S, page_dataset
 from capture.camera import pose_from_angles
 from capture.episode import Episode
 from capture.formats import episodes
-from capture.plan_map import Grid
+from capture.plan_map import ClearanceMap
 from capture.trajectory import Trajectory
 from curation import decide, motion
 from curation.audit import folder, trajectory
@@ -160,7 +160,7 @@ def test_a_place_seen_again_is_paired_with_when_it_was_seen():
 def test_the_map_shows_cells_where_they_are():
     clearance = np.ones((8, 6), np.float32)
     clearance[2, 1] = 0.0
-    grid = Grid(
+    grid = ClearanceMap(
         origin_m=np.array([10.0, 20.0]), cell_m=0.5, clearance_m=clearance,
         reachable=clearance > 0,
     )  # fmt: skip

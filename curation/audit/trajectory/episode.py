@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from capture.actions import NAMES
 from capture.episode import Episode
 from capture.formats import episodes
-from capture.plan_map import Grid
+from capture.plan_map import ClearanceMap
 from curation import decide
 from curation.audit import folder
 from curation.audit.trajectory import curves, looks, page, pairs, spans
@@ -113,7 +113,7 @@ def _draw(
     clip = episodes.posed(episode)
     found = page.pictures_of(out, clip, episode.intrinsics, listed, compared)
     if space.is_file():
-        data, edges_m = looks.ground(Grid.load(space))
+        data, edges_m = looks.ground(ClearanceMap.load(space))
         found["ground"] = {"picture": folder.write_picture(out, data, ".png"), "edges": edges_m}
     return found
 

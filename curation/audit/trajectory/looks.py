@@ -12,7 +12,7 @@ from capture import projection
 from capture.camera import Intrinsics, invert
 from capture.formats import Posed
 from capture.formats.pixels import Depth, Pictures
-from capture.plan_map import Grid
+from capture.plan_map import ClearanceMap
 from curation import exposure, geometry
 
 # Differences of luma beyond this many levels look the same in the picture of errors.
@@ -109,7 +109,7 @@ def compare(clip: Posed, camera: Intrinsics | None, pair: Pair) -> tuple[bytes, 
     return jpeg(picture), {**said, "parts": len(parts), "part_px": [_PAIR_PX, height]}
 
 
-def ground(grid: Grid) -> tuple[bytes, list[float]]:
+def ground(grid: ClearanceMap) -> tuple[bytes, list[float]]:
     """The free space of a scene from above: surfaces dark, what is out of reach grey.
 
     Returns:
