@@ -285,7 +285,7 @@ class EpisodeWriter:
             columns[name] = _numbers(np.array(values, dtype=np.float32))
         table = self._path / "frames.parquet"
         pq.write_table(pa.table(columns), table)
-        facts[table.name] = _facts(table)
+        facts[table.name] = files.facts(table)
         files.write_json(self._path / "timing.json", self._timing)
         info = {
             "schema": mark.SCHEMA,
@@ -328,7 +328,7 @@ class _Video:
     def _finish(self) -> dict:
         self._writer.close()
         files.sync(self._path)
-        return _facts(self._path)
+        return files.facts(self._path)
 
     def facts(self) -> dict:
         """Size and hash, once everything is written."""
@@ -341,10 +341,6 @@ class _Video:
         if self._found is None:
             with contextlib.suppress(Exception):  # the file is thrown away
                 self._writer.close()
-
-
-def _facts(path: Path) -> dict:
-    return {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
 
 
 def _numbers(values: np.ndarray) -> pa.Array:

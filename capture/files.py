@@ -14,6 +14,16 @@ from pathlib import Path
 
 _MARK = ".tmp-"
 _SHOWN = 40  # characters of a wrong value
+# The mode of new files. Only setting the mask tells what it was, and threads would notice.
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)
+_NEW_FILES = 0o666 & ~_UMASK
+
+
+def cache_folder() -> Path:
+    """Where relickit keeps what can be made again: `$XDG_CACHE_HOME` or `~/.cache`."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "relickit"
 
 
 def temporary_beside(path: Path) -> Path:
@@ -48,6 +58,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = temporary_beside(path)
     try:
         yield temporary
+        _share(temporary)
         sync(temporary)
         os.replace(temporary, path)
         sync(path.parent)
@@ -64,6 +75,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         for file in sorted(temporary.rglob("*")):
+            _share(file)
             sync(file)
         if path.exists():
             shutil.rmtree(path)
@@ -71,6 +83,13 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _share(path: Path) -> None:
+    """Let those read a file who may read any new one: some libraries write for the owner alone."""
+    mode = path.stat().st_mode
+    if path.is_file() and (wanted := mode | _NEW_FILES) != mode:
+        path.chmod(wanted)
 
 
 def sync(path: Path) -> None:
@@ -112,6 +131,11 @@ def write_json(path: Path, data: object) -> None:
     """Indented, sorted JSON, written atomically."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
+
+
+def facts(path: Path) -> dict[str, int | str]:
+    """`bytes` and `sha256` of a file, as they are kept beside it."""
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
 def sha256(path: Path) -> str:

@@ -53,6 +53,17 @@ def test_temporary_names_are_hidden_and_never_meet(tmp_path):
     assert list(tmp_path.glob("train-*.tar")) == []
 
 
+def test_what_a_library_writes_for_the_owner_alone_is_shared_like_any_new_file(tmp_path):
+    (tmp_path / "any").touch()
+    with files.replacing(tmp_path / "a") as temporary:
+        temporary.touch(0o600)
+    with files.replacing_folder(tmp_path / "b") as temporary:
+        (temporary / "sub").mkdir()
+        (temporary / "sub" / "c").touch(0o600)
+    modes = {(tmp_path / name).stat().st_mode for name in ("any", "a", "b/sub/c")}
+    assert len(modes) == 1, modes
+
+
 def test_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path):
     code = (
         "import os; from pathlib import Path; from capture import files\n"
