@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from capture.files import replacing
+from capture.files import cache_folder, replacing
 from shards.latents import GROUP
 from training import tensors
 from training.recipes import CodecConfig
@@ -240,9 +240,6 @@ def open_codec(config: CodecConfig, file: Path, windows: torch.Tensor | None) ->
 
 def _fitted(windows: torch.Tensor, channels: int) -> LinearCodec:
     """The linear codec of windows, from the machine's cache if it was fitted to them before."""
-    # Importing the engine's compiler is not free, and a run does this once.
-    from capture.engine.compiling import cache_folder
-
     digest = hashlib.sha256(Path(__file__).read_bytes() + bytes(channels))
     digest.update(windows.numpy().tobytes())
     kept = cache_folder() / "codecs" / f"{digest.hexdigest()}.safetensors"

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from capture.files import replacing
+from capture.files import cache_folder, replacing
 from training import tensors
 from training.model.config import ModelConfig
 from training.recipes import TextConfig
@@ -157,9 +157,6 @@ def encoder(config: TextConfig, model: ModelConfig) -> Text:
     """
     if config.kind == "hash":
         return HashText(model.max_words, model.text_dim)
-    # Importing the engine's compiler is not free, and only this encoder keeps anything.
-    from capture.engine.compiling import cache_folder
-
     return Umt5Text(
         config.pretrained,
         max_words=model.max_words,

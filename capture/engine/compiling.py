@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,9 @@ from typing import Any
 import numba
 from numba.core import config, event
 
+from capture.files import cache_folder
+
 _log = logging.getLogger(__name__)
-
-
-def cache_folder() -> Path:
-    """Where relickit keeps what can be made again: `$XDG_CACHE_HOME` or `~/.cache`."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "relickit"
 
 
 def kernel(**options: Any) -> Callable[[Callable], Any]:

@@ -17,7 +17,7 @@ from numba import prange
 from capture import files
 from capture.engine import bvh
 from capture.engine.bvh import trace
-from capture.engine.compiling import cache_folder, kernel
+from capture.engine.compiling import kernel
 from capture.engine.layout import LIGHT, MAPPED, MATERIAL
 from capture.engine.materials import TWO_SIDED
 from capture.engine.sun import GROUND, HORIZON, SUN_R, SUN_X, ZENITH, sun_share
@@ -49,7 +49,7 @@ def apply(world: World, shadow: np.ndarray, to_shadow: np.ndarray, light: np.nda
     Returns:
         The light map, float32 [AH, AW, 3].
     """
-    path = cache_folder() / "light" / f"{_digest(world)}.npz"
+    path = files.cache_folder() / "light" / f"{_digest(world)}.npz"
     plain = ~np.isin(np.arange(len(world.vertices)), world.charts[:, 4:5] + np.arange(4))
     try:
         with np.load(path) as stored:
