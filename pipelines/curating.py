@@ -18,7 +18,7 @@ from curation.caption.registry import Options
 from curation.convention import dataset as examined
 from pipelines import runner
 from pipelines.console import bar, say
-from pipelines.workspace import Dataset
+from pipelines.dataset import Dataset
 
 
 def curate(dataset: Dataset, *, length: int = segment.LENGTH, address: str | None = None) -> Path:

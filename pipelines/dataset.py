@@ -1,58 +1,101 @@
-"""The data road: plan, capture, curate, shard. Each stage continues where it was interrupted."""
+"""Folder names: what lies where in a dataset."""
 
 from __future__ import annotations
 
-import functools
+from dataclasses import dataclass
 from pathlib import Path
 
-from capture.launcher import EngineSpec
-from pipelines import auditing, fleet, runner
-from pipelines.console import say
-from pipelines.curating import caption, curate
-from pipelines.planning import plan
+from capture import config, files
+from capture.episode import is_finished
+from capture.scene import Plan, Scene, load_plans, scenes_again
 from pipelines.recipes import DatasetRecipe
-from pipelines.workspace import Dataset
-from shards import jobs, writer
-from shards.publish import publish
-
-__all__ = ["audit", "build", "caption", "capture", "curate", "plan", "shard"]
 
 
-def capture(dataset: Dataset, spec: EngineSpec) -> int:
-    """Render every plan that has no episode yet; returns the number of frames rendered."""
-    plans = dataset.plans()
-    known = {scene_id: dataset.scene(scene_id) for scene_id in {p.scene_id for p in plans}}
-    num_frames = fleet.capture(
-        plans, known, root=dataset.episodes, failed=dataset.failed, spec=spec
-    )
-    say(f"Capture: {len(plans)} episodes are there, {num_frames} frames rendered now")
-    return num_frames
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A dataset folder.
 
+    Attributes:
+        path: `data/<name>`.
+    """
 
-def shard(dataset: Dataset, address: str | None = None) -> Path:
-    """Pack the kept clips, at `address` on a Ray cluster of others; returns the manifest."""
-    todo = jobs.plan(dataset.path, clips_per_shard=dataset.recipe().clips_per_shard)
-    write = functools.partial(_write_shard, dataset=dataset.path)
-    runner.over(write, todo, title="Shard", unit="shards", address=address)
-    return publish(dataset.path, todo)
+    path: Path
 
+    @property
+    def card(self) -> Path:
+        """dataset.json: the resolved recipe."""
+        return self.path / "dataset.json"
 
-def _write_shard(job: jobs.ShardJob, dataset: Path) -> str:
-    return writer.write(job, dataset).name
+    @property
+    def plans_file(self) -> Path:
+        """One row per plan."""
+        return self.path / "plans.parquet"
 
+    @property
+    def episodes(self) -> Path:
+        """One folder per finished plan."""
+        return self.path / "episodes"
 
-def audit(dataset: Dataset) -> Path:
-    """Write the report, a page for each trajectory too; returns the page about all of it."""
-    return auditing.report(dataset.path)
+    @property
+    def scenes(self) -> Path:
+        """What is known of each scene: card, map, picture."""
+        return self.path / "scenes"
 
+    @property
+    def failed(self) -> Path:
+        """One JSON file per plan that was given up, with the reason."""
+        return self.path / "failed"
 
-def build(recipe: DatasetRecipe, dataset: Dataset, spec: EngineSpec) -> Path:
-    """All data stages; returns the manifest of the shards."""
-    with runner.cluster():
-        plan(recipe, dataset)
-        capture(dataset, spec)
-        clips = curate(dataset)
-        published = shard(dataset)
-        page = audit(dataset)
-    say(f"Clips: {clips}\nAudit: {page}\nShards: {published}")
-    return published
+    def recipe(self) -> DatasetRecipe:
+        """The recipe it was made with.
+
+        Raises:
+            ValueError: If the folder is no dataset.
+        """
+        if not self.card.is_file():
+            raise ValueError(
+                f"{self.path} is no dataset (it has no dataset.json); make one with `relickit plan`"
+            )
+        return config.load(DatasetRecipe, self.card)
+
+    def start(self, recipe: DatasetRecipe) -> None:
+        """Claim the folder for a recipe, or check that it is this recipe's already.
+
+        Raises:
+            ValueError: If it holds a dataset of another recipe.
+        """
+        if self.card.is_file():
+            if self.recipe() != recipe:
+                raise ValueError(
+                    f"{self.path} holds a dataset of another recipe (see {self.card.name}); "
+                    "choose another folder with --data, or delete this one"
+                )
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        config.save(self.card, recipe)
+
+    def plans(self) -> list[Plan]:
+        """All plans.
+
+        Raises:
+            ValueError: If there are none yet.
+        """
+        if not self.plans_file.is_file():
+            raise ValueError(f"{self.path} has no plans yet; run `relickit plan` first")
+        return load_plans(self.plans_file)
+
+    def scene(self, scene_id: str) -> Scene:
+        """A scene that was planned for."""
+        path = self.scenes / f"{scene_id}.json"
+        data = files.read_json(path, scenes_again(self.path, scene_id))
+        card = {k: v for k, v in data.items() if k not in ("map", "picture")}
+        return Scene.from_json(card, str(path))
+
+    def is_captured(self, plan: Plan) -> bool:
+        """Whether the plan's episode is there as a whole, as `capture` takes it to be."""
+        return is_finished(self.episodes / plan.id)
+
+    def sweep(self) -> None:
+        """Remove what killed processes left behind."""
+        for folder in (self.path, self.episodes, self.scenes, self.failed):
+            files.sweep(folder)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from capture.launcher import EngineSpec
-from pipelines import dataset as stages
-from pipelines import evaluation, launch, recipes, report, runner
+from pipelines import evaluation, launch, recipes, report, runner, stages
 from pipelines.console import say
-from pipelines.workspace import Dataset
+from pipelines.dataset import Dataset
 
 Result = TypeVar("Result")
 _NUM_STARTS = 24

@@ -27,8 +27,8 @@ from curation.caption import lint
 from curation.exposure import FrameObserver
 from pipelines import runner, sources
 from pipelines.console import bar, say, sentence
+from pipelines.dataset import Dataset
 from pipelines.recipes import DatasetRecipe, SceneGroup
-from pipelines.workspace import Dataset
 
 RECIPE = "import"
 GENERATOR = "imported"

@@ -24,8 +24,8 @@ from capture.session import prepare
 from curation import balance
 from pipelines import runner
 from pipelines.console import bar, say
+from pipelines.dataset import Dataset
 from pipelines.recipes import SCHEDULED, DatasetRecipe, Recording, SceneGroup
-from pipelines.workspace import Dataset
 
 
 def plan(recipe: DatasetRecipe, dataset: Dataset) -> list[Plan]:

@@ -17,8 +17,8 @@ from capture.recorder import record
 from capture.scene import save_plans
 from capture.session import prepare
 from curation.exposure import FrameObserver
+from pipelines.dataset import Dataset
 from pipelines.recipes import DatasetRecipe, SceneGroup
-from pipelines.workspace import Dataset
 
 NUM_PLANS = 12
 

@@ -27,8 +27,8 @@ from pipelines.cli.data import (
     stats,
 )
 from pipelines.cli.engines import doctor, scenes, serve
+from pipelines.cli.models import evaluate, sample
 from pipelines.cli.options import Engine
-from pipelines.cli.training import evaluate, sample
 from pipelines.console import err, fail, sentence
 from pipelines.runner import StageFailed
 

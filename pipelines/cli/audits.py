@@ -11,7 +11,7 @@ from tyro.conf import Positional
 
 from pipelines.cli.options import Address
 from pipelines.console import say
-from pipelines.workspace import Dataset
+from pipelines.dataset import Dataset
 
 
 def audit(
@@ -49,7 +49,7 @@ def audit(
         recording.rerun()  # say so now if it is not installed
     plain = not (format or fail_on or compare or rejects)
     if out is None and plain and (path / "clips.parquet").is_file():
-        from pipelines import dataset as stages
+        from pipelines import stages
 
         say(f"Audit: {stages.audit(Dataset(path))}")
         if rerun:

@@ -14,7 +14,7 @@ from capture.launcher import parse_engine
 from pipelines import recipes
 from pipelines.cli.options import Address, Engine
 from pipelines.console import say
-from pipelines.workspace import Dataset
+from pipelines.dataset import Dataset
 
 
 def plan(
@@ -86,7 +86,7 @@ def capture(
         engine: What renders.
         address: Of a Ray cluster.
     """
-    from pipelines import dataset as stages
+    from pipelines import stages
     from pipelines.runner import cluster
 
     spec, folder = parse_engine(engine), Dataset(dataset)
@@ -112,7 +112,7 @@ def curate(
         num_frames: Of a clip: 81, 161 or 317 (21, 41 or 80 latents), or any other 1 + 4 n.
         address: Of a Ray cluster.
     """
-    from pipelines import dataset as stages
+    from pipelines import stages
     from shards.stats import kept_clips
 
     Dataset(dataset).recipe()
@@ -145,7 +145,7 @@ def caption(
         concurrency: Requests at once.
     """
     from curation.caption.registry import Options
-    from pipelines import dataset as stages
+    from pipelines import stages
 
     Dataset(dataset).recipe()
     options = Options(endpoint=endpoint, model=model, images=images, concurrency=concurrency)
@@ -160,7 +160,7 @@ def shard(dataset: Positional[Path], /, *, address: Address = None) -> None:
         dataset: The dataset's folder.
         address: Of a Ray cluster.
     """
-    from pipelines import dataset as stages
+    from pipelines import stages
     from shards.stats import packed_clips
 
     Dataset(dataset).recipe()
@@ -226,7 +226,7 @@ def build(
     if dry_run:
         say(json.dumps(config.to_json(wanted), indent=1))
         return
-    from pipelines import dataset as stages
+    from pipelines import stages
     from pipelines.runner import cluster
 
     spec = parse_engine(engine)

@@ -42,7 +42,7 @@ def test_a_full_disk_is_a_sentence(monkeypatch, capsys, tmp_path):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device", "data/x.mp4")
 
-    monkeypatch.setattr("pipelines.dataset.audit", full)
+    monkeypatch.setattr("pipelines.stages.audit", full)
     (tmp_path / "clips.parquet").touch()
     assert main(["audit", str(tmp_path)]) == 1
     assert "the disk is full (data/x.mp4); free some space and run" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from box_room import box_scene, write_box_episode
 from tiny_dataset import plan_tiny
 
 from pipelines import curating
-from pipelines.workspace import Dataset
+from pipelines.dataset import Dataset
 
 
 def test_a_truncated_episode_counts_as_absent(tmp_path, monkeypatch, capsys):

@@ -18,10 +18,9 @@ from tiny_engine import tiny_engine
 
 from capture.engine.state import Options
 from capture.launcher import parse_engine
-from pipelines import dataset as stages
-from pipelines import fleet
+from pipelines import fleet, stages
 from pipelines.cli import main
-from pipelines.workspace import Dataset
+from pipelines.dataset import Dataset
 
 pytestmark = pytest.mark.usefixtures("cluster")
 

@@ -17,7 +17,7 @@ from capture.launcher import EngineSpec, parse_engine
 from capture.scene import Scene
 from pipelines import fleet
 from pipelines.console import Bar
-from pipelines.workspace import Dataset
+from pipelines.dataset import Dataset
 
 
 class Actor:

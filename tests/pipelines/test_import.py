@@ -16,11 +16,10 @@ from capture.formats import Posed, episodes
 from capture.formats.adopt import Given
 from curation import decide, tables
 from curation.caption import table as captions
-from pipelines import curating
-from pipelines import dataset as stages
+from pipelines import curating, stages
 from pipelines.cli import main
+from pipelines.dataset import Dataset
 from pipelines.importing import import_clips
-from pipelines.workspace import Dataset
 from shards.reader import ShardDataset
 
 NUM_FRAMES = 33

@@ -13,8 +13,8 @@ from capture import config
 from capture.scene import load_plans
 from pipelines import planning, recipes
 from pipelines.cli import main
+from pipelines.dataset import Dataset
 from pipelines.recipes import DatasetRecipe, PlanGroup, SceneGroup
-from pipelines.workspace import Dataset
 
 
 def box_world(name: str, seed: int):
