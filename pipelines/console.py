@@ -7,12 +7,13 @@ import errno
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 _PLAIN_EVERY_S = 5.0
+_NOTES_SAID = 3
 _PACE_S = 60.0  # the rate is that of about the last minute
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -21,6 +22,14 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 def say(text: str) -> None:
     """One line of result."""
     out.print(text, markup=False)
+
+
+def say_notes(notes: Sequence[str], rest: str) -> None:
+    """The first few notes, a line each, and where the rest of them is."""
+    for note in notes[:_NOTES_SAID]:
+        say(f"Note: {note}")
+    if len(notes) > _NOTES_SAID:
+        say(f"... and {len(notes) - _NOTES_SAID} more; {rest}")
 
 
 def fail(text: str) -> None:

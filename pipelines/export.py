@@ -1,45 +1,42 @@
 """`relickit export`: a dataset's clips, or anything that we can read, in other people's formats.
 
-OUT holds what the format wants (see `capture.formats` and docs/other-formats.md), and export.json:
-the format, its conventions in a line, and which clips it is of. A clip that is there is skipped,
-so the same command continues; what concerns all clips is written last.
+OUT holds what the format wants (see `capture.formats` and docs/other-formats.md), and export.json
+(`pipelines.claim`). A clip that is there is skipped, so the same command continues; what concerns
+all clips is written last.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from capture import files, formats
+from capture import formats
 from capture.episode import Episode
-from capture.formats import Format, LeftOut, Posed, Slot, episodes
-from pipelines.console import bar, is_disk_full, say, sentence
+from capture.formats import Clips, Format, LeftOut, Posed, episodes
+from capture.formats.adopt import Given, assumed, settled
+from pipelines.claim import MARK, Claim, Item, digest, digest_of, release, slots
+from pipelines.console import bar, is_disk_full, say, say_notes, sentence
 from shards import jobs
-
-MARK = "export.json"
-SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
-    """A clip that is to be written; it is read when its turn comes, and not kept.
+class _Found:
+    """What a source holds, in the order of its clips.
 
     Attributes:
-        place: Among the clips of the source, from 0.
-        name: Of the clip.
-        num_frames: Its poses.
-        record: Reads it.
+        items: What can be read.
+        unread: A sentence for each that cannot, by its place.
+        assumed: What is taken because the source leaves it open, a sentence each.
+        notes: What was not taken of it, a sentence each.
     """
 
-    place: int
-    name: str
-    num_frames: int
-    record: Callable[[], Posed]
+    items: list[Item] = field(default_factory=list)
+    unread: dict[int, str] = field(default_factory=dict)
+    assumed: dict[str, None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,13 @@ class _Result:
 
 
 def export(
-    source: Path, to: str, out: Path, *, whole: bool = False, format: str | None = None
+    source: Path,
+    to: str,
+    out: Path,
+    *,
+    whole: bool = False,
+    format: str | None = None,
+    given: Given | None = None,
 ) -> int:
     """Write every clip of a dataset in another format.
 
@@ -71,6 +74,7 @@ def export(
         out: Where to; made if it is not there.
         whole: Whole episodes instead of the clips that curation kept.
         format: Name of the source's format; recognised by default.
+        given: What to take where the source leaves something open.
 
     Returns:
         How many clips are there now.
@@ -80,27 +84,39 @@ def export(
             format has a place for no clip, the folder holds another export, or clips could not be
             read or written (the others are); each of those is said in a line of its own.
     """
-    target = _target(to)
+    target, given = _target(to), given or Given()
     ours = (source / "clips.parquet").is_file() and not whole and format is None
-    items, unread = (_kept(source), {}) if ours else _read(source, format)
-    _require_distinct(source, items)
-    failed, count, result = list(unread.values()), len(items) + len(unread), _Result()
-    if items and not (target.numbered and unread):
-        _claim(out, target, items, sorted(unread))
-        result = _write(target, items, out)
+    found = _kept(source, given) if ours else _read(formats.read(source, format), given)
+    _require_distinct(source, found.items)
+    failed, count, result = list(found.unread.values()), len(found.items) + len(found.unread), None
+    if found.items and not (target.numbered and found.unread):
+        claim = Claim(format=target, given=given, items=found.items, unread=sorted(found.unread))
+        result = _written(claim, out)
         failed += result.failed
-        if result.written and not (target.numbered and failed):
-            target.finish(out, result.written)
+    for line in found.assumed:
+        say(f"Export: {line}")
+    say_notes(found.notes, f"`relickit audit {source}` lists them")
     for line in failed:
         say(line)
-    for reason, left in result.left_out.items():
+    for reason, left in (result.left_out if result else {}).items():
         say(f"Export: {left} of {count} clips have no place in {target.name}: {reason}")
     if failed:
         raise ValueError(_told(len(failed), count, target, out))
-    if not result.written:
+    if not result or not result.written:
         raise ValueError(f"Export: no clip of {source} has a place in {target.name}, see above")
     say(f"Export: {len(result.written)} clips in {out} ({target.title})")
     return len(result.written)
+
+
+def _written(claim: Claim, out: Path) -> _Result:
+    """All clips, and what concerns them all; an export without a clip leaves no mark."""
+    claim.make(out)
+    result = _write(claim.format, claim.items, out)
+    if not result.written:
+        release(out)
+    elif not (claim.format.numbered and result.failed):
+        claim.format.finish(out, result.written)
+    return result
 
 
 def _told(failed: int, count: int, target: Format, out: Path) -> str:
@@ -130,14 +146,12 @@ def _target(name: str) -> Format:
     return written[name]
 
 
-def _write(format: Format, items: Sequence[_Item], out: Path) -> _Result:
+def _write(format: Format, items: Sequence[Item], out: Path) -> _Result:
     """Write what is not there yet."""
     assert format.write is not None
-    result, first_frame = _Result(), 0
+    result = _Result()
     with bar("Export", len(items), "clips") as progress:
-        for number, item in enumerate(items):
-            slot = Slot(number=number, first_frame=first_frame)
-            first_frame += item.num_frames
+        for item, slot in slots(items):
             try:
                 if not (out / format.mark(item.name, slot)).exists():
                     format.write(item.record(), out, slot)
@@ -148,90 +162,74 @@ def _write(format: Format, items: Sequence[_Item], out: Path) -> _Result:
                 if is_disk_full(error):
                     raise
                 result.failed.append(f"  {item.name}: {sentence(error)}")
-            progress.update(number + 1)
+            progress.update(slot.number + 1)
     return result
 
 
-def _require_distinct(source: Path, items: Sequence[_Item]) -> None:
-    names = [item.name for item in items]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{source} has two clips that would both be named {twice!r}")
+def _require_distinct(source: Path, items: Sequence[Item]) -> None:
+    names = Counter(item.name for item in items)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise ValueError(f"{source} has two clips that would both be named {twice[0]!r}")
 
 
-def _kept(source: Path) -> list[_Item]:
+def _kept(source: Path, given: Given) -> _Found:
     """The clips of a dataset of ours that curation kept."""
     items = [
-        _Item(
+        Item(
             place=place,
             name=clip.clip_id,
             num_frames=clip.stop - clip.start,
-            record=functools.partial(_record, source / "episodes" / clip.plan_id, clip),
+            digest=_made_of(source, clip),
+            record=functools.partial(_record, source / "episodes" / clip.plan_id, clip, given),
         )
         for place, clip in enumerate(jobs.kept_clips(source))
     ]
     if not items:
         raise ValueError(f"{source / 'clips.parquet'} keeps no clip; nothing to export")
-    return items
+    return _Found(items=items)
 
 
-def _record(path: Path, clip: jobs.ClipRow) -> Posed:
+def _made_of(source: Path, clip: jobs.ClipRow) -> str:
+    """A clip's digest; empty without its episode, as the clip will say when it is read."""
+    try:
+        return digest_of(clip.start, clip.caption, jobs.episode_sha256(source, clip.plan_id))
+    except ValueError:
+        return ""
+
+
+def _record(path: Path, clip: jobs.ClipRow, given: Given) -> Posed:
     episode = Episode.load(path)
     episode.require_intact("rgb.mp4", "frames.parquet")
-    return episodes.posed(episode, clip.start, clip.stop, name=clip.clip_id, caption=clip.caption)
+    name, caption = clip.clip_id, clip.caption
+    record = episodes.posed(episode, clip.start, clip.stop, name=name, caption=caption)
+    return record if given == Given() else settled(record, given)
 
 
-def _read(source: Path, format: str | None) -> tuple[list[_Item], dict[int, str]]:
-    """Everything at a path, looked at once for name and length; for what cannot be, a sentence."""
-    clips, items, unread = formats.read(source, format), [], {}
+def _read(clips: Clips, given: Given) -> _Found:
+    """Everything at a path, looked at once, without its pictures."""
+    found = _Found()
     with bar("Read", len(clips), "clips") as progress:
         for index in range(len(clips)):
-            load = functools.partial(clips.__getitem__, index)
             try:
-                record = load()
-                items.append(
-                    _Item(place=index, name=record.name, num_frames=len(record), record=load)
-                )
+                record = clips[index]
             except (ValueError, OSError) as error:
-                unread[index] = f"  clip {index}: {sentence(error)}"
+                found.unread[index] = f"  clip {index}: {sentence(error)}"
+            else:
+                found.items.append(
+                    Item(
+                        place=index,
+                        name=record.name,
+                        num_frames=len(record),
+                        digest=digest(record),
+                        record=functools.partial(_settled, clips, index, given),
+                    )
+                )
+                found.notes.extend((*record.notes, *(record.lacks if record.rgb else ())))
+                if line := assumed(record, given):
+                    found.assumed[line] = None
             progress.update(index + 1)
-    return items, unread
+    return found
 
 
-def _sweep(out: Path, names: set[str]) -> None:
-    """Remove what a killed export left; finished clips' own folders hold no such thing."""
-    for folder, inside, _ in os.walk(out):
-        inside[:] = [name for name in inside if name not in names]
-        files.sweep(Path(folder))
-
-
-def _claim(out: Path, format: Format, items: Sequence[_Item], unread: Sequence[int]) -> None:
-    """Mark the folder as this export's, or check that it is."""
-    mark, wanted = out / MARK, _marked(format, items, unread)
-    if mark.is_file():
-        said = files.read_json(mark)
-        missed = set(said.get("unread", ()))
-        # What could not be read then may be readable now.
-        before = [item for item in items if item.place not in missed]
-        if said != _marked(format, before, sorted(missed)):
-            raise ValueError(
-                f"{out} holds an export of another format or of other clips (see {MARK}); "
-                "choose another folder with -o, or delete this one"
-            )
-        _sweep(out, {item.name for item in items})
-    elif out.is_dir() and any(out.iterdir()):
-        raise ValueError(f"{out} is not empty and no export of ours; choose another folder with -o")
-    files.write_json(mark, wanted)
-
-
-def _marked(format: Format, items: Sequence[_Item], unread: Sequence[int]) -> dict:
-    """What export.json says."""
-    listed = "\n".join(f"{item.name} {item.num_frames}" for item in items)
-    return {
-        "schema": SCHEMA,
-        "format": format.name,
-        "conventions": format.title,
-        "clips": len(items),
-        "clips_sha256": hashlib.sha256(listed.encode()).hexdigest(),
-        **({"unread": list(unread)} if unread else {}),
-    }
+def _settled(clips: Clips, index: int, given: Given) -> Posed:
+    return settled(clips[index], given)

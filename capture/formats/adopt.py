@@ -57,6 +57,17 @@ class _Scaled:
         return (depth_m * np.float32(self.scale) for depth_m in self.depth.frames_m(start, stop))
 
 
+def assumed(record: Posed, given: Given) -> str:
+    """What is taken because neither the format nor anybody says it, in a sentence; may be empty."""
+    unit = "centimetres" if record.declared.axes == "unreal" else "metres"
+    is_open = {
+        f"unit ({unit} are taken, see --scale)": not record.declared.unit and given.scale == 1.0,
+        "axis that points up (z is taken, see --up)": not record.declared.up and not given.up,
+    }
+    listed = [what for what, open in is_open.items() if open]
+    return f"{record.format} does not declare its {' and its '.join(listed)}" if listed else ""
+
+
 def settled(record: Posed, given: Given) -> Posed:
     """The same clip in metres with z up, and what was given where it leaves something open.
 

@@ -44,6 +44,14 @@ def dataset(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def exported(dataset, tmp_path_factory):
+    """These clips as nerfstudio has them."""
+    folder = tmp_path_factory.mktemp("theirs") / "nerfstudio"
+    export(dataset, "nerfstudio", folder)
+    return folder
+
+
 def test_kept_clips_whole_episodes(dataset, tmp_path):
     assert export(dataset, "lingbot", tmp_path / "kept") == 3
     names = [record.name for record in formats.read(tmp_path / "kept")]
@@ -160,13 +168,113 @@ def test_what_a_killed_export_left_is_swept(dataset, tmp_path):
     assert not left.exists() and (tmp_path / "pose_files" / "pan-0.txt").is_file()
 
 
-def test_from_one_format_to_another(dataset, tmp_path):
-    export(dataset, "nerfstudio", tmp_path / "a")
-    export(tmp_path / "a", "colmap", tmp_path / "b")
-    for first, second in zip(
-        formats.read(tmp_path / "a"), formats.read(tmp_path / "b"), strict=True
-    ):
+def test_from_one_format_to_another(exported, tmp_path):
+    export(exported, "colmap", tmp_path / "b")
+    for first, second in zip(formats.read(exported), formats.read(tmp_path / "b"), strict=True):
         np.testing.assert_allclose(first.cam_to_world, second.cam_to_world, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["sana-wm", "matrix-game"])
+def test_an_export_of_an_export_has_the_same_world(dataset, tmp_path, name):
+    """SANA-WM's world has -y up, as it declares."""
+    export(dataset, name, tmp_path / "direct")
+    export(dataset, "sana-wm", tmp_path / "a")
+    export(tmp_path / "a", name, tmp_path / "b")
+    for first, second in zip(
+        formats.read(tmp_path / "direct"), formats.read(tmp_path / "b"), strict=True
+    ):
+        np.testing.assert_allclose(first.cam_to_world, second.cam_to_world, atol=1e-12)
+        if first.actions is not None and second.actions is not None:
+            np.testing.assert_array_equal(first.actions.values, second.actions.values)
+
+
+def test_what_a_source_leaves_open_is_said_or_given(dataset, tmp_path, capsys):
+    a, out = tmp_path / "a", tmp_path / "out"
+    export(dataset, "context-as-memory", a)
+    wanted = ["export", str(a), "--to", "vipe", "-o", str(out)]
+    assert main(wanted) == 1
+    said = capsys.readouterr().out
+    assert "neither times nor a frame rate; say it with --fps" in said
+    assert "does not declare its unit (centimetres are taken, see --scale)" in said
+    assert not any(out.iterdir())
+    assert main([*wanted, "--fps", "16"]) == 1
+    assert "no intrinsics; say its horizontal field of view with --fov" in capsys.readouterr().out
+    wanted += ["--fps", "16", "--fov", "80", "--scale", "2", "--up=-y"]
+    assert main(wanted) == 0
+    assert "does not declare" not in capsys.readouterr().out
+    for first, second in zip(formats.read(a), formats.read(out), strict=True):
+        before, after = first.cam_to_world, second.cam_to_world
+        x, y, z = before[:, :3, 3].T
+        np.testing.assert_allclose(after[:, :3, 3], 2 * np.stack([x, z, -y], -1), atol=1e-9)
+        assert second.camera().fov_deg == pytest.approx(80.0) and second.rate() == 16.0
+    assert main([*wanted[:-1], "--up", "y"]) == 1
+    assert "with other options" in capsys.readouterr().err
+
+
+def test_intrinsics_follow_the_pictures_that_are_there(exported, tmp_path):
+    source = Path(shutil.copytree(exported, tmp_path / "a"))
+    truth = [record.intrinsics_px() for record in formats.read(exported)]
+    for file in source.glob("*/transforms.json"):
+        said = json.loads(file.read_text())
+        doubled = {key: 2 * said[key] for key in ("w", "h", "fl_x", "fl_y", "cx", "cy")}
+        file.write_text(json.dumps({**said, **doubled}))
+    export(source, "vipe", tmp_path / "b")
+    for k, record in zip(truth, formats.read(tmp_path / "b"), strict=True):
+        np.testing.assert_allclose(record.intrinsics_px(), k)
+
+
+def test_a_clip_that_changed_is_no_longer_the_one_that_is_there(dataset, tmp_path):
+    folder, out = Path(shutil.copytree(dataset, tmp_path / "data")), tmp_path / "out"
+    export(folder, "tum", out)
+    assert export(folder, "tum", out) == 3
+    table = pq.read_table(folder / "clips.parquet")
+    new = [{**row, "caption": "another"} for row in table.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(new, schema=table.schema), folder / "clips.parquet")
+    with pytest.raises(ValueError, match="loop-0 as it was before: its caption"):
+        export(folder, "tum", out)
+    shutil.rmtree(out / "loop-0")
+    with pytest.raises(ValueError, match="pan-0 as it was before"):
+        export(folder, "tum", out)
+    for name in ("pan-0", "pan-16"):
+        shutil.rmtree(out / name)
+    assert export(folder, "tum", out) == 3
+
+
+@pytest.mark.parametrize("part", ["poses", "pictures"])
+def test_another_clip_of_the_same_name_is_refused(dataset, tmp_path, part):
+    a, b, out = (tmp_path / name for name in ("a", "b", "out"))
+    export(dataset, "lingbot", tmp_path / "all")
+    for folder, name in ((a, "pan-0"), (b, "pan-16")):
+        shutil.copytree(tmp_path / "all" / "pan-0", folder / "room")
+        file = "poses.npy" if part == "poses" else "video.mp4"
+        shutil.copyfile(tmp_path / "all" / name / file, folder / "room" / file)
+    export(a, "tum", out)
+    assert export(a, "tum", out) == 1
+    with pytest.raises(ValueError, match="room as it was before"):
+        export(b, "tum", out)
+
+
+def test_a_clip_without_its_pictures_waits_for_them(exported, tmp_path, capsys):
+    source, out = Path(shutil.copytree(exported, tmp_path / "a")), tmp_path / "out"
+    picture = source / "pan-0" / "images" / "frame_00003.png"
+    picture.rename(tmp_path / "away.png")
+    assert main(["export", str(source), "--to", "tum", "-o", str(out)]) == 1
+    assert "some of its images are not there" in capsys.readouterr().out
+    assert not (out / "pan-0").exists() and (out / "loop-0" / "rgb").is_dir()
+    (tmp_path / "away.png").rename(picture)
+    assert export(source, "tum", out) == 3
+    assert (out / "pan-0" / "rgb").is_dir()
+
+
+def test_what_is_not_taken_is_said(exported, tmp_path, capsys):
+    source = Path(shutil.copytree(exported, tmp_path / "a"))
+    for file in source.glob("*/transforms.json"):
+        bent = {"k1": 0.3, "camera_model": "OPENCV_FISHEYE"}
+        file.write_text(json.dumps({**json.loads(file.read_text()), **bent}))
+    export(source, "vipe", tmp_path / "b")
+    said = capsys.readouterr().out
+    assert said.count("Note: ") == 3 and "lens distortion k1" in said
+    assert "and 3 more; `relickit audit" in said
 
 
 def test_export_json_says_what_it_is(dataset, tmp_path):
