@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -90,6 +91,27 @@ def _share(path: Path) -> None:
     mode = path.stat().st_mode
     if path.is_file() and (wanted := mode | _NEW_FILES) != mode:
         path.chmod(wanted)
+
+
+@contextlib.contextmanager
+def alone(folder: Path, otherwise: str) -> Iterator[None]:
+    """Have a folder for oneself, as far as its file system knows locks; made if it is not there.
+
+    Raises:
+        ValueError: If another process has it: `otherwise`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(otherwise) from error
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def sync(path: Path) -> None:

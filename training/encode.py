@@ -11,6 +11,7 @@ everything that decides its values. Training with the same recipe finds it:
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from training import text
 from training.autoencoder import Codec, LinearCodec
 from training.clips import resize
 from training.recipes import CodecConfig, Recipe
+
+_LOG = logging.getLogger(__name__)
 
 # Of what this file and `training.clips.resize` do; a change of values is a new version.
 VERSION = 1
@@ -111,7 +114,7 @@ def find_latents(
         cache: Keeps what is read from an address.
 
     Returns:
-        None if there is no such set, or it was made from other clips.
+        None if there is no such set, or it was made from other clips, which is said.
 
     Raises:
         ShardError: If a set is damaged, or nobody answers.
@@ -120,8 +123,8 @@ def find_latents(
     for name, _ in sorted(sets, key=lambda item: (item[1]["every"] or np.inf, item[0])):
         try:
             return Latents(location, name, cache=cache)
-        except OtherClipsError:
-            continue
+        except OtherClipsError as error:
+            _LOG.warning("Passed over: %s", error)
     return None
 
 
@@ -130,8 +133,8 @@ def find_words(location: Path | str, recipe: Recipe, *, cache: Cache | None = No
     for name, _ in _matching(location, "text", lambda: _text_config(recipe)):
         try:
             return Words(location, name, cache=cache)
-        except OtherClipsError:
-            continue
+        except OtherClipsError as error:
+            _LOG.warning("Passed over: %s", error)
     return None
 
 

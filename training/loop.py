@@ -21,7 +21,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from capture import files
-from training.metrics import Speed, Tally, Watch
+from training.metrics import Speed, Tally, Watch, flat
 from training.muon import Muon
 from training.parallel.config import ParallelConfig
 from training.parallel.world import World
@@ -337,14 +337,21 @@ def fit(
         progress: Called after every step with the line that was logged, `steps` and `steps_per_s`.
 
     Raises:
-        ValueError: If a loss or gradient is no longer finite, a loss diverges, or log and
-            checkpoint disagree.
+        ValueError: If a loss or gradient is no longer finite, a loss diverges, log and checkpoint
+            disagree, or another process trains in this folder.
     """
     steps = min(steps or stage.steps, stage.steps)
-    work = _Loop(stage, run, accelerator)
-    first = work.checkpoints.latest()
-    if first >= steps:
-        return
+    busy = f"another process trains in {run}; wait for it to end, or give --run another folder"
+    with files.alone(run, busy) if accelerator.is_main_process else nullcontext():
+        work = _Loop(stage, run, accelerator)
+        first = work.checkpoints.latest()
+        if first < steps:
+            _train(work, first, steps, progress)
+
+
+def _train(work: _Loop, first: int, steps: int, progress: Progress | None) -> None:
+    """Steps [first, steps) of a run."""
+    stage, run, accelerator = work.stage, work.run, work.accelerator
     compiles = " and compiles kernels" if accelerator.device.type == "cuda" else ""
     _LOG.info(
         "Train: from step %d on %s; the first step reads its clips%s, so it takes longest",
@@ -362,7 +369,7 @@ def fit(
         line, done = work.step(step), step + 1
         line |= work.keep(done, last=done == stage.steps)
         measured = speed.after(step)
-        accelerator.log(_flat(line) | measured, step=done)
+        accelerator.log(flat(line) | measured, step=done)
         if log is not None:
             log.add(line)
         if done % stage.checkpoint_every == 0 or done == steps:
@@ -377,16 +384,3 @@ def fit(
     if log is not None:
         log.close()
     accelerator.end_training()
-
-
-def _flat(line: dict[str, Any]) -> dict[str, float]:
-    """The numbers of a line, as trackers take them: of a list each place, of counts the sum."""
-    flat = {}
-    for name, value in line.items():
-        if isinstance(value, list):
-            flat |= {f"{name}/{place}": v for place, v in enumerate(value) if v is not None}
-        elif isinstance(value, dict):
-            flat[name] = sum(value.values())
-        elif not isinstance(value, str):
-            flat[name] = value
-    return flat

@@ -8,6 +8,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -131,3 +132,16 @@ class Speed:
             if peak := next((p for name, p in _PEAKS.items() if name in self._gpu), None):
                 measured["mfu"] = rate / peak
         return measured
+
+
+def flat(line: dict[str, Any]) -> dict[str, float]:
+    """The numbers of a line, as trackers take them: of a list each place, of counts the sum."""
+    found = {}
+    for name, value in line.items():
+        if isinstance(value, list):
+            found |= {f"{name}/{place}": v for place, v in enumerate(value) if v is not None}
+        elif isinstance(value, dict):
+            found[name] = sum(value.values())
+        elif not isinstance(value, str):
+            found[name] = value
+    return found

@@ -118,7 +118,7 @@ def test_words_are_those_of_training_without_their_padding(tmp_path, kind, monke
     assert len(made["empty"]) == (kind == "umt5")
 
 
-def test_training_finds_what_fits_its_recipe(sharded_room: Path):
+def test_training_finds_what_fits_its_recipe(sharded_room: Path, caplog):
     shards = sharded_room / "shards"
     chosen, codec = recipe(), linear()
     assert encode.find_latents(sharded_room, chosen, codec) is None
@@ -139,6 +139,17 @@ def test_training_finds_what_fits_its_recipe(sharded_room: Path):
     assert encode.find_latents(sharded_room, chosen, linear(seed=1)) is None
     key = found.keys[0]
     assert found.window(key, 8, 13).shape == (4, 4, 2, 4)
+    (row,) = pq.read_table(sharded_room / "clips.parquet").to_pylist()
+    shorter = pa.Table.from_pylist([{**row, "stop": row["stop"] - 1}])
+    pq.write_table(shorter, sharded_room / "clips.parquet")
+    planned = jobs.plan(sharded_room)
+    for job in planned:
+        writer.write(job, sharded_room)
+    publish(sharded_room, planned)
+    assert encode.find_latents(sharded_room, chosen, codec) is None
+    assert encode.find_words(sharded_room, chosen) is None
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 3 and all("Passed over" in line and "encode" in line for line in said)
 
 
 def test_training_takes_the_words_that_were_made_ahead(sharded_room: Path, tmp_path, monkeypatch):

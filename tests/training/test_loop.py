@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 from toy_runs import Killed, content
 
+from capture import files
 from training import loop, noise
 from training.loop import MAIN, Learner, Stage, Turn
 from training.metrics import Tally, Watch
@@ -90,6 +91,17 @@ def test_a_run_that_died_anywhere_goes_on_bitwise(whole, tmp_path, step, micro):
 @pytest.mark.parametrize("step", range(1, STEPS))
 def test_stopping_at_a_step_and_going_on_is_bitwise_the_same(whole, tmp_path, step):
     fit(Toy(accumulation=2), tmp_path, steps=step)
+    fit(Toy(accumulation=2), tmp_path)
+    assert content(tmp_path) == whole
+
+
+def test_two_cannot_train_in_one_folder(whole, tmp_path):
+    fit(Toy(accumulation=2), tmp_path, steps=3)
+    with files.alone(tmp_path, "never"):
+        before = content(tmp_path)
+        with pytest.raises(ValueError, match=f"another process trains in {tmp_path}"):
+            fit(Toy(accumulation=2), tmp_path)
+        assert content(tmp_path) == before
     fit(Toy(accumulation=2), tmp_path)
     assert content(tmp_path) == whole
 
