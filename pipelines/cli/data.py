@@ -242,6 +242,10 @@ def export(
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     whole: bool = False,
     format: str | None = None,
+    fps: float | None = None,
+    fov: float | None = None,
+    up: Literal["z", "y", "-y"] | None = None,
+    scale: float = 1.0,
 ) -> None:
     """Write a dataset's kept clips in another format; the same command again continues.
 
@@ -255,10 +259,16 @@ def export(
         out: A new folder.
         whole: Whole episodes instead of the kept clips.
         format: What the folder is in, if it is no dataset of ours; recognised by default.
+        fps: Of a source that tells neither times nor a rate.
+        fov: Horizontal field of view in degrees, of a source without intrinsics.
+        up: The source's axis that points up; by default as its format says, else z.
+        scale: Metres of one unit of the source's positions.
     """
+    from capture.formats.adopt import Given
     from pipelines.export import export as export_clips
 
-    export_clips(dataset, to, out, whole=whole, format=format)
+    given = Given(fps=fps, fov_deg=fov, up=up, scale=scale)
+    export_clips(dataset, to, out, whole=whole, format=format, given=given)
 
 
 def import_(
