@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,12 +22,12 @@ import numpy as np
 from capture import camera, config, files, formats
 from capture.episode import EpisodeWriter
 from capture.formats import Clips, Posed, text
-from capture.formats.adopt import Given, adopt
+from capture.formats.adopt import Given, adopt, assumed
 from capture.scene import Plan, Scene, save_plans
 from curation.caption import lint
 from curation.exposure import FrameObserver
 from pipelines import runner, sources
-from pipelines.console import bar, say, sentence
+from pipelines.console import bar, say, say_notes, sentence
 from pipelines.dataset import Dataset
 from pipelines.recipes import DatasetRecipe, SceneGroup
 
@@ -34,7 +35,7 @@ RECIPE = "import"
 GENERATOR = "imported"
 # A scene of others' has no walls that we know of: this far around the paths.
 _MARGIN_M = 1.0
-_NOTES_SAID = 3
+_ORIGIN = ("format", "clip", "poses_sha256")
 # Checks that cannot be made without depth, and would reject every clip.
 _NEED_DEPTH = ("holes", "pose and depth disagree")
 
@@ -58,7 +59,8 @@ class _Item:
 
     Attributes:
         index: Its place among the source's clips.
-        name: In the source.
+        origin: Its format, its name there, and the SHA-256 of its poses as they are there, whatever
+            was given.
         plan: What it would have been planned as.
         caption: Of the source, without what `lint.repair` drops; may be empty.
         has_depth: Whether the source knows how far things are.
@@ -66,7 +68,7 @@ class _Item:
     """
 
     index: int
-    name: str
+    origin: tuple[str, str, str]
     plan: Plan
     caption: str
     has_depth: bool
@@ -101,7 +103,8 @@ def import_clips(
 
     Raises:
         ValueError: If nothing is there, the folder holds another dataset, or clips could not be
-            taken (the others are); each of those is said in a line of its own.
+            taken (the others are); each of those is said in a line of its own. Nothing is written
+            where a clip is there already with other options.
     """
     if scene is not None and scene_per_clip:
         raise ValueError("--scene and --scene-per-clip exclude each other; give one of them")
@@ -114,12 +117,16 @@ def import_clips(
     clips, dataset = formats.read(source, format), Dataset(out)
     recipe = _started(dataset)
     one = None if scene_per_clip else scene or _plain(out.resolve().name)
-    items, failed = _survey(clips, origin.given, one)
+    items, failed, taken = _survey(clips, origin.given, one)
+    for line in taken:
+        say(f"Import: {line}")
     if items:
+        _require_once(dataset, items)
         cards = _scenes(dataset, items)
         _publish(dataset, recipe, items, cards, split)
         failed += _write(dataset, origin, items, cards, address)
-        _tell_notes(items)
+        notes = [note for item in items for note in item.notes]
+        say_notes(notes, "see `notes` in each episode.json")
     for line in failed:
         say(line)
     if failed:
@@ -148,23 +155,33 @@ def _started(dataset: Dataset) -> DatasetRecipe | None:
     return None
 
 
-def _survey(clips: Clips, given: Given, scene: str | None) -> tuple[list[_Item], list[str]]:
-    """What each clip becomes, without reading pixels; and a sentence for each that cannot."""
+def _survey(
+    clips: Clips, given: Given, scene: str | None
+) -> tuple[list[_Item], list[str], list[str]]:
+    """What each clip becomes, without reading pixels.
+
+    Returns:
+        The clips; a sentence for each that cannot be taken; what is taken because nobody says it.
+    """
     items: dict[str, _Item] = {}
-    failed = []
+    failed, taken = [], {}
     with bar("Read", len(clips), "clips") as progress:
         for index in range(len(clips)):
             try:
-                item = _item(index, adopt(clips[index], given), scene)
+                clip = clips[index]
+                item = _item(index, clip, given, scene)
+                taken[assumed(clip, given)] = None
                 if (twin := items.setdefault(item.plan.id, item)) is not item:
-                    raise ValueError(f"{item.name}: the same path and camera as {twin.name}")
+                    name, other = item.origin[1], twin.origin[1]
+                    raise ValueError(f"{name}: the same path and camera as {other}")
             except ValueError as error:
                 failed.append(_said(index, error))
             progress.update(index + 1)
-    return list(items.values()), failed
+    return list(items.values()), failed, [line for line in taken if line]
 
 
-def _item(index: int, record: Posed, scene: str | None) -> _Item:
+def _item(index: int, clip: Posed, given: Given, scene: str | None) -> _Item:
+    record, poses = adopt(clip, given), hashlib.sha256(clip.cam_to_world.tobytes())
     caption, notes = _caption(record)
     plan = Plan(
         scene_id=Scene(name=scene or _plain(record.name), bounds_m=()).id,
@@ -177,7 +194,7 @@ def _item(index: int, record: Posed, scene: str | None) -> _Item:
     )
     return _Item(
         index=index,
-        name=record.name,
+        origin=(record.format, record.name, poses.hexdigest()),
         plan=plan,
         caption=caption,
         has_depth=record.depth is not None,
@@ -200,13 +217,23 @@ def _caption(record: Posed) -> tuple[str, tuple[str, ...]]:
     )
 
 
-def _tell_notes(items: Sequence[_Item]) -> None:
-    """What was left out, a few sentences of it; all of them are in the episodes."""
-    notes = [note for item in items for note in item.notes]
-    for note in notes[:_NOTES_SAID]:
-        say(f"Note: {note}")
-    if len(notes) > _NOTES_SAID:
-        say(f"... and {len(notes) - _NOTES_SAID} more; see `notes` in each episode.json")
+def _require_once(dataset: Dataset, items: Sequence[_Item]) -> None:
+    """Refuse clips that are there with another scale, axis, camera, rate or scene."""
+    there: dict[tuple[object, ...], set[str]] = {}
+    for file in dataset.episodes.glob("*/episode.json"):
+        try:
+            engine = files.read_json(file)["engine"]
+            there.setdefault(tuple(engine.get(key) for key in _ORIGIN), set()).add(file.parent.name)
+        except (ValueError, KeyError, AttributeError):
+            continue  # damaged, so it counts as absent
+    for item in items:
+        plans = there.get(item.origin, {item.plan.id})
+        if item.plan.id not in plans:
+            raise ValueError(
+                f"{dataset.path} has {item.origin[1]} already, imported with other options "
+                "(--scale, --up, --fps, --fov, --scene); give the same ones, or choose another "
+                "folder with -o"
+            )
 
 
 def _said(index: int, error: ValueError) -> str:
@@ -305,7 +332,7 @@ def _write_episode(dataset: Dataset, item: _Item, scene: Scene, record: Posed) -
     """
     plan, scene = item.plan, dataclasses.replace(scene, setting=item.caption.rstrip("."))
     size = (plan.intrinsics.height_px, plan.intrinsics.width_px)
-    engine: dict[str, object] = {"name": "import", "format": record.format, "clip": record.name}
+    engine: dict[str, object] = {"name": "import", **dict(zip(_ORIGIN, item.origin, strict=True))}
     if record.depth is None:
         engine["depth"] = "unknown"
     if item.notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -192,6 +193,24 @@ def test_every_clip_of_a_scene_keeps_its_own_caption(shot, tmp_path, capsys):
     long = {text.long for text in captions.texts(folder, rows)}
     assert long == {"A red room. It is dark.", "A blue room with a door."}
     assert Dataset(folder).scene("kitchen-0").setting == ""
+
+
+def test_a_clip_is_taken_in_one_way_alone(shot, tmp_path, capsys):
+    source, folder = written(records(shot, 9), tmp_path / "sekai", "sekai"), tmp_path / "data"
+    assert main(["import", str(source), "--up=-y", "-o", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert "sekai does not declare its unit (metres are taken, see --scale)\n" in said
+    before = {file: file.stat().st_mtime_ns for file in folder.rglob("*")}
+    for other in (["--up=-y", "--scale", "0.5"], [], ["--up=-y", "--scene", "hall"]):
+        assert main(["import", str(source), *other, "-o", str(folder)]) == 1
+        assert "already, imported with other options (--scale" in capsys.readouterr().err
+    assert before == {file: file.stat().st_mtime_ns for file in folder.rglob("*")}
+    assert main(["import", str(source), "--up=-y", "-o", str(folder)]) == 0
+    # Another source's clips may bear the same names.
+    away = [dataclasses.replace(r, cam_to_world=r.cam_to_world[::-1]) for r in records(shot, 9)]
+    others = written(away, tmp_path / "others", "sekai")
+    assert main(["import", str(others), "--scale", "0.5", "-o", str(folder)]) == 0
+    assert len(poses_of(folder)) == 4
 
 
 def test_on_a_cluster(exported, tmp_path, cluster):
