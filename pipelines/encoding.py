@@ -168,6 +168,20 @@ def _codec(recipe: Recipe, file: Path | None, clips: ShardDataset) -> Codec:
 
 
 def _keep(codec: Codec, folder: Path) -> None:
-    """A fitted codec lies beside what it made, so that it can be decoded everywhere."""
-    if isinstance(codec, LinearCodec) and not (folder / CODEC_FILE).is_file():
-        codec.to(torch.device("cpu")).save(folder / CODEC_FILE)
+    """A fitted codec lies beside what it made, so that it can be decoded everywhere.
+
+    One that is damaged, or another one, is replaced: the folder's name has this one's hash.
+    """
+    if not isinstance(codec, LinearCodec):
+        return
+    path, mine = folder / CODEC_FILE, codec.to(torch.device("cpu"))
+    try:
+        kept = LinearCodec.load(path)
+        same = all(
+            torch.equal(getattr(kept, name), getattr(mine, name))
+            for name in ("mean", "basis", "scale")
+        )
+    except (ValueError, TypeError):  # TypeError: other tensors
+        same = False
+    if not same:
+        mine.save(path)

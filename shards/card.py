@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -107,8 +108,7 @@ def card(manifest: dict, samples: pa.Table) -> str:
         manifest: Its content.
         samples: The table of all samples.
     """
-    splits = manifest["splits"]
-    present = [split for split in SPLITS if splits[split]["samples"]]
+    present = [split for split in SPLITS if manifest["splits"][split]["samples"]]
     captions = samples["caption"].unique().to_pylist()
     words = [len(caption.split()) for caption in captions]
     sizes = zip(samples["width_px"].to_pylist(), samples["height_px"].to_pylist(), strict=True)
@@ -117,7 +117,7 @@ def card(manifest: dict, samples: pa.Table) -> str:
         data_files="\n".join(
             f"  - split: {_HUB_SPLIT[split]}\n    path: {split}-*.tar" for split in present
         ),
-        splits="\n".join(_row(split, splits[split]) for split in present),
+        splits="\n".join(totals(manifest)),
         generators=_counts(samples["generator"].to_pylist()),
         lengths=_counts(samples["num_frames"].to_pylist()),
         sizes=_counts(f"{width}x{height}" for width, height in sizes),
@@ -128,6 +128,20 @@ def card(manifest: dict, samples: pa.Table) -> str:
         names=", ".join(f"`{name}`" for name in NAMES),
         **CONVENTIONS,
     )
+
+
+def counts(path: Path, manifest: dict) -> bool:
+    """Whether a README.md is there and counts what a manifest does; people may edit the rest."""
+    try:
+        return set(totals(manifest)) <= set(path.read_text().splitlines())
+    except (OSError, ValueError):
+        return False
+
+
+def totals(manifest: dict) -> list[str]:
+    """The lines of README.md that count each split."""
+    splits = manifest["splits"]
+    return [_row(split, splits[split]) for split in SPLITS if splits[split]["samples"]]
 
 
 def _counts(values: Iterable[object]) -> str:

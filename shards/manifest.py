@@ -15,7 +15,7 @@ manifest keeps seeing the dataset that it names until `shards.publish` removes t
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
@@ -23,6 +23,7 @@ from pathlib import Path, PurePath
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from capture import files
 from shards.schema import READABLE, SCHEMA, SET, Part, Sample, Shard, ShardError
 
 NAME = "manifest.json"
@@ -50,6 +51,7 @@ COLUMNS = {
 }
 # A sample's own columns.
 SAMPLE = tuple(COLUMNS["samples"])[2:]
+_FILE = re.compile(r"[\w-]+\.parquet")
 # Rows that are Python objects at once, which bounds memory.
 _BLOCK = 1 << 16
 # Columns that schema 1 lacks, and what they were.
@@ -82,21 +84,52 @@ def parse(content: bytes, path: str) -> dict:
         ShardError: If it is damaged or of another version.
     """
     try:
-        manifest = json.loads(content)
+        manifest = files.parse_json(content, path, f"run `{maker(path)}` again")
     except ValueError as error:
-        raise ShardError(f"{path} is no JSON ({error}); run `{maker(path)}` again") from error
-    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+        raise ShardError(str(error)) from error
+    schema = manifest.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
         raise ShardError(f"{path} is of schema {schema}, newer than {SCHEMA}; update relickit")
     if schema not in READABLE:
         raise ShardError(f"{path} is not of schema {SCHEMA}; run `{maker(path)}` again")
+    if wrong := next(_wrong(manifest), ""):
+        raise ShardError(f"{path} is damaged: it has no {wrong}; run `{maker(path)}` again")
     return manifest
+
+
+def _wrong(manifest: dict) -> Iterator[str]:
+    """Which fields have not what readers take from them."""
+    if not _is_sha256(manifest.get("manifest_sha")):
+        yield "manifest_sha"
+    tables = manifest.get("tables")
+    for name in TABLES:
+        told = tables.get(name) if isinstance(tables, dict) else None
+        if not isinstance(told, dict) or not _is_sha256(told.get("sha256")):
+            yield f"table {name}"
+        elif not isinstance(file := told.get("file"), str) or not _FILE.fullmatch(file):
+            yield f"file of the table {name}"
+
+
+def _is_sha256(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
+def require_ours(folder: Path) -> None:
+    """Leave what a later version wrote.
+
+    Raises:
+        ShardError: If the folder's manifest is of a later schema than this version writes.
+    """
+    if is_newer(folder):
+        raise ShardError(
+            f"{folder / NAME} is of a later version, which would be written over; update relickit"
+        )
 
 
 def is_newer(folder: Path) -> bool:
     """Whether a folder's manifest is of a later schema than this version writes."""
     try:
-        schema = json.loads((folder / NAME).read_text())["schema"]
+        schema = files.read_json(folder / NAME)["schema"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return isinstance(schema, int) and schema > SCHEMA

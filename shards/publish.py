@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from capture import files
-from shards import card
+from shards import card, manifest
 from shards.jobs import ShardJob
 from shards.manifest import COLUMNS, NAME, SAMPLE, TABLES, rows
 from shards.schema import CONVENTIONS, PARTS, SCHEMA, SPLITS, Shard, ShardError
@@ -62,7 +62,7 @@ def publish_videos(
         shards,
         weights=weights,
         more={"parent": parent, **_SAYS},
-        readme=card.card,
+        readme=True,
     )
 
 
@@ -72,7 +72,7 @@ def publish_shards(
     *,
     weights: Mapping[str, float] | None = None,
     more: dict,
-    readme: Callable[[dict, pa.Table], str] | None = None,
+    readme: bool = False,
 ) -> Path:
     """Publish finished shards: tables, card, and last the manifest; then remove older files.
 
@@ -81,30 +81,59 @@ def publish_shards(
         shards: All of them, taken one by one and not kept.
         weights: Of the samples by key; the table has no such column by default.
         more: Further fields of the manifest.
-        readme: Text of README.md from the manifest's content and the table of the samples; no such
-            file by default.
+        readme: Write README.md too.
 
     Returns:
         The path of manifest.json.
 
     Raises:
-        ShardError: If the disk is full; the old manifest stays.
+        ShardError: If the disk is full, or there is a manifest of a later version, which stays.
     """
+    manifest.require_ours(folder)
     with explained("the manifest"):
         tables = _tables(shards, weights)
-        manifest = {
+        content = {
             "schema": SCHEMA,
             "manifest_sha": _manifest_sha(tables["shards"], weights or {}),
             "tables": {name: _write_table(folder, name, tables[name]) for name in TABLES},
             "splits": {split: _totals(tables, split) for split in SPLITS},
             **more,
         }
-        if readme is not None:
-            with files.replacing(folder / card.NAME) as temporary:
-                temporary.write_text(readme(manifest, tables["samples"]))
-        files.write_json(folder / NAME, manifest)
-    _remove_stale(folder, manifest, tables["shards"]["shard"].to_pylist())
+        if readme:
+            write_card(folder, content, tables["samples"])
+        files.write_json(folder / NAME, content)
+    _remove_stale(folder, content, tables["shards"]["shard"].to_pylist())
     return folder / NAME
+
+
+def derived(content: dict, tables: Mapping[str, pa.Table], *, videos: bool) -> dict:
+    """A manifest with every field as it follows from its tables, where it does.
+
+    Args:
+        content: Of the manifest.
+        tables: All of `TABLES`, as it names them.
+        videos: Whether it is of videos, or else of a parallel set.
+    """
+    told = {name: {**content["tables"][name], "rows": len(tables[name])} for name in TABLES}
+    splits = {split: _totals(tables, split) for split in SPLITS}
+    found = {**content, "tables": told, "splits": splits, **(_SAYS if videos else {})}
+    if content["schema"] == SCHEMA:  # schema 1 had another `manifest_sha`
+        columns = [tables["samples"][name].to_pylist() for name in ("key", "weight") if videos]
+        weights = dict(zip(*columns, strict=True)) if columns else {}
+        found["manifest_sha"] = _manifest_sha(tables["shards"], weights)
+    return json.loads(json.dumps(found))
+
+
+def write_card(folder: Path, content: dict, samples: pa.Table) -> None:
+    """Write README.md.
+
+    Args:
+        folder: The shards.
+        content: Of the manifest.
+        samples: The table of all samples.
+    """
+    with files.replacing(folder / card.NAME) as temporary:
+        temporary.write_text(card.card(content, samples))
 
 
 def _manifest_sha(shards: pa.Table, weights: Mapping[str, float]) -> str:

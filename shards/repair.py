@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from itertools import groupby
+from collections.abc import Iterator
 from pathlib import Path
 
 from capture import files
-from shards import codec, encoded, jobs, manifest, sets, writer
-from shards.publish import publish_videos
-from shards.schema import PARTS, Sample, Shard, ShardError
-from shards.tars import beside, lost, members, tars
+from shards import anew, card, encoded, jobs, manifest, sets, writer
+from shards.publish import derived, publish_videos, write_card
+from shards.schema import SET, Shard, ShardError
+from shards.tars import beside, lost, tars, write_beside
+from shards.whose import encoder_in
 
 # A temporary file of another machine, whose processes cannot be seen, is left for this long.
 _OLD_S = 86400.0
-_MakeSample = Callable[[str, Mapping[str, bytes]], Sample]
 
 
 def repair(folder: Path) -> list[str]:
     """Drop temporary files; write lost or damaged files beside the tars again, and manifests.
 
-    Tars and episodes are never touched, nor is an index that is right. What a lost index said is
-    taken from the other one, else from the tars themselves: their bytes are then believed.
+    Tars that a manifest does not name are removed. Other tars and episodes are never touched, nor
+    is an index that is right. What a lost index said is taken from the other one, else from the
+    tars themselves: their bytes are then believed.
 
     Args:
         folder: Any folder of ours.
@@ -39,16 +37,41 @@ def repair(folder: Path) -> list[str]:
     """
     done = list(_drop_temporary(folder))
     shards, found = encoded.shards_folder(folder), []
-    if (folder / encoded.MARK).is_file():
+    if is_set(folder):
         found = [folder]
     elif shards.is_dir() and tars(shards):
-        done += _repair_videos(shards, folder)
-        found = sorted(mark.parent for mark in shards.glob(f"*/{encoded.MARK}"))
+        done += _tried(_repair_videos(shards, folder))
+        found = sorted(each for each in shards.iterdir() if is_set(each))
     for each in found:
-        done += _repair_set(each)
-    if sets.published(shards) and sets.write(shards):
-        done.append(f"{shards / sets.NAME}: written again")
+        try:
+            done += _tried(_repair_set(each))
+        except ShardError as error:
+            done.append(f"{each}: not mended: {error}")
+    if sets.published(shards):
+        done += _tried(_list_sets(shards))
     return done
+
+
+def is_set(folder: Path) -> bool:
+    """Whether a folder is a parallel set, though it may have lost what says whose."""
+    named = SET.fullmatch(folder.resolve().name) is not None and bool(tars(folder))
+    return named or (folder / encoded.MARK).is_file()
+
+
+def _tried(steps: Iterator[str]) -> Iterator[str]:
+    """What was done, and what stopped it: a file that cannot be read, a folder in its place."""
+    try:
+        yield from steps
+    except OSError as error:
+        why = error.strerror
+        if isinstance(error, IsADirectoryError):
+            why = "a folder stands in its place; move it away and run the same again"
+        yield f"{error.filename2 or error.filename}: not mended: {why}"
+
+
+def _list_sets(shards: Path) -> Iterator[str]:
+    if sets.write(shards):
+        yield f"{shards / sets.NAME}: written again"
 
 
 def _drop_temporary(folder: Path) -> Iterator[str]:
@@ -68,25 +91,25 @@ def _drop_temporary(folder: Path) -> Iterator[str]:
                 )
 
 
-def _repair_videos(folder: Path, dataset: Path) -> list[str]:
-    listed, done, shards = _listed(folder), [], []
+def _repair_videos(folder: Path, dataset: Path) -> Iterator[str]:
+    listed, shards = _listed(folder), []
     for tar in tars(folder):
         if listed and tar.stem not in listed:
-            continue  # of an earlier plan: readers do not see it
+            yield from _drop(tar)
+            continue
         shard = listed.get(tar.stem)
         if shard is None or not shard.fingerprint:  # schema 1 did not list it
-            shard = _beside(tar) or shard
+            shard = _known(tar, lambda tar, told: anew.of_videos(tar, dataset, told)) or shard
         if shard is None:
-            shard = _described(tar, "", PARTS, _sample_of(dataset))
-        shard = shard if shard.fingerprint else _proved(shard)
-        done += _write_beside(tar, shard)
+            shard = anew.of_videos(tar, dataset)
+        shard = shard if shard.fingerprint else anew.proved(shard)
+        yield from _write_beside(tar, shard)
         shards.append(shard)
     if listed:
-        return done
-    done += [
-        f"{tar}: not there, so its clips are left out; `relickit shard` makes it again"
-        for tar in lost(folder)
-    ]
+        yield from _mend_manifest(folder)
+        return
+    for tar in lost(folder):
+        yield f"{tar}: not there, so its clips are left out; `relickit shard` makes it again"
     keys = [sample.key for shard in shards for sample in shard.samples]
     if len(set(keys)) < len(keys):
         twice = next(key for key in keys if keys.count(key) > 1)
@@ -98,23 +121,87 @@ def _repair_videos(folder: Path, dataset: Path) -> list[str]:
     path = publish_videos(
         folder, shards, {key: weights.get(key, 1.0) for key in keys}, dataset / "clips.parquet"
     )
-    return [*done, f"{path}: written again from {len(shards)} tars"]
+    yield f"{path}: written again from {len(shards)} tars"
 
 
-def _repair_set(folder: Path) -> list[str]:
-    encoder, listed, done = encoded.load_encoder(folder), _listed(folder), []
-    planned = encoded.plan(folder.parent, encoder)
-    for job in planned:
-        tar, by_key = folder / f"{job.name}.tar", {sample.key: sample for sample in job.samples}
-        if tar.is_file() and writer.finished(job, folder) is None:
-            shard = (
-                listed.get(job.name)
-                or _beside(tar)
-                or _described(tar, job.fingerprint, (), lambda key, _, known=by_key: known[key])
-            )
-            done += _write_beside(tar, shard)
-    path = None if listed else encoded.publish(folder.parent, encoder, planned)
-    return [*done, *([f"{path}: written again from {len(planned)} tars"] if path else [])]
+def _repair_set(folder: Path) -> Iterator[str]:
+    listed, told = _listed(folder), _told_encoder(folder)
+    if told is not None and not _says_whose(folder):
+        files.write_json(folder / encoded.MARK, told.to_json())
+        yield f"{folder / encoded.MARK}: written again"
+    encoder = encoded.load_encoder(folder)
+    planned = {job.name: job for job in _planned(folder, encoder, needed=not listed)}
+    for tar in tars(folder):
+        shard, job = listed.get(tar.stem), planned.get(tar.stem)
+        if shard is None and job is not None:
+            read = _reader(job)
+            shard = writer.finished(job, folder) or _known(tar, read) or read(tar, None)
+        if shard is not None:
+            yield from _write_beside(tar, shard)
+        elif listed and planned:
+            yield from _drop(tar)
+    if listed:
+        yield from _mend_manifest(folder, encoder)
+    elif path := encoded.publish(folder.parent, encoder, list(planned.values())):
+        yield f"{path}: written again from {len(planned)} tars"
+
+
+def _planned(folder: Path, encoder: encoded.Encoder, *, needed: bool) -> list[encoded.EncodeJob]:
+    """The jobs of a set; none where the videos are not there, if they are not needed."""
+    try:
+        return encoded.plan(folder.parent, encoder)
+    except ShardError:
+        if needed:
+            raise
+        return []
+
+
+def _reader(job: encoded.EncodeJob) -> anew.Read:
+    return lambda tar, _: anew.of_set(tar, job.samples, job.fingerprint)
+
+
+def _says_whose(folder: Path) -> bool:
+    """Whether encoder.json says whose set it is."""
+    try:
+        encoded.load_encoder(folder)
+    except ShardError:
+        return False
+    return True
+
+
+def _told_encoder(folder: Path) -> encoded.Encoder | None:
+    """The encoder as the manifest says, if that can be read."""
+    try:
+        return encoder_in(manifest.load(folder))
+    except ShardError:
+        return None
+
+
+def _drop(tar: Path) -> Iterator[str]:
+    """Remove a tar that a manifest does not name: a plain glob would read its clips twice."""
+    tar.unlink()
+    tar.with_suffix(".json").unlink(missing_ok=True)
+    yield f"{tar}: not in the manifest, removed"
+
+
+def _mend_manifest(folder: Path, encoder: encoded.Encoder | None = None) -> Iterator[str]:
+    """Write again what a manifest and README.md do not say as the tables do.
+
+    Args:
+        folder: Of a manifest whose tables are whole.
+        encoder: Of a parallel set.
+    """
+    content = manifest.load(folder)
+    tables = {name: manifest.load_table(folder, content, name) for name in manifest.TABLES}
+    wanted = derived(content, tables, videos=encoder is None)
+    if encoder is not None:
+        wanted["encoder"] = encoder.to_json()
+    elif not card.counts(folder / card.NAME, wanted):
+        write_card(folder, wanted, tables["samples"])
+        yield f"{folder / card.NAME}: written again"
+    if wanted != content:
+        files.write_json(folder / manifest.NAME, wanted)
+        yield f"{folder / manifest.NAME}: written again from its tables"
 
 
 def _listed(folder: Path) -> dict[str, Shard]:
@@ -132,13 +219,13 @@ def _listed(folder: Path) -> dict[str, Shard]:
     return {shard.name: shard for shard in shards}
 
 
-def _beside(tar: Path) -> Shard | None:
-    """What the file beside a tar says, if it is there and can be read.
+def _known(tar: Path, read: anew.Read) -> Shard | None:
+    """What is known of a tar through the file beside it; see `anew.known`.
 
     Raises:
-        ShardError: If it says that the tar had other bytes.
+        ShardError: If that says that the tar had other bytes.
     """
-    shard = beside(tar)
+    shard = anew.known(tar, read)
     if shard is not None and shard.sha256 != files.sha256(tar):
         raise ShardError(
             f"{tar} is damaged: its bytes are not those that {shard.name}.json counts; delete both "
@@ -147,89 +234,14 @@ def _beside(tar: Path) -> Shard | None:
     return shard
 
 
-def _write_beside(tar: Path, shard: Shard) -> list[str]:
-    path = tar.with_suffix(".json")
-    wanted = json.loads(json.dumps(dataclasses.asdict(shard)))
-    try:
-        if json.loads(path.read_text()) == wanted:
-            return []
-    except (OSError, ValueError):
-        pass
-    files.write_json(path, wanted)
-    return [f"{path}: written again"]
+def _write_beside(tar: Path, shard: Shard) -> Iterator[str]:
+    if beside(tar, proved=False) != shard:
+        yield from _tried(_write(tar, shard))
 
 
-def _described(tar: Path, mark: str, wanted: tuple[str, ...], make: _MakeSample) -> Shard:
-    """A shard from its tar alone.
-
-    Args:
-        tar: The file.
-        mark: The fingerprint.
-        wanted: Names of every sample's parts; any if empty.
-        make: A sample without parts, from its key and the contents of its parts.
-    """
-    found = members(tar)
-    samples = []
-    for key, group in groupby(found, key=lambda item: item[0]):
-        mine = list(group)
-        contents = {part.name: content for _, part, content in mine}
-        if wanted and tuple(contents) != wanted:
-            raise ShardError(f"{tar}: sample {key} has the parts {', '.join(contents)}; delete it")
-        parts = tuple(part for _, part, _ in mine)
-        samples.append(dataclasses.replace(make(key, contents), parts=parts))
-    return Shard(
-        name=tar.stem,
-        split=tar.stem.split("-")[0],
-        fingerprint=mark,
-        bytes=tar.stat().st_size,
-        sha256=files.sha256(tar),
-        samples=tuple(samples),
-    )
-
-
-def _proved(shard: Shard) -> Shard:
-    """With its fingerprint, if what it was made from is known again, as its name then proves.
-
-    Else with the digits in its name alone, and `relickit shard` writes it again.
-    """
-    clips = [
-        jobs.ClipRow(
-            clip_id=sample.key,
-            plan_id=sample.plan_id,
-            scene_id=sample.scene_id,
-            start=sample.start,
-            stop=sample.start + sample.num_frames,
-            caption=sample.caption,
-            split=shard.split,
-        )
-        for sample in shard.samples
-    ]
-    episodes = {sample.plan_id: sample.episode_sha256 for sample in shard.samples}
-    mark, digits = jobs.fingerprint(clips, episodes), shard.name.rpartition("-")[2]
-    return dataclasses.replace(shard, fingerprint=mark if mark.startswith(digits) else digits)
-
-
-def _sample_of(dataset: Path) -> _MakeSample:
-    def make(key: str, contents: Mapping[str, bytes]) -> Sample:
-        meta = json.loads(contents["meta.json"])
-        path, intrinsics = codec.decode_camera(contents["camera.npz"])
-        mark = dataset / "episodes" / meta["plan_id"] / "episode.json"
-        return Sample(
-            key=key,
-            scene_id=meta["scene_id"],
-            plan_id=meta["plan_id"],
-            generator=meta["generator"],
-            start=meta["start"],
-            num_frames=len(path),
-            fps=meta["fps"],
-            width_px=intrinsics.width_px,
-            height_px=intrinsics.height_px,
-            caption=meta["caption"],
-            episode_sha256=files.sha256(mark) if mark.is_file() else "",
-            parts=(),
-        )
-
-    return make
+def _write(tar: Path, shard: Shard) -> Iterator[str]:
+    write_beside(tar, shard)
+    yield f"{tar.with_suffix('.json')}: written again"
 
 
 def _clips(dataset: Path) -> list[jobs.ClipRow]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import tarfile
 import zlib
 from pathlib import Path
 
+from capture import files
 from shards.schema import SPLITS, Part, Shard, ShardError
+
+# In the file beside a tar: SHA-256 of all else in it. A file of an earlier version has none.
+_SELF = "json_sha256"
 
 
 def tars(folder: Path) -> list[Path]:
@@ -21,13 +27,31 @@ def lost(folder: Path) -> list[Path]:
     return sorted(tar for path in known if not (tar := path.with_suffix(".tar")).exists())
 
 
-def beside(tar: Path) -> Shard | None:
-    """What the file beside a tar says of it; nothing if it is absent or damaged."""
+def beside(tar: Path, *, proved: bool = True) -> Shard | None:
+    """What the file beside a tar says of it; nothing if it is absent or damaged.
+
+    Args:
+        tar: The file, which need not be there.
+        proved: Nothing either if the file has no SHA-256 of itself, as those of earlier versions.
+    """
     try:
-        shard = Shard.from_json(json.loads(tar.with_suffix(".json").read_text()))
-    except (OSError, ValueError, KeyError, TypeError):
+        said = files.read_json(tar.with_suffix(".json"))
+        mark = said.pop(_SELF, None)
+        if mark != _sha256(said) and (proved or mark is not None):
+            return None
+        shard = Shard.from_json(said)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return shard if shard.name == tar.stem else None
+
+
+def write_beside(tar: Path, shard: Shard) -> bool:
+    """Write the file beside a tar, unless it proves itself and says so already; was it written?"""
+    if beside(tar) == shard:
+        return False
+    said = dataclasses.asdict(shard)
+    files.write_json(tar.with_suffix(".json"), {**said, _SELF: _sha256(said)})
+    return True
 
 
 def members(tar: Path) -> list[tuple[str, Part, bytes]]:
@@ -56,3 +80,7 @@ def members(tar: Path) -> list[tuple[str, Part, bytes]]:
     if len(content) - end < 1024 or any(content[end:]):
         raise ShardError(f"{tar} is no whole tar; delete it and write it again")
     return found
+
+
+def _sha256(said: dict) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import errno
 import io
-import json
 import os
 import tarfile
 import zlib
@@ -20,8 +19,9 @@ from typing import Protocol
 
 from capture import files
 from capture.episode import Episode
-from shards import codec
+from shards import anew, codec, manifest, tars
 from shards.jobs import ClipRow, ShardJob, episode_sha256, fingerprint
+from shards.planned import require_planned
 from shards.schema import Part, Sample, Shard, ShardError
 
 
@@ -43,7 +43,7 @@ def write(job: ShardJob, dataset: Path) -> Shard:
 
 
 class Job(Protocol):
-    """One shard to be written, of any set; `jobs.ShardJob` is one."""
+    """One shard of a parallel set, to be written."""
 
     @property
     def name(self) -> str:
@@ -60,39 +60,58 @@ class Job(Protocol):
         """SHA-256 of what the shard is made from."""
         ...
 
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """Its clips, without parts."""
+        ...
+
 
 def write_samples(
-    job: Job, folder: Path, samples: Iterable[tuple[Sample, dict[str, bytes]]]
+    job: ShardJob | Job, folder: Path, samples: Iterable[tuple[Sample, dict[str, bytes]]]
 ) -> Shard:
     """Write the samples of a job, each with its members by name; if it is finished, none is made.
 
     Raises:
-        ShardError: If the disk is full, or what was written does not read back.
+        ShardError: If the disk is full, what was written does not read back, or the folder is a
+            later version's.
     """
+    manifest.require_ours(folder)
     files.sweep(folder)
-    done = finished(job, folder)
+    tar, done = folder / f"{job.name}.tar", finished(job, folder)
     if done is not None:
+        with explained(f"{job.name}.json"):
+            tars.write_beside(tar, done)  # so that it is not read anew the next time
         return done
     with explained(f"shard {job.name}"):
-        with files.replacing(folder / f"{job.name}.tar") as temporary:
+        with files.replacing(tar) as temporary:
             written = _write_tar(temporary, samples)
             files.sync(temporary)
             shard = _read_back(temporary, job, written)
-        files.write_json(folder / f"{job.name}.json", dataclasses.asdict(shard))
+        tars.write_beside(tar, shard)
     return shard
 
 
-def finished(job: Job, folder: Path) -> Shard | None:
-    """The shard of this job if it is there and whole by size, else None."""
-    tar, sidecar = folder / f"{job.name}.tar", folder / f"{job.name}.json"
-    if not tar.is_file() or not sidecar.is_file():
+def finished(job: ShardJob | Job, folder: Path) -> Shard | None:
+    """The shard of this job if it is there and whole by size, else None.
+
+    Where the file beside the tar does not prove itself, the tar is read anew.
+    """
+    tar = folder / f"{job.name}.tar"
+    if not tar.is_file():
         return None
+
+    def read(tar: Path, told: Shard | None) -> Shard:
+        if isinstance(job, ShardJob):
+            return anew.of_videos(tar, folder.parent, told)
+        return anew.of_set(tar, job.samples, job.fingerprint)
+
     try:
-        shard = Shard.from_json(json.loads(sidecar.read_text()))
-    except (ValueError, TypeError, KeyError):
-        return None  # not what this version writes: write it again
-    same = shard.fingerprint == job.fingerprint and shard.bytes == tar.stat().st_size
-    return shard if same else None
+        shard = anew.known(tar, read)
+    except (ValueError, KeyError, TypeError):
+        return None  # write it again
+    if shard is None or shard.fingerprint != job.fingerprint:
+        return None
+    return shard if shard.bytes == tar.stat().st_size else None
 
 
 @contextlib.contextmanager
@@ -145,6 +164,7 @@ def _sample(clip: ClipRow, dataset: Path, split: str, mark: str) -> tuple[Sample
             f"from {episode.scene.id}; curate again"
         )
     episode.require_intact("rgb.mp4", "frames.parquet")
+    require_planned(episode)
     k = episode.intrinsics
     sample = Sample(
         key=clip.clip_id,
@@ -171,7 +191,9 @@ def _sample(clip: ClipRow, dataset: Path, split: str, mark: str) -> tuple[Sample
     return sample, parts
 
 
-def _read_back(path: Path, job: Job, written: list[tuple[Sample, dict[str, int]]]) -> Shard:
+def _read_back(
+    path: Path, job: ShardJob | Job, written: list[tuple[Sample, dict[str, int]]]
+) -> Shard:
     """Open the tar again, compare every member with what was meant, and note where it lies."""
     samples = []
     with tarfile.open(path, mode="r:") as tar, path.open("rb") as file:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shards import encoded, manifest, tars
+from shards import manifest, tars
 from shards.check.dataset import (
     check_clips,
     check_decisions,
@@ -15,6 +15,7 @@ from shards.check.dataset import (
 from shards.check.problem import Problem
 from shards.check.sets import check_set
 from shards.check.shards import check_shards
+from shards.repair import is_set
 
 __all__ = ["Problem", "check"]
 
@@ -31,7 +32,7 @@ def check(folder: Path, *, deep: bool = False) -> list[Problem]:
         folder: What it is follows from its files.
         deep: Decode every frame of every video too.
     """
-    if (folder / encoded.MARK).is_file():
+    if is_set(folder):
         return list(check_set(folder, deep=deep))
     if (folder / manifest.NAME).is_file() or tars.tars(folder):
         return list(check_shards(folder, folder, deep=deep))
@@ -40,7 +41,7 @@ def check(folder: Path, *, deep: bool = False) -> list[Problem]:
     if any((folder / name).exists() for name in _STAGES):
         return [
             *check_plans(folder / "plans.parquet"),
-            *check_episodes(folder / "episodes", deep=deep),
+            *check_episodes(folder / "episodes", deep=deep, plans=folder / "plans.parquet"),
             *check_decisions(folder / "decisions.jsonl"),
             *check_clips(folder),
             *check_shards(folder / "shards", folder, deep=deep),

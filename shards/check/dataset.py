@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 from capture import actions, mark, video
 from capture.actions import Actions
 from capture.episode import Episode
-from capture.scene import load_plans
+from capture.scene import Plan, load_plans
 from capture.trajectory import Trajectory
 from shards import jobs
 from shards.check.problem import Problem, attempt
+from shards.planned import require_planned
 
 # Poses -> actions -> poses must agree to this, in metres and in entries of a rotation matrix.
 _SAME_POSE = 1e-6
@@ -28,22 +29,32 @@ def check_plans(path: Path) -> Iterator[Problem]:
         yield from attempt(path, load_plans, path)
 
 
-def check_episodes(folder: Path, *, deep: bool) -> Iterator[Problem]:
-    """What is wrong with a folder of episodes; nothing if it is not there."""
+def check_episodes(folder: Path, *, deep: bool, plans: Path | None = None) -> Iterator[Problem]:
+    """What is wrong with a folder of episodes; nothing if it is not there.
+
+    Args:
+        folder: The episodes.
+        deep: Decode every frame of their videos too.
+        plans: The plans.parquet to compare them with, if it can be read.
+    """
+    planned = {}
+    if plans is not None and plans.is_file() and not list(check_plans(plans)):
+        planned = {plan.id: plan for plan in load_plans(plans)}
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
     for path in paths:
         if path.is_dir() and not path.name.startswith("."):
-            yield from check_episode(path, deep=deep)
+            yield from check_episode(path, deep=deep, plan=planned.get(path.name))
 
 
-def check_episode(path: Path, *, deep: bool) -> Iterator[Problem]:
+def check_episode(path: Path, *, deep: bool, plan: Plan | None = None) -> Iterator[Problem]:
     """What is wrong with one episode.
 
     Args:
         path: Its folder.
         deep: Decode every frame of its videos too.
+        plan: What it shows, if that is known.
     """
-    yield from attempt(path, _require_whole_episode, path, deep)
+    yield from attempt(path, _require_whole_episode, path, deep, plan)
 
 
 def check_decisions(path: Path) -> Iterator[Problem]:
@@ -106,7 +117,7 @@ def require_decodable(
             raise ValueError(f"{name} has the value {frames.max()}, the largest one is {most}")
 
 
-def _require_whole_episode(path: Path, deep: bool) -> None:
+def _require_whole_episode(path: Path, deep: bool, plan: Plan | None) -> None:
     episode = Episode.load(path)
     if episode.id != path.name:
         raise ValueError(f"the folder holds the episode {episode.id}; rename it")
@@ -118,6 +129,14 @@ def _require_whole_episode(path: Path, deep: bool) -> None:
         if count != len(episode):
             raise ValueError(f"{name} has {count} frames, episode.json says {len(episode)}")
     require_moves(episode.trajectory, episode.actions)
+    require_planned(episode)
+    if plan is not None and not np.isclose(
+        episode.clearance_m, plan.clearance_m, rtol=0, atol=0, equal_nan=True
+    ):
+        raise ValueError(
+            f"{path / mark.NAME} is damaged: clearance_m is {episode.clearance_m}, planned were "
+            f"{plan.clearance_m}; {mark.again(path)}"
+        )
     if deep:
         size, gray = (episode.intrinsics.width_px, episode.intrinsics.height_px), video.read_gray16
         require_decodable("rgb.mp4", path / "rgb.mp4", size)

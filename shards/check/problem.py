@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+# What reading damaged files may raise.
+_DAMAGE = (ValueError, KeyError, TypeError, OSError, pa.ArrowException)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
@@ -36,6 +39,21 @@ def attempt(
     """The problem that `function(*args)` raises, if any."""
     try:
         function(*args)
-    except (ValueError, KeyError, TypeError, OSError, pa.ArrowException) as error:
-        message = f"lacks the field {error}" if isinstance(error, KeyError) else str(error)
-        yield Problem(path=path, message=message, repairable=repairable)
+    except _DAMAGE as error:
+        yield Problem(path=path, message=_message(error), repairable=repairable)
+
+
+def guarded(path: Path, found: Iterator[Problem]) -> Iterator[Problem]:
+    """Problems, and that of a check that cannot go on."""
+    try:
+        yield from found
+    except _DAMAGE as error:
+        yield Problem(path=path, message=_message(error))
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"lacks the field {error}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename} cannot be read ({error.strerror}); make it readable, or delete it"
+    return str(error)

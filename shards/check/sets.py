@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from capture import files, video
-from shards import depth, encoded, manifest, tars
+from shards import anew, depth, encoded, manifest, tars
+from shards.check import codec
 from shards.check.dataset import require_decodable
 from shards.check.listing import Listing, wrong_size
-from shards.check.problem import Problem, attempt
+from shards.check.problem import Problem, attempt, guarded
+from shards.check.told import check_told
 from shards.latents import EncodedSet, part_of, starts
 from shards.schema import Shard
+from shards.whose import encoder_in
 
 
 def check_set(folder: Path, *, deep: bool, videos: bool = True) -> Iterator[Problem]:
@@ -31,45 +35,92 @@ def check_set(folder: Path, *, deep: bool, videos: bool = True) -> Iterator[Prob
         )
         yield Problem(path=folder, message=message)
         return
-    listing, cut = Listing(folder), False
+    listing, cut = Listing(folder, _read), False
+    encoder = encoder_in(listing.content)
     known = list(attempt(folder / encoded.MARK, encoded.load_encoder, folder))
+    if known and encoder is not None:
+        message = "is absent or damaged; manifest.json says the same, from which it can be written"
+        known = [dataclasses.replace(known[0], message=message, repairable=True)]
+    elif not known:
+        encoder = encoded.load_encoder(folder)
     wrong = list(known)
     for tar, shard in listing.tars():
         if shard and (size := wrong_size(tar, shard)):
             cut = True
             wrong.append(Problem(path=tar, message=f"{size}; run `relickit encode` again"))
             continue
-        found = list(_check_tar(tar, shard, listed=listing.whole))
+        found = listing.unread(tar) or list(guarded(tar, _check_tar(tar, shard)))
         wrong += found or listing.beside(tar, shard)
     # Without a tar there is no set to publish.
-    beyond = cut or bool(known) or (videos and not listing.whole and not _is_written(folder))
+    beyond = cut or encoder is None
+    if videos and encoder is not None and not listing.whole:
+        beyond = beyond or not _is_written(folder, encoder)
     yield from listing.problems(beyond_repair=beyond)
     yield from wrong
-    if cut or not (listing.whole and videos):
-        return
-    if listing.content["encoder"]["kind"] == "depth":
-        yield from attempt(folder, _require_whole_depth, folder, listing.shards, deep)
+    if encoder is not None:
+        yield from attempt(folder / codec.NAME, codec.require_codec, folder, encoder.config)
+    named = encoder is not None and encoder == encoder_in(listing.content)
+    if listing.whole and listing.complete:
+        if not known and not named:
+            message = "does not name the encoder that encoder.json names, which counts"
+            yield Problem(path=folder / manifest.NAME, message=message, repairable=True)
+        yield from check_told(listing, videos=False)
+    if encoder is not None and named and listing.whole and videos and not cut:
+        yield from guarded(folder, _against_videos(listing, encoder, deep))
+
+
+def _read(tar: Path, told: Shard | None) -> Shard:
+    """What a tar holds; of its clips, what the file beside it says is all that is known here."""
+    return anew.of_set(tar, told.samples if told else (), told.fingerprint if told else "")
+
+
+def _against_videos(listing: Listing, encoder: encoded.Encoder, deep: bool) -> Iterator[Problem]:
+    """What is wrong with a set of which every file is whole, beside the shards of videos."""
+    folder = listing.folder
+    if encoder.kind == "depth":
+        found = list(attempt(folder, _require_whole_depth, folder, listing.shards, deep))
     else:
-        yield from attempt(folder, _require_whole_set, folder, listing.content["encoder"])
+        found = list(attempt(folder, _require_whole_set, folder, encoder))
+    yield from found
+    planned = encoded.plan(folder.parent, encoder)
+    if not found:
+        yield from attempt(folder, _require_same_samples, planned, listing.shards)
+    mine = {job.name for job in planned}
+    for tar in listing.strays():
+        if tar.stem not in mine:  # else it waits for the others, to be published with them
+            message = (
+                "is not in the manifest, so `train-*.tar` reads clips twice; of earlier shards, "
+                "--repair removes it"
+            )
+            yield Problem(path=tar, message=message, repairable=True)
 
 
-def _is_written(folder: Path) -> bool:
+def _require_same_samples(planned: Sequence[encoded.EncodeJob], shards: Sequence[Shard]) -> None:
+    """The tables say of every clip what those of the videos say."""
+    wanted = {sample.key: sample for job in planned for sample in job.samples}
+    for shard in shards:
+        for sample in shard.samples:
+            mine = dataclasses.asdict(dataclasses.replace(sample, parts=()))
+            theirs = dataclasses.asdict(wanted[sample.key])
+            for name in mine:
+                if mine[name] != theirs[name]:
+                    raise ValueError(
+                        f"sample {sample.key}: the tables say {name} {mine[name]!r}, those of the "
+                        f"videos {theirs[name]!r}; run `relickit encode` again"
+                    )
+
+
+def _is_written(folder: Path, encoder: encoded.Encoder) -> bool:
     """Whether every tar is there that the set should have, so that it could be published."""
     try:
-        planned = encoded.plan(folder.parent, encoded.load_encoder(folder))
+        planned = encoded.plan(folder.parent, encoder)
     except (ValueError, KeyError, TypeError):
         return False
     return all((folder / f"{job.name}.tar").is_file() for job in planned)
 
 
-def _check_tar(tar: Path, shard: Shard | None, *, listed: bool) -> Iterator[Problem]:
-    """What is wrong with a tar of the right size.
-
-    Args:
-        tar: The file.
-        shard: What it should hold, if that is known.
-        listed: In the tables, through which every member is read later.
-    """
+def _check_tar(tar: Path, shard: Shard | None) -> Iterator[Problem]:
+    """What is wrong with a tar of the right size, of which is known what it should hold, or not."""
     if shard is None:
         yield from attempt(tar, tars.members, tar)
     elif files.sha256(tar) != shard.sha256:
@@ -78,27 +129,14 @@ def _check_tar(tar: Path, shard: Shard | None, *, listed: bool) -> Iterator[Prob
             "`relickit encode` again"
         )
         yield Problem(path=tar, message=message)
-    elif not listed:
-        yield from attempt(tar, _require_members_of, tar, shard)
 
 
-def _require_members_of(tar: Path, shard: Shard) -> None:
-    """A tar has the members that the file beside it counts."""
-    found = [(key, part) for key, part, _ in tars.members(tar)]
-    counted = [(sample.key, part) for sample in shard.samples for part in sample.parts]
-    if found != counted:
-        raise ValueError(
-            f"{shard.name}.json counts {len(counted)} members, which are not the {len(found)} of "
-            "the tar; delete both and encode again"
-        )
-
-
-def _require_whole_set(folder: Path, encoder: dict) -> None:
+def _require_whole_set(folder: Path, encoder: encoded.Encoder) -> None:
     """Every clip of the videos has the arrays that its encoder makes, all of them finite."""
-    found = EncodedSet(folder.parent, folder.name, encoder["kind"])
+    found = EncodedSet(folder.parent, folder.name, encoder.kind)
     config, names = found.config, ["empty", "words"]
     for key in found.keys:
-        if encoder["kind"] == "latents":
+        if encoder.kind == "latents":
             begins = starts(found.num_frames(key), config["window"], config["every"])
             names = [part_of(start) for start in begins]
         _require_members(found, key, [f"{name}.npy" for name in names])

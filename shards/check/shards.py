@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from capture import files, video
-from shards import codec, encoded, jobs, manifest, sets, tars
+from shards import anew, codec, encoded, manifest, sets, tars
 from shards.check.dataset import require_decodable, require_moves
 from shards.check.listing import Listing, wrong_size
-from shards.check.problem import Problem, attempt
+from shards.check.problem import Problem, attempt, guarded
 from shards.check.sets import check_set
+from shards.check.told import check_sources, check_told
 from shards.damage import require_intact
 from shards.schema import SET, Sample, Shard
 
@@ -27,9 +29,10 @@ def check_shards(folder: Path, dataset: Path, *, deep: bool) -> Iterator[Problem
     """
     if not folder.is_dir():
         return
-    listing, wrong, lost = Listing(folder), [], []
+    listing = Listing(folder, lambda tar, told: anew.of_videos(tar, dataset, told))
+    wrong, lost = [], []
     for tar, shard in listing.tars():
-        found = list(_check_tar(tar, shard, deep))
+        found = listing.unread(tar) or list(guarded(tar, _check_tar(tar, shard, deep)))
         (wrong if tar.is_file() else lost).extend(found or listing.beside(tar, shard))
     if not listing.whole:
         wrong += attempt(folder, _require_once, listing.shards)
@@ -40,13 +43,21 @@ def check_shards(folder: Path, dataset: Path, *, deep: bool) -> Iterator[Problem
     for problem in sorted(wrong + lost, key=lambda problem: problem.path):
         yield _unless(stuck, problem)
     if listing.complete:
-        yield from attempt(folder, _require_current, dataset, listing)
+        yield from attempt(folder, _require_apart, listing.shards)
+        yield from check_sources(dataset, listing)
+        yield from check_told(listing, videos=True) if listing.whole else ()
+    for tar in listing.strays():
+        message = (
+            "is not in the manifest, so `train-*.tar` reads clips twice: of an earlier plan, or of "
+            "`relickit shard` that was stopped or is at work; --repair removes it"
+        )
+        yield Problem(path=tar, message=message, repairable=True)
     for each in _sets(folder):
         for problem in check_set(each, deep=deep, videos=listing.whole):
             yield _unless(stuck, problem)
     there, listed = set(sets.published(folder)), sets.listed(folder)
-    if (folder / sets.NAME).exists() and (listed is None or there - set(listed)):
-        message = "is damaged, or does not list every set that is there"
+    if there - set(listed or ()) or (listed is None and (folder / sets.NAME).exists()):
+        message = "is lost or damaged, or does not list every set that is there"
         yield Problem(path=folder / sets.NAME, message=message, repairable=not stuck)
 
 
@@ -73,7 +84,7 @@ def _check_tar(tar: Path, shard: Shard | None, deep: bool) -> Iterator[Problem]:
     if tar.is_file():
         with tar.open("rb") as file:
             for sample in shard.samples:
-                wrong += attempt(tar, _require_whole_sample, file, shard.name, sample, deep)
+                wrong += attempt(tar, _require_whole_sample, file, shard, sample, deep)
     if size := wrong_size(tar, shard):
         damaged = f"{len(wrong)} of {len(shard.samples)} samples are damaged: " if wrong else ""
         yield Problem(path=tar, message=f"{damaged}{size}; run `relickit shard` again")
@@ -87,12 +98,14 @@ def _check_tar(tar: Path, shard: Shard | None, deep: bool) -> Iterator[Problem]:
         yield from wrong
 
 
-def _require_whole_sample(file: BinaryIO, shard: str, sample: Sample, deep: bool) -> None:
+def _require_whole_sample(file: BinaryIO, shard: Shard, sample: Sample, deep: bool) -> None:
     parts = {}
     for part in sample.parts:
         file.seek(part.offset)
         content = parts[part.name] = file.read(part.size)
-        require_intact(content, part.size, part.crc32, shard=shard, key=sample.key, part=part.name)
+        require_intact(
+            content, part.size, part.crc32, shard=shard.name, key=sample.key, part=part.name
+        )
     path, intrinsics = codec.decode_camera(parts["camera.npz"])
     moves = codec.decode_actions(parts["actions.npz"])
     counts = [len(path), len(moves), video.num_frames(parts["rgb.mp4"]), sample.num_frames]
@@ -104,9 +117,40 @@ def _require_whole_sample(file: BinaryIO, shard: str, sample: Sample, deep: bool
     size = (intrinsics.width_px, intrinsics.height_px)
     if size != (sample.width_px, sample.height_px):
         raise ValueError(f"sample {sample.key}: camera and index disagree about the size")
+    _require_told(shard, sample, json.loads(parts["meta.json"]))
     require_moves(path, moves)
     if deep:
         require_decodable(f"sample {sample.key}: rgb.mp4", parts["rgb.mp4"], size)
+
+
+def _require_told(shard: Shard, sample: Sample, meta: dict) -> None:
+    """The index says of a sample what its own meta.json says."""
+    told = {
+        "clip_id": sample.key,
+        "plan_id": sample.plan_id,
+        "scene_id": sample.scene_id,
+        "generator": sample.generator,
+        "split": shard.split,
+        "start": sample.start,
+        "stop": sample.start + sample.num_frames,
+        "fps": sample.fps,
+        "caption": sample.caption,
+    }
+    for name, value in told.items():
+        if meta[name] != value:
+            raise ValueError(
+                f"sample {sample.key}: the index says {name} {value!r}, its meta.json "
+                f"{meta[name]!r}; run `relickit shard` again"
+            )
+
+
+def _require_apart(shards: list[Shard]) -> None:
+    """No scene is in both splits."""
+    split_of: dict[str, str] = {}
+    for shard in shards:
+        for sample in shard.samples:
+            if split_of.setdefault(sample.scene_id, shard.split) != shard.split:
+                raise ValueError(f"scene {sample.scene_id} is in train and in val; shard again")
 
 
 def _require_once(shards: list[Shard]) -> None:
@@ -119,47 +163,3 @@ def _require_once(shards: list[Shard]) -> None:
                     f"{seen[sample.key]}.tar and {shard.name}.tar hold the clip {sample.key}; run "
                     "`relickit shard` again, or delete the older one"
                 )
-
-
-def _require_current(dataset: Path, listing: Listing) -> None:
-    """The shards hold the clips that clips.parquet keeps, and no scene is in both splits."""
-    split_of: dict[str, str] = {}
-    for shard in listing.shards:
-        for sample in shard.samples:
-            if split_of.setdefault(sample.scene_id, shard.split) != shard.split:
-                raise ValueError(f"scene {sample.scene_id} is in train and in val; shard again")
-    if not (dataset / "clips.parquet").is_file():
-        return
-    # Before schema 2, shards knew of no weights; nor do the files beside the tars.
-    weighted = listing.whole and listing.content["schema"] > 1
-    kept = {
-        clip.clip_id: (clip.split, clip.caption, clip.weight if weighted else 1.0)
-        for clip in jobs.kept_clips(dataset)
-    }
-    held = {
-        s.key: (shard.split, s.caption, listing.weights[s.key] if weighted else 1.0)
-        for shard in listing.shards
-        for s in shard.samples
-    }
-    if kept != held:
-        raise ValueError(
-            f"clips.parquet changed after the shards were made ({_changes(kept, held)}); run "
-            "`relickit shard` again"
-        )
-
-
-def _changes(kept: Mapping[str, tuple], held: Mapping[str, tuple]) -> str:
-    """How many clips differ in what.
-
-    Args:
-        kept: Clip id -> split, caption and weight in clips.parquet.
-        held: The same in the shards.
-    """
-    both = kept.keys() & held.keys()
-    counts = {
-        "no longer kept": len(held.keys() - both),
-        "kept but missing": len(kept.keys() - both),
-    }
-    for i, name in enumerate(("split", "caption", "weight")):
-        counts[f"with another {name}"] = sum(kept[key][i] != held[key][i] for key in both)
-    return "clips " + ", ".join(f"{what}: {count}" for what, count in counts.items() if count)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -60,15 +61,38 @@ def test_without_a_table_the_tars_are_compared_with_the_files_beside_them(whole,
     assert len(found) == 5 and not any(p.repairable for p in found), "a damaged tar stops repair"
 
 
-def test_without_a_table_every_member_is_looked_for(whole):
-    latents = encode(whole)
-    lose_index(latents)
-    path = first(latents, "train-*.json")
+@pytest.mark.parametrize("name", ["shards", "shards/latents-*"])
+@pytest.mark.parametrize("version", ["old", "new"])
+def test_without_a_table_no_file_beside_a_tar_is_believed_that_does_not_prove_itself(
+    whole, name, version
+):
+    encode(whole)
+    folder = first(whole, name)
+    lose_index(folder)
+    say(first(folder, "train-*.json"), version, lambda said: said["parts"][0].update(crc32=5))
+    (table, file) = check(folder)
+    assert table.repairable and file.repairable
+    told = "says of its tar what the tar does not" if version == "old" else "is absent or damaged"
+    assert told in str(file)
+
+
+def test_a_tar_and_an_old_file_that_disagree_are_not_repaired(whole):
+    lose_index(whole / "shards")
+    flip(first(whole, "shards/train-*.tar"), 700)
+    say(first(whole, "shards/train-*.json"), "old", lambda said: None)
+    (table, tar) = check(whole)
+    assert "so one of the two is damaged; delete both" in str(tar)
+    assert not table.repairable and not tar.repairable
+
+
+def say(path: Path, version: str, change: Callable[[dict], object]) -> None:
+    """Change the first sample in a file beside a tar, maybe as an earlier version wrote it."""
     said = json.loads(path.read_text())
-    said["samples"][0]["parts"][0]["crc32"] ^= 1
+    assert len(said["json_sha256"]) == 64
+    if version == "old":
+        del said["json_sha256"]
+    change(said["samples"][0])
     path.write_text(json.dumps(said))
-    (table, members) = check(latents)
-    assert table.repairable and "members, which are not the" in str(members)
 
 
 def test_what_a_tar_holds_of_which_nobody_knows_is_not_missed(whole):
@@ -112,8 +136,12 @@ def test_a_manifest_of_a_later_version_is_not_written_over(whole):
 def test_the_file_that_says_whose_set_it_is_may_be_lost(whole):
     latents = encode(whole)
     (latents / encoded.MARK).unlink()
-    (problem,) = check(whole / "shards")
-    assert "encoder.json is absent or damaged" in str(problem) and not problem.repairable
+    for folder in (whole / "shards", latents):
+        (problem,) = check(folder)
+        assert re.search(r"encoder.json: is absent .*; manifest.json says the same", str(problem))
+        assert problem.repairable
+    lose_index(latents)
+    assert [problem.repairable for problem in check(whole / "shards")] == [True, True]
     (latents / "manifest.json").unlink()
     (problem,) = check(whole / "shards")
     assert problem.path == latents and not problem.repairable
@@ -127,6 +155,8 @@ def test_a_set_that_is_not_listed_is_noticed(whole):
         path.write_text(content)
         (problem,) = check(whole / "shards")
         assert "does not list every set" in str(problem) and problem.repairable
+    path.unlink()
+    assert [problem.path for problem in check(whole / "shards")] == [path]
     path.write_text(json.dumps({"sets": [latents.name, "text-0123abcd"]}))
     assert check(whole / "shards") == [], "a copy may lack some"
 
@@ -242,6 +272,30 @@ def change_index(folder: Path, name: str, **changes: object) -> None:
     mark.write_text(json.dumps(content))
 
 
+def change_manifest(folder: Path, **changes: object) -> None:
+    path = folder / "shards" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def change_episode(folder: Path, **changes: object) -> None:
+    """Of the one episode that is in plans.parquet too."""
+    path = folder / "episodes" / box_plan("pan").id / "episode.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def copy_tar(folder: Path) -> None:
+    tar = first(folder, "shards/train-*.tar")
+    shutil.copy(tar, tar.with_name("train-000009-00000000.tar"))
+
+
+def put_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+_MADE = "episode.json: is not the one that the shards were made from"
+
+
 def change_clips(folder: Path, **changes: object) -> None:
     path = folder / "clips.parquet"
     rows = [{**row, **changes} for row in pq.read_table(path).to_pylist()]
@@ -273,8 +327,8 @@ def reverse_clips(folder: Path) -> None:
             lambda f: first(f, "episodes/*/rgb.mp4").parent.rename(f / "episodes" / "other"),
             ["the folder holds the episode", "clips.parquet names the episode"],
         ),
-        (lambda f: reverse_clips(f), ["not sorted by clip_id"]),
-        (lambda f: change_clips(f, stop=98), ["ends at frame 98"]),
+        (lambda f: reverse_clips(f), ["not sorted by clip_id", "its `parent` is not the SHA-256"]),
+        (lambda f: change_clips(f, stop=98), ["ends at frame 98", "its `parent` is not the"]),
         (
             lambda f: change_clips(f, split="val"),
             [r"clips.parquet changed after .* \(clips with another split: 6\)"],
@@ -293,12 +347,49 @@ def reverse_clips(folder: Path) -> None:
             ["2 of 2 samples are damaged: .*, found 0; run `relickit shard` again$"],
         ),
         (lambda f: first(f, "shards/shards-*").unlink(), ["shards-.* is not there"]),
-        (lambda f: change_index(f, "samples", num_frames=5), ["number of frames"] * 12),
-        (lambda f: change_index(f, "samples", width_px=5), ["disagree about the size"] * 12),
+        (
+            lambda f: change_index(f, "samples", num_frames=5),
+            ["number of frames"] * 12 + ["says of splits does not follow", "README.md: is lost or"],
+        ),
+        (
+            lambda f: change_index(f, "samples", width_px=5),
+            ["disagree about the size"] * 12 + ["says of splits does not follow from its tables"],
+        ),
         (
             lambda f: change_index(f, "samples", scene_id="a"),
-            ["says of its tar what the tables do not"] * 4 + ["scene a is in train and in val"],
+            ["the index says scene_id 'a', its meta.json 'box-.'; run `relickit shard`"] * 12
+            + ["scene a is in train and in val", "splits does not follow"],
         ),
+        (
+            lambda f: change_index(f, "samples", fps=99.0),
+            ["the index says fps 99.0, its meta.json 16"] * 12 + ["splits does not", "README.md"],
+        ),
+        (
+            lambda f: change_index(f, "samples", episode_sha256="0" * 64),
+            ["says of its tar what the tables do not"] * 4
+            + ["episode.json: is not the one that the shards were made from"] * 6,
+        ),
+        (
+            lambda f: change_episode(f, fps=12),
+            ["json is damaged: its scene, .* fps", _MADE],
+        ),
+        (lambda f: change_episode(f, seed=9), ["episode.json is damaged: its scene, .*", _MADE]),
+        (lambda f: change_episode(f, clearance_m=9.0), ["clearance_m is 9.0, planned were", _MADE]),
+        (lambda f: change_episode(f, engine={}), [_MADE]),
+        (lambda f: (f / "clips.parquet").unlink(), ["clips.parquet: is not there, though"]),
+        (lambda f: (f / "shards" / "README.md").unlink(), ["README.md: is lost or does not"]),
+        (lambda f: change_manifest(f, manifest_sha="0" * 64), ["of manifest_sha does not follow"]),
+        (lambda f: change_manifest(f, manifest_sha=None), ["is damaged: it has no manifest_sha"]),
+        (lambda f: change_manifest(f, tables={}), ["is damaged: it has no table index"]),
+        (
+            lambda f: change_manifest(f, parts=[], conventions={}, splits={}),
+            ["what it says of conventions, parts, splits does not follow from its tables"],
+        ),
+        (lambda f: change_manifest(f, parent="0" * 64), ["its `parent` is not the SHA-256 of"]),
+        (lambda f: copy_tar(f), ["train-000009-00000000.tar: is not in the manifest"]),
+        (lambda f: put_folder(first(f, "shards/*.tar")), ["found nothing"]),
+        (lambda f: put_folder(first(f, "shards/*.json")), ["manifest.json: a folder stands in"]),
+        (lambda f: put_folder(first(f, "shards/train-*.json")), ["train-.*json: a folder stands"]),
         (lambda f: first(f, "shards/*.json").unlink(), ["manifest.json is not there"]),
         (lambda f: first(f, "shards/train-*.json").unlink(), ["is absent or damaged; what it"]),
         (lambda f: first(f, "shards/val-*.json").write_text("{"), ["is absent or damaged; what"]),

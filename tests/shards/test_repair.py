@@ -19,6 +19,7 @@ from shards.encoded import Encoder
 from shards.repair import repair
 from shards.schema import Shard, ShardError
 
+STRAY = "train-000009-00000000.tar"
 ENCODER = Encoder(kind="latents", config={"window": 0, "every": 0})
 
 
@@ -46,6 +47,7 @@ def remove(folder: Path, *patterns: str) -> None:
 
 
 LOSSES = [
+    ("train-000000-*.json", "index-*"),
     ("manifest.json",),
     ("index-*",),
     ("samples-*", "shards-*"),
@@ -145,8 +147,13 @@ def test_a_damaged_tar_is_not_certified(whole):
 def test_two_tars_of_one_clip_are_not_guessed_about(whole):
     shards = whole / "shards"
     tar = min(shards.glob("train-*.tar"))
-    shutil.copy(tar, shards / "train-000009-00000000.tar")
-    assert repair(whole) == [], "the manifest says which one counts"
+    latents = shards / ENCODER.name
+    shutil.copy(tar, shards / STRAY)
+    shutil.copy(min(latents.glob("train-*.tar")), latents / STRAY)
+    removed = [f"{folder / STRAY}: not in the manifest, removed" for folder in (shards, latents)]
+    assert repair(whole) == removed, "the manifest says which one counts"
+    assert check(whole) == []
+    shutil.copy(tar, shards / STRAY)
     remove(shards, "manifest.json")
     with pytest.raises(ShardError, match="two tars hold the clip"):
         repair(whole)
@@ -188,3 +195,63 @@ def test_a_tar_that_went_with_the_manifest_is_not_passed_over_in_silence(whole):
     tar = min((whole / "shards").glob("train-*.tar"))
     remove(whole / "shards", tar.name, "manifest.json")
     assert any(sentence.startswith(f"{tar}: not there") for sentence in repair(whole))
+
+
+@pytest.mark.parametrize("name", ["shards", f"shards/{ENCODER.name}"])
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize(
+    "wrong", [{"sha256": "0" * 64}, {"bytes": 5}, {"fingerprint": "0" * 64}, {"samples": []}]
+)
+def test_a_file_that_speaks_wrongly_of_a_good_tar_is_written_again(whole, name, lost, wrong):
+    before = contents(whole)
+    path = min((whole / name).glob("train-*.json"))
+    path.write_text(json.dumps({**json.loads(path.read_text()), **wrong}))
+    if lost:
+        remove(whole / name, "manifest.json")
+    assert all(problem.repairable for problem in check(whole))
+    assert any(f"{path}: written again" in sentence for sentence in repair(whole))
+    assert contents(whole) == before
+    assert check(whole) == []
+
+
+def test_what_follows_from_the_tables_is_written_again(whole):
+    before = contents(whole)
+    for folder, wrong in (
+        (whole / "shards", {"manifest_sha": "0" * 64, "parts": [], "conventions": {}}),
+        (whole / "shards" / ENCODER.name, {"splits": {}, "encoder": {}}),
+    ):
+        path = folder / "manifest.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **wrong}))
+    remove(whole / "shards", "README.md", "sets.json", f"{ENCODER.name}/{encoded.MARK}")
+    path = whole / "shards" / ENCODER.name / encoded.MARK
+    path.write_bytes(before[f"shards/{ENCODER.name}/{encoded.MARK}"])
+    assert all(problem.repairable for problem in check(whole))
+    assert len(repair(whole)) == 4
+    assert contents(whole) == before
+
+
+def test_whose_a_set_is_can_be_taken_from_its_manifest(whole):
+    before = contents(whole)
+    mine = whole / "shards" / ENCODER.name
+    for folder in (whole, mine):
+        remove(mine, encoded.MARK)
+        (sentence,) = repair(folder)
+        assert sentence.endswith("encoder.json: written again")
+        assert contents(whole) == before
+    remove(mine, encoded.MARK, "index-*")
+    assert len(repair(whole)) == 2
+    assert contents(whole) == before
+
+
+def test_a_folder_in_the_place_of_a_file_stops_nothing_else(whole):
+    path = min((whole / "shards").glob("train-*.json"))
+    path.unlink()
+    path.mkdir()
+    remove(whole / "shards", "README.md")
+    first, second = repair(whole)
+    assert first == (
+        f"{path}: not mended: a folder stands in its place; move it away and run the same again"
+    )
+    assert second.endswith("README.md: written again")
+    (problem,) = check(whole)
+    assert problem.path == path and not problem.repairable

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from capture import files
-from shards import jobs, manifest, writer
-from shards.publish import publish
+from shards import jobs, manifest, tars, writer
+from shards.publish import publish, publish_shards
 from shards.reader import ShardDataset
-from shards.schema import PARTS, Shard, ShardError
+from shards.schema import PARTS, ShardError
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -47,7 +47,7 @@ def test_the_tables_say_what_the_files_beside_the_tars_say(sharded):
     folder = sharded / "shards"
     shards = manifest.load_shards(folder, manifest.load(folder))
     for shard in shards:
-        assert shard == Shard.from_json(json.loads((folder / f"{shard.name}.json").read_text()))
+        assert shard == tars.beside(folder / f"{shard.name}.tar")
     assert len(shards) == 4
 
 
@@ -173,6 +173,60 @@ def test_an_unreadable_file_beside_the_tar_means_unfinished(sharded, sharding, t
     next((folder / "shards").glob("val-*.json")).write_text(content)
     sharding.shard(folder)
     assert contents(folder / "shards") == contents(sharded / "shards")
+
+
+@pytest.mark.parametrize("version", ["old", "new"])
+def test_what_a_file_beside_a_tar_says_wrongly_is_not_published(
+    sharded, sharding, tmp_path, version
+):
+    """It is read anew from the tar, which stays."""
+    folder = sharding.shard(sharding.dataset(tmp_path / "box"))
+    path = min((folder / "shards").glob("train-*.json"))
+    said = json.loads(path.read_text())
+    said["samples"][0]["fps"] = 99.0
+    if version == "old":
+        del said["json_sha256"]
+    path.write_text(json.dumps(said))
+    tar = path.with_suffix(".tar")
+    os.utime(tar, (0, 0))
+    sharding.shard(folder)
+    assert contents(folder / "shards") == contents(sharded / "shards")
+    assert (tar.stat().st_mtime == 0) == (version == "old")
+
+
+def test_a_file_of_an_earlier_version_is_brought_up_to_date(sharded, sharding, tmp_path):
+    folder = sharding.shard(sharding.dataset(tmp_path / "box"))
+    before = {tar: tar.stat().st_mtime_ns for tar in (folder / "shards").glob("*.tar")}
+    for tar in before:
+        said = json.loads(tar.with_suffix(".json").read_text())
+        del said["json_sha256"]
+        tar.with_suffix(".json").write_text(json.dumps(said))
+    sharding.shard(folder)
+    assert contents(folder / "shards") == contents(sharded / "shards")
+    assert {tar: tar.stat().st_mtime_ns for tar in before} == before
+
+
+def test_what_a_later_version_published_stays(sharding, tmp_path):
+    folder = sharding.shard(sharding.dataset(tmp_path / "box"))
+    path = folder / "shards" / manifest.NAME
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 99}))
+    sharding.change_clips(folder, lambda row: {**row, "caption": "Seen anew."})
+    before = contents(folder / "shards")
+    with pytest.raises(ShardError, match=r"manifest.json is of a later version.*update relickit"):
+        writer.write(jobs.plan(folder, clips_per_shard=4)[0], folder)
+    with pytest.raises(ShardError, match=r"manifest.json is of a later version"):
+        publish_shards(folder / "shards", [], more={})
+    assert contents(folder / "shards") == before
+
+
+def test_an_episode_that_is_not_what_was_planned_is_not_cut(sharding, tmp_path, box_dataset):
+    folder = sharding.dataset(tmp_path / "box")
+    (folder / "episodes").unlink()
+    shutil.copytree(box_dataset / "episodes", folder / "episodes")
+    for path in folder.glob("episodes/*/episode.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "fps": 12}))
+    with pytest.raises(ValueError, match=r"episode.json is damaged: its scene, .*fps, camera or"):
+        writer.write(jobs.plan(folder)[0], folder)
 
 
 def test_a_clip_beyond_its_episode_is_refused(sharding, tmp_path):
