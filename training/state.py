@@ -4,7 +4,8 @@ config.json                  the resolved recipe and the fingerprint of its data
 codec.safetensors            the fitted codec
 metrics.jsonl                one object a step; the same bytes whether or not the run was cut
 throughput.json              how fast it went; this and the trackers' logs/ differ between two runs
-checkpoints/<step>/          model.safetensors, ema.safetensors, optimizer.pt: `CheckpointParts`.
+checkpoints/<step>/          model.safetensors, ema.safetensors, optimizer.pt: `CheckpointParts`;
+                             and files.json, their sizes and SHA-256.
                              Where weights are split over processes, folders of the same names, to
                              which every process adds a safetensors file
 """
@@ -30,6 +31,9 @@ from training import tensors as tensor_files
 from training.model import deferred
 from training.model.wan import WorldModel
 from training.parallel import shard, storage
+
+# Of a checkpoint's files: `bytes` and `sha256` by name; not where weights are split.
+SUMS = "files.json"
 
 
 def trained(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -275,6 +279,7 @@ def _save_files(parts: CheckpointParts, folder: Path) -> None:
         save_file(whole, folder / f"{name}.safetensors")
     for name, optimizers in parts.optimizers.items():
         torch.save([o.state_dict() for o in optimizers], folder / f"{name}.pt")
+    files.write_json(folder / SUMS, {f.name: files.facts(f) for f in sorted(folder.iterdir())})
 
 
 def _tensors(parts: CheckpointParts) -> dict[str, dict[str, torch.Tensor]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from toy_runs import Killed, content, losses
 
+from pipelines.checking import check_any
 from training import plan, tensors
 from training.estimate import Network
 from training.stages import distill, ode, teacher
@@ -20,6 +21,7 @@ def test_a_stage_that_died_at_any_step_goes_on_bitwise(clips, recipe, teacher_ru
 
     whole = tmp_path / "whole"
     train(whole)
+    assert check_any(whole) == []
     for step in range(1, len(losses(whole)) + 1):
         run = tmp_path / f"cut-{step}"
 
