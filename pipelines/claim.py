@@ -140,9 +140,7 @@ def digest(record: Posed) -> str:
     numbers = (record.cam_to_world, record.t_s, record.frame_index, record.intrinsics)
     found = [file.stat() for file in _files((record.rgb, record.depth)) if file.exists()]
     facts = (record.caption, record.fps, record.size_px, record.intrinsics_unit)
-    made_of = hashlib.sha256(
-        repr((facts, [(s.st_size, s.st_mtime_ns) for s in found])).encode("utf-8", "replace")
-    )
+    made_of = hashlib.sha256(repr((facts, [(s.st_size, s.st_mtime_ns) for s in found])).encode())
     for array in numbers:
         made_of.update(b"-" if array is None else array.tobytes())
     return made_of.hexdigest()[:_DIGITS]

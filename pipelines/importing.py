@@ -242,7 +242,7 @@ def _said(index: int, error: ValueError) -> str:
 
 def _plain(name: str) -> str:
     """A name that scenes and clips may have: letters, digits, dashes and underscores."""
-    return text.plain_name(name).replace(".", "_")
+    return text.plain_word(name).replace(".", "_")
 
 
 def _scenes(dataset: Dataset, items: Sequence[_Item]) -> dict[str, Scene]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -163,8 +164,17 @@ def one_line(error: BaseException) -> str:
 def plain_name(text: str) -> str:
     """A file name of letters, digits, dots, dashes and underscores.
 
-    Never hidden, never empty, and no option of a command.
+    Never hidden, never empty, and no option of a command. A name that had to be changed ends in
+    eight digits of its SHA-256, so that "my room" and "my_room" stay two.
     """
+    plain = plain_word(text)
+    if plain == text:
+        return text
+    return f"{plain}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def plain_word(text: str) -> str:
+    """The same without these digits: two texts may give one word."""
     return _NAME.sub("_", text).strip("._-") or "clip"
 
 

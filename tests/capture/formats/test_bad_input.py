@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import struct
 from pathlib import Path
 
@@ -243,10 +244,20 @@ def test_names_that_lead_out(name):
 
 
 def test_names_are_made_plain():
-    assert text.plain_name("../../etc/passwd") == "etc_passwd"
-    assert text.plain_name("...") == "clip"
-    assert text.plain_name("a b/c:d") == "a_b_c_d"
-    assert text.plain_name("-rf") == "rf"
+    for name in ("pan.4", "apartment-0-0dc9ba-00000", "my_room"):
+        assert text.plain_name(name) == name
+    changed = {"../../etc/passwd": "etc_passwd", "...": "clip", "a b/c:d": "a_b_c_d", "-rf": "rf"}
+    for name, word in {**changed, "my room": "my_room", "\udc80": "clip"}.items():
+        made = text.plain_name(name)
+        assert re.fullmatch(rf"{word}-[0-9a-f]{{8}}", made) and text.plain_word(name) == word
+    rooms = [
+        "\N{CJK UNIFIED IDEOGRAPH-5BA2}",
+        "\N{CJK UNIFIED IDEOGRAPH-5EDA}",
+        "a b",
+        "a:b",
+        "a_b",
+    ]
+    assert len({text.plain_name(room) for room in rooms}) == len(rooms)
 
 
 @pytest.mark.parametrize("name", BOTH_WAYS)
