@@ -49,7 +49,7 @@ def repair(folder: Path) -> list[str]:
             done.append(f"{each}: not mended: {error}")
     if sets.published(shards):
         done += _tried(_list_sets(shards))
-    return done
+    return list(dict.fromkeys(done))
 
 
 def is_set(folder: Path) -> bool:

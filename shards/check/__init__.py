@@ -39,12 +39,17 @@ def check(folder: Path, *, deep: bool = False) -> list[Problem]:
     if (folder / "episode.json").is_file():
         return list(check_episode(folder, deep=deep))
     if any((folder / name).exists() for name in _STAGES):
+        plans = folder / "plans.parquet"
+        episodes = list(check_episodes(folder / "episodes", deep=deep, plans=plans))
+        damaged = {problem.path for problem in episodes}
+        shards = check_shards(folder / "shards", folder, deep=deep)
         return [
-            *check_plans(folder / "plans.parquet"),
-            *check_episodes(folder / "episodes", deep=deep, plans=folder / "plans.parquet"),
+            *check_plans(plans),
+            *episodes,
             *check_decisions(folder / "decisions.jsonl"),
             *check_clips(folder),
-            *check_shards(folder / "shards", folder, deep=deep),
+            # A damaged episode is also not the one that the shards were made from.
+            *(problem for problem in shards if problem.path.parent not in damaged),
         ]
     if any(folder.glob("*/episode.json")):
         return list(check_episodes(folder, deep=deep))

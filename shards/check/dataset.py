@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from capture import actions, mark, video
+from capture import actions, mark, parquet, video
 from capture.actions import Actions
 from capture.episode import Episode
 from capture.scene import Plan, load_plans
@@ -120,7 +119,9 @@ def require_decodable(
 def _require_whole_episode(path: Path, deep: bool, plan: Plan | None) -> None:
     episode = Episode.load(path)
     if episode.id != path.name:
-        raise ValueError(f"the folder holds the episode {episode.id}; rename it")
+        if (beside := path.with_name(episode.id)).exists():
+            raise ValueError(f"holds a copy of the episode {beside}; delete the copy")
+        raise ValueError(f"the folder holds the episode {episode.id}; rename it to that")
     for name in mark.FILES:
         episode.require_intact(name)
         count = (
@@ -146,12 +147,17 @@ def _require_whole_episode(path: Path, deep: bool, plan: Plan | None) -> None:
 
 
 def _require_possible_clips(folder: Path) -> None:
-    ids = pq.read_table(folder / "clips.parquet", columns=["clip_id"])["clip_id"].to_pylist()
+    clips = jobs.kept_clips(folder)
+    table = parquet.read(folder / "clips.parquet", {"clip_id": str}, jobs.clips_again(folder))
+    ids = table["clip_id"].to_pylist()
     if ids != sorted(set(ids)):
         raise ValueError("the rows are not sorted by clip_id, each once; curate again")
-    for clip in jobs.kept_clips(folder):
+    for clip in clips:
         jobs.episode_sha256(folder, clip.plan_id)  # says so if the episode is absent
-        num_frames = mark.read(folder / "episodes" / clip.plan_id)["num_frames"]
+        try:
+            num_frames = mark.read(folder / "episodes" / clip.plan_id)["num_frames"]
+        except ValueError:  # which `check_episode` says
+            continue
         if clip.stop > num_frames:
             raise ValueError(
                 f"clip {clip.clip_id} ends at frame {clip.stop}, but episode {clip.plan_id} "

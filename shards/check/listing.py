@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,17 @@ def in_place(path: Path) -> Problem | None:
     """The problem that a folder stands where a file should be, if so."""
     message = "a folder stands in the place of this file; move it away"
     return Problem(path=path, message=message) if path.is_dir() else None
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether this user may not read a file."""
+    try:
+        path.open("rb").close()
+    except PermissionError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def wrong_size(tar: Path, shard: Shard) -> str:
@@ -70,8 +80,9 @@ class Listing:
         stuck = self.whole or beyond_repair or manifest.is_newer(self.folder)
         for problem in self._problems:
             # What is there and cannot be read may be right, or of a later version.
-            hidden = problem.path.is_file() and not os.access(problem.path, os.R_OK)
-            mendable = dataclasses.replace(problem, repairable=not stuck and not hidden)
+            mendable = dataclasses.replace(
+                problem, repairable=not stuck and not is_hidden(problem.path)
+            )
             yield (problem.path != self.folder and in_place(problem.path)) or mendable
 
     def tars(self) -> Iterator[tuple[Path, Shard | None]]:

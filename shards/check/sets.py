@@ -12,7 +12,7 @@ from capture import files, video
 from shards import anew, depth, encoded, manifest, tars
 from shards.check import codec
 from shards.check.dataset import require_decodable
-from shards.check.listing import Listing, wrong_size
+from shards.check.listing import Listing, is_hidden, wrong_size
 from shards.check.problem import Problem, attempt, guarded
 from shards.check.told import check_told
 from shards.latents import EncodedSet, part_of, starts
@@ -49,6 +49,7 @@ def check_set(folder: Path, *, deep: bool, videos: bool = True) -> Iterator[Prob
             cut = True
             wrong.append(Problem(path=tar, message=f"{size}; run `relickit encode` again"))
             continue
+        cut = cut or is_hidden(tar)
         found = listing.unread(tar) or list(guarded(tar, _check_tar(tar, shard)))
         wrong += found or listing.beside(tar, shard)
     # Without a tar there is no set to publish.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from packed_box import BoxClip, pack
+from safetensors.numpy import save_file
 
 from pipelines.cli import main
 from pipelines.encoding import Share
@@ -54,6 +55,32 @@ def test_processes_share_the_shards_and_the_last_one_publishes(
     expected = codec.encode(frames)[0].numpy()
     np.testing.assert_allclose(found.window(clip.key, 8, 9), expected, rtol=1e-3, atol=1e-3)
     assert len(words.read(clip.key)[0]) == 1
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def test_the_codec_beside_its_latents_is_compared_and_written_again(dataset, recipe, capsys):
+    command = ["encode", str(dataset), "--recipe", str(recipe), "--only", "latents"]
+    assert main(command) == 0
+    codec = next((dataset / "shards").glob("latents-*/codec.safetensors"))
+    stored = codec.read_bytes()
+    for damage, message in (
+        (flip, "holds other numbers than those that made the latents"),
+        (lambda path: path.write_bytes(b"\0" * 64), "is damaged"),
+        (lambda path: save_file({"mean": np.zeros(3)}, path), "is damaged ('basis')"),
+        (Path.unlink, "is not there, and nothing else decodes the latents"),
+    ):
+        damage(codec)
+        capsys.readouterr()
+        assert main(["check", str(dataset / "shards")]) == 1
+        assert f"{codec} {message}" in capsys.readouterr().out
+        assert main(command) == 0
+        assert codec.read_bytes() == stored
+    assert main(["check", str(dataset / "shards")]) == 0
 
 
 def test_half_given_windows_are_refused_in_a_sentence(dataset, recipe, capsys):
