@@ -13,11 +13,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from capture import config, files
+from capture import config, files, parquet
 from capture.camera import Intrinsics
 from capture.trajectory import Trajectory
 
 FILE_SUFFIXES = (".glb", ".gltf")  # of users' scenes
+
+
+_COLUMNS = {
+    "plan_id": str,
+    "scene_id": str,
+    "generator": str,
+    "seed": int,
+    "fps": float,
+    "clearance_m": float,
+    "intrinsics": dict,
+    "t_s": list,
+    "cam_to_world": list,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,21 +195,29 @@ def load_plans(path: Path) -> list[Plan]:
     """What `save_plans` wrote.
 
     Raises:
-        ValueError: If a row's content does not hash to its id.
+        ValueError: If the file is damaged: also if a row's content does not hash to its id.
     """
     plans = []
-    for row in pq.read_table(path).to_pylist():
-        poses = np.array(row["cam_to_world"]).reshape(-1, 4, 4)
-        plan = Plan(
-            scene_id=row["scene_id"],
-            generator=row["generator"],
-            seed=row["seed"],
-            fps=row["fps"],
-            trajectory=Trajectory(t_s=np.array(row["t_s"]), cam_to_world=poses),
-            intrinsics=Intrinsics(**row["intrinsics"]),
-            clearance_m=row["clearance_m"],
-        )
+    for row in parquet.read(path, _COLUMNS, plans_again(path)).to_pylist():
+        what = f"{path}: plan {row['plan_id']} holds other content than was planned"
+        try:
+            plan = _plan(row)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{what} ({error}); {plans_again(path)}") from error
         if plan.id != row["plan_id"]:
-            raise ValueError(f"{path}: plan {row['plan_id']} holds other content (hash {plan.id})")
+            raise ValueError(f"{what} (hash {plan.id}); {plans_again(path)}")
         plans.append(plan)
     return plans
+
+
+def _plan(row: dict) -> Plan:
+    poses = np.array(row["cam_to_world"]).reshape(-1, 4, 4)
+    return Plan(
+        scene_id=row["scene_id"],
+        generator=row["generator"],
+        seed=row["seed"],
+        fps=row["fps"],
+        trajectory=Trajectory(t_s=np.array(row["t_s"]), cam_to_world=poses),
+        intrinsics=Intrinsics(**row["intrinsics"]),
+        clearance_m=row["clearance_m"],
+    )

@@ -10,17 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from capture import files
+from capture import files, parquet
 from capture.mark import again
 from capture.video import GOP
 from shards.schema import KEY, SPLITS, TAR_SCHEMA
 
 # About 500 MB a shard for 81 frames of 480x832.
 CLIPS_PER_SHARD = 200
-_COLUMNS = ("clip_id", "plan_id", "scene_id", "start", "stop", "keep", "caption", "split")
+_COLUMNS = {
+    "clip_id": str,
+    "plan_id": str,
+    "scene_id": str,
+    "start": int,
+    "stop": int,
+    "keep": bool,
+    "caption": str,
+    "split": str,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,6 +131,11 @@ def fingerprint(clips: Sequence[ClipRow], episodes: Mapping[str, str]) -> str:
     return _hash(json.dumps([TAR_SCHEMA, content], sort_keys=True))
 
 
+def clips_again(dataset: Path) -> str:
+    """What to do about a clips.parquet that is damaged."""
+    return f"run `relickit curate {dataset}` again, which writes it anew"
+
+
 def kept_clips(dataset: Path) -> list[ClipRow]:
     """The rows of clips.parquet with keep, checked, in the file's order.
 
@@ -134,15 +145,8 @@ def kept_clips(dataset: Path) -> list[ClipRow]:
     path = dataset / "clips.parquet"
     if not path.is_file():
         raise ValueError(f"{path} is not there; run `relickit curate` on this dataset first")
-    try:
-        names = pq.read_schema(path).names
-        missing = [name for name in _COLUMNS if name not in names]
-        if missing:
-            raise ValueError(f"{path} lacks the columns {', '.join(missing)}; curate again")
-        columns = [*_COLUMNS, *({"weight"} & set(names))]
-        rows = pq.read_table(path, columns=columns).to_pylist()
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"{path} is no Parquet file ({error}); curate again") from error
+    table = parquet.read(path, _COLUMNS, clips_again(dataset), optional={"weight": float})
+    rows = table.to_pylist()
     clips = [
         ClipRow(**{name: value for name, value in row.items() if name != "keep"})
         for row in rows
