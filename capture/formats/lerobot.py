@@ -26,8 +26,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capture import actions, files
-from capture.formats import axes, pixels, text
-from capture.formats.pixels import Pictures, Video
+from capture.formats import axes, lerobot_stats, pixels, text
+from capture.formats.lerobot_stats import QUANTILES
+from capture.formats.pixels import Video
 from capture.formats.record import Declared, Format, Labels, Posed, Slot
 
 # A dataset's folder, its info.json, and an episode's row of meta/episodes.
@@ -42,8 +43,6 @@ _VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 _EPISODES = "meta/episodes/chunk-000/file-000.parquet"
 # Fields of plain names and short numbers: `str.format` does more than file names need.
 _TEMPLATE = re.compile(r"([^{}]|\{(chunk_index|file_index)(:0\d?d)?\}|\{video_key\})+")
-_QUANTILES = (1, 10, 50, 90, 99)
-_SAMPLED = 8  # frames of an episode behind the statistics of its colours
 
 
 def _found(path: Path) -> list[Path]:
@@ -189,7 +188,7 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
         "caption": item.caption,
         "fps": item.rate(),
         "size": [width, height],
-        "rgb": _picture_stats(item.pictures()),
+        "rgb": lerobot_stats.of_pictures(item.pictures()),
     }
     table = pa.table(columns).replace_schema_metadata({"relickit": json.dumps(facts)})
     with files.replacing(root / _mark(item.name, slot)) as temporary:
@@ -227,7 +226,10 @@ def _finish(root: Path, names: Sequence[str]) -> None:
         pq.write_table(pa.Table.from_pylist(rows), temporary)
     with files.replacing(root / "meta" / "tasks.parquet") as temporary:
         pq.write_table(_tasks(captions), temporary)
-    whole = {**_stats(pa.concat_tables(tables)), _CAMERA: _pooled([f["rgb"] for f in facts])}
+    whole = {
+        **_stats(pa.concat_tables(tables)),
+        _CAMERA: lerobot_stats.pooled([f["rgb"] for f in facts]),
+    }
     files.write_json(root / "meta" / "stats.json", whole)
     files.write_json(root / "meta" / "info.json", info)
 
@@ -284,41 +286,16 @@ def _stats(table: pa.Table) -> dict[str, dict[str, list[float]]]:
     out = {}
     for name in table.column_names:
         values = _matrix(table, name).reshape(len(table), -1)
-        quantiles = np.percentile(values, _QUANTILES, axis=0)
+        quantiles = np.percentile(values, QUANTILES, axis=0)
         out[name] = {
             "min": values.min(0).tolist(),
             "max": values.max(0).tolist(),
             "mean": values.mean(0).tolist(),
             "std": values.std(0).tolist(),
             "count": [len(values)],
-            **{f"q{q:02d}": v.tolist() for q, v in zip(_QUANTILES, quantiles, strict=True)},
+            **{f"q{q:02d}": v.tolist() for q, v in zip(QUANTILES, quantiles, strict=True)},
         }
     return out
-
-
-def _picture_stats(pictures: Pictures) -> dict[str, list]:
-    """Of colours in [0, 1], per channel, over a few frames."""
-    chosen = np.unique(np.linspace(0, len(pictures) - 1, _SAMPLED).astype(int)).tolist()
-    frames = [next(pictures.frames(i, i + 1)) for i in chosen]
-    values = np.concatenate([frame.reshape(-1, 3) for frame in frames]) / 255.0
-    found = {"min": values.min(0), "max": values.max(0), "mean": values.mean(0)}
-    found["std"] = values.std(0)
-    for quantile in _QUANTILES:
-        found[f"q{quantile:02d}"] = np.percentile(values, quantile, axis=0)
-    shaped = {name: value.reshape(3, 1, 1).tolist() for name, value in found.items()}
-    return {**shaped, "count": [len(frames)]}
-
-
-def _pooled(stats: Sequence[dict[str, list]]) -> dict[str, list]:
-    """Of all clips, from those of each; quantiles are averaged, as LeRobot does."""
-    counts = np.array([s["count"][0] for s in stats], dtype=np.float64)
-    shares = (counts / counts.sum()).reshape(-1, 1, 1, 1)
-    stacked = {name: np.array([s[name] for s in stats]) for name in stats[0] if name != "count"}
-    out = {name: (shares * values).sum(0) for name, values in stacked.items()}
-    squares = stacked["std"] ** 2 + (stacked["mean"] - out["mean"]) ** 2
-    out["std"] = np.sqrt((shares * squares).sum(0))
-    out["min"], out["max"] = stacked["min"].min(0), stacked["max"].max(0)
-    return {**{name: value.tolist() for name, value in out.items()}, "count": [int(counts.sum())]}
 
 
 def _info(
