@@ -53,9 +53,9 @@ class _Writer:
 
 
 class RgbWriter(_Writer):
-    """Frames [H, W, 3] uint8 RGB to H.264: crf 18, no B-frames, BT.709 tags, reproducible bytes."""
+    """Frames [H, W, 3] uint8 RGB to H.264: no B-frames, BT.709 tags, reproducible bytes."""
 
-    def __init__(self, path: Path, width_px: int, height_px: int, fps: float):
+    def __init__(self, path: Path, width_px: int, height_px: int, fps: float, crf: int = 18):
         if width_px % 2 or height_px % 2:
             raise ValueError(f"4:2:0 video needs even sizes, got {width_px}x{height_px}")
         container = av.open(str(path), "w", format="mp4", container_options=_BITEXACT)
@@ -63,7 +63,7 @@ class RgbWriter(_Writer):
         stream = container.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = width_px, height_px, "yuv420p"
         stream.options = {
-            "crf": "18",
+            "crf": str(crf),
             "preset": "veryfast",
             "threads": "1",
             "x264-params": f"keyint={GOP}:min-keyint={GOP}:scenecut=0:bframes=0",

@@ -330,8 +330,14 @@ def write_depth(depth: Depth, folder: Path, pattern: str, units_per_m: float) ->
         _write_image(folder / (pattern % index), codes)
 
 
-def write_mp4(pictures: Pictures, path: Path, fps: float) -> None:
+def write_mp4(pictures: Pictures, path: Path, fps: float, *, crf: int = 18) -> None:
     """H.264; copied without encoding again where that is exact.
+
+    Args:
+        pictures: What it shows.
+        path: Where to.
+        fps: Frames per second.
+        crf: x264's quality where it is encoded again; lower is better, and larger.
 
     Raises:
         ValueError: If a frame cannot be read, or the size is odd.
@@ -344,7 +350,7 @@ def write_mp4(pictures: Pictures, path: Path, fps: float) -> None:
         if pictures.gop == video.GOP and start % video.GOP == 0:
             path.write_bytes(video.cut(pictures.source, start, stop))
             return
-    writer = video.RgbWriter(path, *pictures.size_px(), fps)
+    writer = video.RgbWriter(path, *pictures.size_px(), fps, crf)
     try:
         for frame in pictures.frames():
             writer.add(frame)

@@ -9,11 +9,11 @@ wherever it stands; the other names below are ours.
 
 core/index.json               {"cases": [{"case_path": <name>, "context": [0, q], "eval": [q, T]}]}
 core/<name>/context.mp4       until a view is seen again (`capture.revisits`)
-core/<name>/eval.mp4          from there on
+core/<name>/eval.mp4          from there on, a second at least, nearly lossless: it is the truth
 core/<name>/manifest.json     case_path, context, eval, fps, caption, intrinsics_px [fx, fy, cx, cy]
 core/<name>/pose/poses.json   {"frames": [{"frame": 0, "primary_pose": [...]}, ...]}
 
-A clip that sees nothing again has nothing to ask of a memory, and is left out.
+A clip that sees nothing again, or only as it ends, has nothing to ask of a memory: it is left out.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from capture.formats.record import Declared, Format, LeftOut, Posed, Slot
 
 _CORE, _POSES, _MANIFEST = "core", "pose/poses.json", "manifest.json"
 _SHOWN, _ASKED = "context.mp4", "eval.mp4"
+_MIN_ASKED_S = 1.0
+_CRF = 4  # off by about 0.4 of 255, where 18 is by 1.5
 _KEY = "primary_pose"
 _NUMBERS = "x, y, z, pitch, yaw, roll"
 
@@ -105,12 +107,14 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
     """`core/<name>/`, shown until something is seen again, and asked from there on.
 
     Raises:
-        LeftOut: If nothing is.
+        LeftOut: If nothing is, or less than a second before the end.
     """
     path = item.trajectory()
     asked = revisits.first(path)
     if asked is None:
         raise LeftOut("nothing is seen again after 2 s elsewhere, so a memory has nothing to show")
+    if len(item) - asked < _MIN_ASKED_S * item.rate():
+        raise LeftOut("what is seen again is seen less than a second before the end")
     location, angles = camera.to_unreal(path.cam_to_world)
     rows = np.concatenate([location, angles], axis=1).tolist()
     manifest: dict[str, Any] = {
@@ -124,7 +128,8 @@ def write(item: Posed, root: Path, slot: Slot) -> None:
     pictures = item.pictures()
     with files.replacing_folder(root / _mark(item.name, slot)) as folder:
         pixels.write_mp4(pixels.part(pictures, 0, asked), folder / _SHOWN, item.rate())
-        pixels.write_mp4(pixels.part(pictures, asked, len(item)), folder / _ASKED, item.rate())
+        rest = pixels.part(pictures, asked, len(item))
+        pixels.write_mp4(rest, folder / _ASKED, item.rate(), crf=_CRF)
         (folder / _POSES).parent.mkdir()
         frames = [{"frame": index, _KEY: row} for index, row in enumerate(rows)]
         files.write_json(folder / _POSES, {"frames": frames})

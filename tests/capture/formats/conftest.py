@@ -17,7 +17,7 @@ def exports(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("exports")
     short, steady, back = (
         write_box_episode(root, box_plan(kind, 0, num_frames), box_scene(0))
-        for kind, num_frames in (("loop", 5), ("pan", 33), ("out_and_back", 49))
+        for kind, num_frames in (("loop", 5), ("pan", 33), ("out_and_back", 113))
     )
     wanted = {"yume": steady, "scene-mem-bench": back}
     for name in BOTH_WAYS:
