@@ -92,6 +92,8 @@ def parse(content: bytes, path: str) -> dict:
         raise ShardError(f"{path} is of schema {schema}, newer than {SCHEMA}; update relickit")
     if schema not in READABLE:
         raise ShardError(f"{path} is not of schema {SCHEMA}; run `{maker(path)}` again")
+    if SET.fullmatch(PurePath(path).parent.name) and not _is_encoder(manifest.get("encoder")):
+        raise ShardError(f"{path} is damaged: it has no encoder; run `{maker(path)}` again")
     if wrong := next(_wrong(manifest), ""):
         raise ShardError(f"{path} is damaged: it has no {wrong}; run `{maker(path)}` again")
     return manifest
@@ -108,6 +110,12 @@ def _wrong(manifest: dict) -> Iterator[str]:
             yield f"table {name}"
         elif not isinstance(file := told.get("file"), str) or not _FILE.fullmatch(file):
             yield f"file of the table {name}"
+
+
+def _is_encoder(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return isinstance(value.get("kind"), str) and isinstance(value.get("config"), dict)
 
 
 def _is_sha256(value: object) -> bool:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from capture import mark
+from capture import mark, parquet
 from capture.actions import NAMES
-from shards import encoded, manifest
+from capture.scene import plans_again
+from shards import encoded, jobs, manifest
 from shards.schema import SPLITS
 
 _LIST = 12  # names in a line
@@ -31,7 +31,8 @@ def statistics(dataset: Path) -> dict:
     shards = encoded.shards_folder(dataset)
     found: dict = {}
     if (dataset / "plans.parquet").is_file():
-        found["plans"] = pq.read_metadata(dataset / "plans.parquet").num_rows
+        plans = dataset / "plans.parquet"
+        found["plans"] = len(parquet.read(plans, {"plan_id": str}, plans_again(plans)))
     if (dataset / "episodes").is_dir():
         found["episodes"] = _episodes(dataset / "episodes")
     if (dataset / "clips.parquet").is_file():
@@ -99,15 +100,16 @@ def _episodes(folder: Path) -> dict:
 
 
 def _clips(dataset: Path) -> dict:
-    table = pq.read_table(dataset / "clips.parquet")
-    rows = table.select(["clip_id", "keep", "reject_reasons"]).to_pylist()
+    columns = {"clip_id": str, "keep": bool, "reject_reasons": list}
+    rows = parquet.read(dataset / "clips.parquet", columns, jobs.clips_again(dataset)).to_pylist()
     rejected = [row["reject_reasons"] for row in rows if not row["keep"]]
     reasons = Counter(reason for each in rejected for reason in each)  # a clip may have several
     kept = {row["clip_id"] for row in rows if row["keep"]}
     found = {"count": len(rows), "kept": len(kept), "rejected": _causes(dataset, reasons)}
     measured = dataset / "metrics" / "clips.parquet"
     if kept and measured.is_file():
-        metrics = pq.read_table(measured, columns=["clip_id", "action_shares"]).to_pylist()
+        columns = {"clip_id": str, "action_shares": list}
+        metrics = parquet.read(measured, columns, jobs.clips_again(dataset)).to_pylist()
         shares = [row["action_shares"] for row in metrics if row["clip_id"] in kept]
         if shares:
             found["action_shares"] = dict(zip(NAMES, np.mean(shares, axis=0).tolist(), strict=True))

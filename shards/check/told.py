@@ -25,7 +25,10 @@ def check_told(listing: Listing, *, videos: bool) -> Iterator[Problem]:
 def _wrong(listing: Listing, videos: bool) -> Iterator[Problem]:
     wanted = derived(listing.content, listing.tables, videos=videos)
     if wrong := [name for name in wanted if wanted[name] != listing.content.get(name)]:
-        message = f"what it says of {', '.join(wrong)} does not follow from its tables"
+        message = (
+            f"what it says of {', '.join(wrong)} does not follow from its tables; it can be "
+            "written again"
+        )
         yield Problem(path=listing.folder / manifest.NAME, message=message, repairable=True)
     readme = listing.folder / card.NAME
     if videos and not card.counts(readme, wanted):

@@ -20,6 +20,7 @@ from capture import files
 from capture.scene import save_plans
 from shards import encoded
 from shards.check import check
+from shards.manifest import TABLES
 
 
 @pytest.fixture
@@ -201,7 +202,7 @@ def test_the_shards_alone_can_be_checked(whole):
 def test_a_folder_that_is_nothing_of_ours(tmp_path, monkeypatch):
     assert [str(problem) for problem in check(tmp_path)] == [
         f"{tmp_path}: is nothing of ours: expected an episode, episodes, shards, or a dataset with "
-        "at least one of plans.parquet, episodes, clips.parquet, shards"
+        "at least one of dataset.json, plans.parquet, episodes, clips.parquet, shards"
     ]
     monkeypatch.chdir(tmp_path)
     for name in ("data", "shards"):  # words of the message
@@ -404,6 +405,12 @@ def reverse_clips(folder: Path) -> None:
         (lambda f: change_manifest(f, manifest_sha="0" * 64), ["of manifest_sha does not follow"]),
         (lambda f: change_manifest(f, manifest_sha=None), ["is damaged: it has no manifest_sha"]),
         (lambda f: change_manifest(f, tables={}), ["is damaged: it has no table index"]),
+        (
+            lambda f: change_manifest(
+                f, tables={name: {"file": "../x.parquet", "sha256": "0" * 64} for name in TABLES}
+            ),
+            ["is damaged: it has no file of the table index"],
+        ),
         (
             lambda f: change_manifest(f, parts=[], conventions={}, splits={}),
             ["what it says of conventions, parts, splits does not follow from its tables"],

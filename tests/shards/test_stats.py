@@ -64,3 +64,12 @@ def test_a_manifest_without_totals_is_a_sentence(sharded, tmp_path, splits):
     path.write_text(json.dumps({**json.loads(path.read_text()), "splits": splits}))
     with pytest.raises(ValueError, match="lacks totals of the splits; run `relickit shard` again"):
         stats.statistics(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["plans", "clips"])
+def test_a_damaged_table_is_a_sentence(tmp_path, name):
+    (tmp_path / f"{name}.parquet").write_bytes(b"PAR1")
+    with pytest.raises(
+        ValueError, match=rf"{name}.parquet cannot be read as Parquet .*; .*`relickit"
+    ):
+        stats.statistics(tmp_path)
