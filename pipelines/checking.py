@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines.checking_dataset import check_dataset, check_part, is_dataset
 from pipelines.checking_runs import check_run, is_run
 from shards.check import Problem, check
 from shards.repair import repair
@@ -28,7 +29,13 @@ def check_any(folder: Path, *, deep: bool = False) -> list[Problem]:
         raise ValueError(f"{folder} is no folder; give a dataset, episode, shards, set or run")
     if is_run(folder):
         return list(check_run(folder, deep=deep))
-    return check(folder, deep=deep)
+    if part := list(check_part(folder)):
+        return part
+    own = check_dataset(folder) if is_dataset(folder) else ()
+    found = [*own, *check(folder, deep=deep)]
+    # A file that others follow from is named once.
+    once = {p.message: p for p in reversed(found) if p.message.startswith(f"{folder}/")}
+    return [p for p in found if once.get(p.message, p) is p]
 
 
 def verdict(folder: Path, problems: Sequence[Problem]) -> str:

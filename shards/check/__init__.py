@@ -19,7 +19,7 @@ from shards.repair import is_set
 
 __all__ = ["Problem", "check"]
 
-_STAGES = ("plans.parquet", "episodes", "clips.parquet", "shards")
+_STAGES = ("dataset.json", "plans.parquet", "episodes", "clips.parquet", "shards")
 
 
 def check(folder: Path, *, deep: bool = False) -> list[Problem]:
