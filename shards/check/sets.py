@@ -12,7 +12,7 @@ from capture import files, video
 from shards import anew, depth, encoded, manifest, tars
 from shards.check import codec
 from shards.check.dataset import require_decodable
-from shards.check.listing import Listing, is_hidden, wrong_size
+from shards.check.listing import Listing, in_place, is_hidden, wrong_size
 from shards.check.problem import Problem, attempt, guarded
 from shards.check.told import check_told
 from shards.latents import EncodedSet, part_of, starts
@@ -40,7 +40,8 @@ def check_set(folder: Path, *, deep: bool, videos: bool = True) -> Iterator[Prob
     known = list(attempt(folder / encoded.MARK, encoded.load_encoder, folder))
     if known and encoder is not None:
         message = "is absent or damaged; manifest.json says the same, from which it can be written"
-        known = [dataclasses.replace(known[0], message=message, repairable=True)]
+        told = dataclasses.replace(known[0], message=message, repairable=True)
+        known = [in_place(told.path) or told]
     elif not known:
         encoder = encoded.load_encoder(folder)
     wrong = list(known)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from capture import files, video
 from shards import anew, codec, encoded, manifest, sets, tars
 from shards.check.dataset import require_decodable, require_moves
-from shards.check.listing import Listing, wrong_size
+from shards.check.listing import Listing, in_place, wrong_size
 from shards.check.problem import Problem, attempt, guarded
 from shards.check.sets import check_set
 from shards.check.told import check_sources, check_told
@@ -58,7 +58,8 @@ def check_shards(folder: Path, dataset: Path, *, deep: bool) -> Iterator[Problem
     there, listed = set(sets.published(folder)), sets.listed(folder)
     if there - set(listed or ()) or (listed is None and (folder / sets.NAME).exists()):
         message = "is lost or damaged, or does not list every set that is there"
-        yield Problem(path=folder / sets.NAME, message=message, repairable=not stuck)
+        problem = Problem(path=folder / sets.NAME, message=message, repairable=not stuck)
+        yield in_place(problem.path) or problem
 
 
 def _unless(stuck: bool, problem: Problem) -> Problem:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from capture import files, mark
 from shards import card, jobs, manifest
-from shards.check.listing import Listing
+from shards.check.listing import Listing, in_place
 from shards.check.problem import Problem, guarded
 from shards.publish import derived
 
@@ -36,7 +36,7 @@ def _wrong(listing: Listing, videos: bool) -> Iterator[Problem]:
             "is lost or does not count what the manifest does; it can be written again, without "
             "what was added by hand"
         )
-        yield Problem(path=readme, message=message, repairable=True)
+        yield in_place(readme) or Problem(path=readme, message=message, repairable=True)
 
 
 def check_sources(dataset: Path, listing: Listing) -> Iterator[Problem]:

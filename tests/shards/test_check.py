@@ -22,6 +22,8 @@ from shards import encoded
 from shards.check import check
 from shards.manifest import TABLES
 
+LATENTS = encoded.Encoder(kind="latents", config={"window": 0, "every": 0})
+
 
 @pytest.fixture
 def whole(sharded: Path, tmp_path: Path) -> Path:
@@ -181,6 +183,14 @@ def test_a_set_that_is_not_listed_is_noticed(whole):
         assert "does not list every set" in str(problem) and problem.repairable
     path.unlink()
     assert [problem.path for problem in check(whole / "shards")] == [path]
+    for each in (path, latents / encoded.MARK):
+        each.unlink(missing_ok=True)
+        each.mkdir()
+    encoder, listed = check(whole / "shards")
+    assert not encoder.repairable and not listed.repairable
+    (latents / encoded.MARK).rmdir()
+    path.rmdir()
+    (latents / encoded.MARK).write_text(json.dumps(LATENTS.to_json()))
     path.write_text(json.dumps({"sets": [latents.name, "text-0123abcd"]}))
     assert check(whole / "shards") == [], "a copy may lack some"
 
@@ -239,12 +249,11 @@ def test_deep_decodes_every_frame(whole):
 
 def encode(folder: Path) -> Path:
     """A parallel set of toy latents."""
-    encoder = encoded.Encoder(kind="latents", config={"window": 0, "every": 0})
-    mine = encoded.start(folder / "shards", encoder)
-    planned = encoded.plan(folder / "shards", encoder)
+    mine = encoded.start(folder / "shards", LATENTS)
+    planned = encoded.plan(folder / "shards", LATENTS)
     for job in planned:
         encoded.write(job, mine, lambda _: {"latents_00000": np.zeros((3, 1, 1, 1), np.float16)})
-    encoded.publish(folder / "shards", encoder, planned)
+    encoded.publish(folder / "shards", LATENTS, planned)
     return mine
 
 
@@ -420,6 +429,7 @@ def reverse_clips(folder: Path) -> None:
         (lambda f: put_folder(first(f, "shards/*.tar")), ["found nothing"]),
         (lambda f: put_folder(first(f, "shards/*.json")), ["manifest.json: a folder stands in"]),
         (lambda f: put_folder(first(f, "shards/train-*.json")), ["train-.*json: a folder stands"]),
+        (lambda f: put_folder(f / "shards" / "README.md"), ["README.md: a folder stands in"]),
         (lambda f: first(f, "shards/*.json").unlink(), ["manifest.json is not there"]),
         (lambda f: first(f, "shards/train-*.json").unlink(), ["is absent or damaged; what it"]),
         (lambda f: first(f, "shards/val-*.json").write_text("{"), ["is absent or damaged; what"]),
