@@ -197,7 +197,8 @@ def _given_up(dataset: Path) -> dict[str, str]:
     found = {}
     for path in sorted((dataset / "failed").glob("*.json")):
         if not (dataset / "episodes" / path.stem / "episode.json").is_file():
-            reasons = files.read_json(path).get("reasons", ())
+            attempts = files.read_json(path).get("attempts", ())
+            reasons = dict.fromkeys(attempt["reason"] for attempt in attempts)
             found[path.stem] = f"was given up: {'; '.join(reasons)}"
     return found
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from capture import files
 from curation import audit, decide, tables
 from curation.audit import charts, folder, numbers, page
 from curation.audit.data import gather
@@ -48,6 +49,8 @@ def audited(measured_box, tmp_path_factory) -> Path:
     broken = dataset / "episodes" / "0123456789abcdef"
     shutil.copytree(first, broken)
     (broken / "episode.json").unlink()
+    attempts = [{"reason": reason, "engine_log": ""} for reason in ("lost", "lost", "too dark")]
+    files.write_json(dataset / "failed" / "fedcba9876543210.json", {"attempts": attempts})
     card = json.loads((second / "episode.json").read_text())["scene"]
     card["setting"] = "a <b>box</b> & more"
     (dataset / "scenes").mkdir()
@@ -147,7 +150,8 @@ def test_the_numbers_are_there_for_machines(audited):
     assert sum(said["rejected_by"].values()) == 2
     assert said["metrics"]["turn_max_deg_s"]["max"] == pytest.approx(60)
     assert said["actions"]["static"] > 0
-    assert list(said["problems"]) == ["0123456789abcdef"]
+    assert list(said["problems"]) == ["0123456789abcdef", "fedcba9876543210"]
+    assert said["problems"]["fedcba9876543210"] == "was given up: lost; too dark"
     assert sum(split["kept"] for split in said["splits"].values()) == 4
 
 
