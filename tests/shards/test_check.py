@@ -6,23 +6,34 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from box_room import box_plan
+from damaging import (
+    LATENTS,
+    change_clip,
+    change_clips,
+    change_episode,
+    change_index,
+    change_manifest,
+    copy_tar,
+    damage_samples,
+    encode,
+    first,
+    flip,
+    lose_index,
+    put_folder,
+    reverse_clips,
+    say,
+)
 
 from capture import files
 from capture.scene import save_plans
 from shards import encoded
 from shards.check import check
 from shards.manifest import TABLES
-
-LATENTS = encoded.Encoder(kind="latents", config={"window": 0, "every": 0})
 
 
 @pytest.fixture
@@ -39,14 +50,6 @@ def test_a_whole_dataset_has_no_problems(whole):
     (whole / "episodes" / ".half.tmp-elsewhere-1-abc").mkdir()
     shutil.rmtree(whole / "shards")
     assert check(whole) == []
-
-
-def lose_index(folder: Path) -> None:
-    first(folder, "index-*").unlink()
-
-
-def damage_samples(folder: Path) -> None:
-    flip(first(folder, "samples-*"), 40)
 
 
 @pytest.mark.parametrize("lose", [lose_index, damage_samples])
@@ -109,16 +112,6 @@ def test_a_tar_and_an_old_file_that_disagree_are_not_repaired(whole):
     (table, tar) = check(whole)
     assert "so one of the two is damaged; delete both" in str(tar)
     assert not table.repairable and not tar.repairable
-
-
-def say(path: Path, version: str, change: Callable[[dict], object]) -> None:
-    """Change the first sample in a file beside a tar, maybe as an earlier version wrote it."""
-    said = json.loads(path.read_text())
-    assert len(said["json_sha256"]) == 64
-    if version == "old":
-        del said["json_sha256"]
-    change(said["samples"][0])
-    path.write_text(json.dumps(said))
 
 
 def test_what_a_tar_holds_of_which_nobody_knows_is_not_missed(whole):
@@ -247,16 +240,6 @@ def test_deep_decodes_every_frame(whole):
     assert re.search("mask.mkv has the value", str(check(episode, deep=True)[0]))
 
 
-def encode(folder: Path) -> Path:
-    """A parallel set of toy latents."""
-    mine = encoded.start(folder / "shards", LATENTS)
-    planned = encoded.plan(folder / "shards", LATENTS)
-    for job in planned:
-        encoded.write(job, mine, lambda _: {"latents_00000": np.zeros((3, 1, 1, 1), np.float16)})
-    encoded.publish(folder / "shards", LATENTS, planned)
-    return mine
-
-
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -284,70 +267,7 @@ def test_damage_to_a_parallel_set_is_found(whole, sharding, damage, message):
     assert len(problems) == 1 or "bytes are not" in message, problems
 
 
-def first(folder: Path, pattern: str) -> Path:
-    return min(folder.glob(pattern))
-
-
-def flip(path: Path, offset: int) -> None:
-    content = bytearray(path.read_bytes())
-    content[offset] ^= 1
-    path.write_bytes(bytes(content))
-
-
-def change_index(folder: Path, name: str, **changes: object) -> None:
-    """Forge a table together with the hash that the manifest has of it."""
-    mark = folder / "shards" / "manifest.json"
-    content = json.loads(mark.read_text())
-    path = folder / "shards" / content["tables"][name]["file"]
-    rows = [{**row, **changes} for row in pq.read_table(path).to_pylist()]
-    pq.write_table(pa.Table.from_pylist(rows), path)
-    content["tables"][name]["sha256"] = files.sha256(path)
-    mark.write_text(json.dumps(content))
-
-
-def change_manifest(folder: Path, **changes: object) -> None:
-    path = folder / "shards" / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-
-
-def change_episode(folder: Path, **changes: object) -> None:
-    """Of the one episode that is in plans.parquet too."""
-    path = folder / "episodes" / box_plan("pan").id / "episode.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-
-
-def copy_tar(folder: Path) -> None:
-    tar = first(folder, "shards/train-*.tar")
-    shutil.copy(tar, tar.with_name("train-000009-00000000.tar"))
-
-
-def put_folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
 _MADE = "episode.json: is not the one that the shards were made from"
-
-
-def change_clips(folder: Path, **changes: object) -> None:
-    path = folder / "clips.parquet"
-    rows = [{**row, **changes} for row in pq.read_table(path).to_pylist()]
-    pq.write_table(pa.Table.from_pylist(rows), path)
-
-
-def change_clip(folder: Path, *, keep: bool, weight: float) -> None:
-    """Whether the first clip is kept, and how often all are drawn."""
-    change_clips(folder, weight=weight)
-    path = folder / "clips.parquet"
-    rows = pq.read_table(path).to_pylist()
-    rows[0]["keep"] = keep
-    pq.write_table(pa.Table.from_pylist(rows), path)
-
-
-def reverse_clips(folder: Path) -> None:
-    path = folder / "clips.parquet"
-    table = pq.read_table(path)
-    pq.write_table(table.take(np.arange(len(table))[::-1].copy()), path)
 
 
 @pytest.mark.parametrize(
