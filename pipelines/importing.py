@@ -106,13 +106,7 @@ def import_clips(
             taken (the others are); each of those is said in a line of its own. Nothing is written
             where a clip is there already with other options.
     """
-    if scene is not None and scene_per_clip:
-        raise ValueError("--scene and --scene-per-clip exclude each other; give one of them")
-    if scene is not None and scene != _plain(scene):
-        raise ValueError(
-            f"--scene {scene!r}: a scene's name has letters, digits, dashes and underscores alone, "
-            f"such as {_plain(scene)!r}"
-        )
+    _require_scene(scene, scene_per_clip)
     origin = _Source(path=source.resolve(), format=format, given=given or Given())
     clips, dataset = formats.read(source, format), Dataset(out)
     recipe = _started(dataset)
@@ -137,6 +131,16 @@ def import_clips(
         )
     say(f"Import: {len(items)} clips are episodes in {out}; next: relickit curate {out}")
     return len(items)
+
+
+def _require_scene(scene: str | None, scene_per_clip: bool) -> None:
+    if scene is not None and scene_per_clip:
+        raise ValueError("--scene and --scene-per-clip exclude each other; give one of them")
+    if scene is not None and scene != _plain(scene):
+        raise ValueError(
+            f"--scene {scene!r}: a scene's name has letters, digits, dashes and underscores alone, "
+            f"such as {_plain(scene)!r}"
+        )
 
 
 def _started(dataset: Dataset) -> DatasetRecipe | None:

@@ -107,14 +107,13 @@ def train(
     from training.stages import teacher as teachers
 
     wanted = recipes.find(recipe)
-    length = _length(wanted, stage)
-    total = min(steps or length, length)
+    total = min(steps or _length(wanted, stage), _length(wanted, stage))
     kept = Cache(cache, cache_gb * 10**9) if cache else None
     explain()
     use_words(data, wanted, cache=kept)
     clips = ShardDataset(data, "train", on_damage=on_damage, cache=kept)
-    more: dict[str, Any] = {"steps": steps, "log_with": log_with}
-    more["held_out"] = ShardDataset(data, "val", cache=kept)
+    held_out = ShardDataset(data, "val", cache=kept)
+    more: dict[str, Any] = {"steps": steps, "log_with": log_with, "held_out": held_out}
     if stage != "distill":
         more["latents"] = _finder(data, wanted, kept)
     if stage != "teacher":

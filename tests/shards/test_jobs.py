@@ -105,7 +105,7 @@ def test_absent_and_damaged_clips_parquet(sharding, tmp_path):
     with pytest.raises(ValueError, match="lacks the columns caption, split"):
         jobs.plan(folder)
     path.write_bytes(b"PAR1")
-    with pytest.raises(ValueError, match="cannot be read as Parquet .*; run `relickit curate"):
+    with pytest.raises(ValueError, match=r"cannot be read as Parquet .*; run `relickit curate"):
         jobs.plan(folder)
     path.unlink()
     with pytest.raises(ValueError, match="relickit curate"):
