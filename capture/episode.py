@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +34,7 @@ from capture.camera import Intrinsics
 from capture.scene import Plan, Scene
 from capture.trajectory import Trajectory
 
+_Made = TypeVar("_Made")
 _FRAMES_PENDING = 6  # per video
 _MakeWriter: TypeAlias = type[video.RgbWriter] | type[video.Gray16Writer]
 _VIDEOS: dict[str, _MakeWriter] = {
@@ -111,13 +113,18 @@ class Episode:
     @cached_property
     def scene(self) -> Scene:
         """The scene that was rendered."""
-        return Scene.from_json(self.info["scene"], f"{self.path / mark.NAME}, scene")
+        return self._part("scene", Scene.from_json)
 
     @cached_property
     def intrinsics(self) -> Intrinsics:
         """The camera."""
-        where = f"{self.path / mark.NAME}, intrinsics"
-        return config.from_json(Intrinsics, self.info["intrinsics"], where)
+        return self._part("intrinsics", functools.partial(config.from_json, Intrinsics))
+
+    def _part(self, name: str, make: Callable[[dict, str], _Made]) -> _Made:
+        try:
+            return make(self.info[name], f"{self.path / mark.NAME}, {name}")
+        except ValueError as error:
+            raise ValueError(f"{error}; {mark.again(self.path)}") from error
 
     @property
     def mask_names(self) -> list[str]:
