@@ -97,13 +97,31 @@ def load_encoder(folder: Path) -> Encoder:
         ShardError: If its encoder.json is absent or damaged.
     """
     try:
-        says = files.read_json(folder / MARK)
-        encoder = Encoder(kind=says["kind"], config=says["config"])
-        if encoder.sha256 == says["sha256"]:
-            return encoder
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise ShardError(f"{folder / MARK} is absent or damaged; delete the folder and encode again")
+        encoder = _encoder(files.read_json(folder / MARK))
+    except (OSError, ValueError):
+        encoder = None
+    if encoder is None:
+        raise ShardError(
+            f"{folder / MARK} is absent or damaged; delete the folder and encode again"
+        )
+    return encoder
+
+
+def encoder_in(content: dict) -> Encoder | None:
+    """The encoder that a set's manifest names; nothing if it names none, or one that is damaged.
+
+    Args:
+        content: Of the manifest.
+    """
+    return _encoder(content.get("encoder"))
+
+
+def _encoder(says: object) -> Encoder | None:
+    """From what `Encoder.to_json` gave; nothing if it is damaged."""
+    if not isinstance(says, dict) or not isinstance(says.get("config"), dict):
+        return None
+    encoder = Encoder(kind=says.get("kind", ""), config=says["config"])
+    return encoder if encoder.to_json() == says else None
 
 
 def plan(folder: Path, encoder: Encoder) -> list[EncodeJob]:

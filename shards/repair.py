@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from capture import files
-from shards import anew, card, encoded, jobs, manifest, sets, writer
+from shards import card, encoded, jobs, manifest, recover, sets, writer
+from shards.encoded import encoder_in
 from shards.publish import derived, publish_videos, write_card
 from shards.schema import SET, Shard, ShardError
 from shards.tars import beside, lost, tars, write_beside
-from shards.whose import encoder_in
 
 # A temporary file of another machine, whose processes cannot be seen, is left for this long.
 _OLD_S = 86400.0
@@ -99,10 +99,10 @@ def _repair_videos(folder: Path, dataset: Path) -> Iterator[str]:
             continue
         shard = listed.get(tar.stem)
         if shard is None or not shard.fingerprint:  # schema 1 did not list it
-            shard = _known(tar, lambda tar, told: anew.of_videos(tar, dataset, told)) or shard
+            shard = _known(tar, lambda tar, told: recover.of_videos(tar, dataset, told)) or shard
         if shard is None:
-            shard = anew.of_videos(tar, dataset)
-        shard = shard if shard.fingerprint else anew.proved(shard)
+            shard = recover.of_videos(tar, dataset)
+        shard = shard if shard.fingerprint else recover.proved(shard)
         yield from _write_beside(tar, shard)
         shards.append(shard)
     if listed:
@@ -156,8 +156,8 @@ def _planned(folder: Path, encoder: encoded.Encoder, *, needed: bool) -> list[en
         return []
 
 
-def _reader(job: encoded.EncodeJob) -> anew.Read:
-    return lambda tar, _: anew.of_set(tar, job.samples, job.fingerprint)
+def _reader(job: encoded.EncodeJob) -> recover.Read:
+    return lambda tar, _: recover.of_set(tar, job.samples, job.fingerprint)
 
 
 def _says_whose(folder: Path) -> bool:
@@ -219,13 +219,13 @@ def _listed(folder: Path) -> dict[str, Shard]:
     return {shard.name: shard for shard in shards}
 
 
-def _known(tar: Path, read: anew.Read) -> Shard | None:
-    """What is known of a tar through the file beside it; see `anew.known`.
+def _known(tar: Path, read: recover.Read) -> Shard | None:
+    """What is known of a tar through the file beside it; see `recover.known`.
 
     Raises:
         ShardError: If that says that the tar had other bytes.
     """
-    shard = anew.known(tar, read)
+    shard = recover.known(tar, read)
     if shard is not None and shard.sha256 != files.sha256(tar):
         raise ShardError(
             f"{tar} is damaged: its bytes are not those that {shard.name}.json counts; delete both "

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from capture import files
 from capture.episode import Episode
-from shards import anew, codec, manifest, tars
+from shards import codec, manifest, recover, tars
 from shards.jobs import ClipRow, ShardJob, episode_sha256, fingerprint
 from shards.planned import require_planned
 from shards.schema import Part, Sample, Shard, ShardError
@@ -102,11 +102,11 @@ def finished(job: ShardJob | Job, folder: Path) -> Shard | None:
 
     def read(tar: Path, told: Shard | None) -> Shard:
         if isinstance(job, ShardJob):
-            return anew.of_videos(tar, folder.parent, told)
-        return anew.of_set(tar, job.samples, job.fingerprint)
+            return recover.of_videos(tar, folder.parent, told)
+        return recover.of_set(tar, job.samples, job.fingerprint)
 
     try:
-        shard = anew.known(tar, read)
+        shard = recover.known(tar, read)
     except (ValueError, KeyError, TypeError):
         return None  # write it again
     if shard is None or shard.fingerprint != job.fingerprint:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from shards import anew, manifest, tars
+from shards import manifest, recover, tars
 from shards.check.problem import Problem, attempt
 from shards.schema import Shard
 
@@ -55,7 +55,7 @@ class Listing:
         read: Tells what a tar holds where the file beside it does not prove itself.
     """
 
-    def __init__(self, folder: Path, read: anew.Read):
+    def __init__(self, folder: Path, read: recover.Read):
         self.folder, self.content, self.weights = folder, {}, {}
         self.tables: dict[str, pa.Table] = {}
         self.shards: list[Shard] = []
@@ -120,7 +120,7 @@ class Listing:
 
     def _known(self, tar: Path) -> Shard | None:
         found = []
-        self._unread[tar] = list(attempt(tar, lambda: found.append(anew.known(tar, self._read))))
+        self._unread[tar] = list(attempt(tar, lambda: found.append(recover.known(tar, self._read))))
         return found[0] if found else None
 
     def _load(self) -> None:

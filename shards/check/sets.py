@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from capture import files, video
-from shards import anew, depth, encoded, manifest, tars
+from shards import depth, encoded, manifest, recover, tars
 from shards.check import codec
 from shards.check.dataset import require_decodable
+from shards.check.derived import check_derived
 from shards.check.listing import Listing, in_place, is_hidden, wrong_size
 from shards.check.problem import Problem, attempt, guarded
-from shards.check.told import check_told
+from shards.encoded import encoder_in
 from shards.latents import EncodedSet, part_of, starts
 from shards.schema import Shard
-from shards.whose import encoder_in
 
 
 def check_set(folder: Path, *, deep: bool, videos: bool = True) -> Iterator[Problem]:
@@ -66,14 +66,14 @@ def check_set(folder: Path, *, deep: bool, videos: bool = True) -> Iterator[Prob
         if not known and not named:
             message = "does not name the encoder that encoder.json names, which counts"
             yield Problem(path=folder / manifest.NAME, message=message, repairable=True)
-        yield from check_told(listing, videos=False)
+        yield from check_derived(listing, videos=False)
     if encoder is not None and named and listing.whole and videos and not cut:
         yield from guarded(folder, _against_videos(listing, encoder, deep))
 
 
 def _read(tar: Path, told: Shard | None) -> Shard:
     """What a tar holds; of its clips, what the file beside it says is all that is known here."""
-    return anew.of_set(tar, told.samples if told else (), told.fingerprint if told else "")
+    return recover.of_set(tar, told.samples if told else (), told.fingerprint if told else "")
 
 
 def _against_videos(listing: Listing, encoder: encoded.Encoder, deep: bool) -> Iterator[Problem]:

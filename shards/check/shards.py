@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from capture import files, video
-from shards import anew, codec, encoded, manifest, sets, tars
+from shards import codec, encoded, manifest, recover, sets, tars
 from shards.check.dataset import require_decodable, require_moves
+from shards.check.derived import check_derived, check_sources
 from shards.check.listing import Listing, in_place, wrong_size
 from shards.check.problem import Problem, attempt, guarded
 from shards.check.sets import check_set
-from shards.check.told import check_sources, check_told
 from shards.damage import require_intact
 from shards.schema import SET, Sample, Shard
 
@@ -29,7 +29,7 @@ def check_shards(folder: Path, dataset: Path, *, deep: bool) -> Iterator[Problem
     """
     if not folder.is_dir():
         return
-    listing = Listing(folder, lambda tar, told: anew.of_videos(tar, dataset, told))
+    listing = Listing(folder, lambda tar, told: recover.of_videos(tar, dataset, told))
     wrong, lost = [], []
     for tar, shard in listing.tars():
         found = listing.unread(tar) or list(guarded(tar, _check_tar(tar, shard, deep)))
@@ -45,7 +45,7 @@ def check_shards(folder: Path, dataset: Path, *, deep: bool) -> Iterator[Problem
     if listing.complete:
         yield from attempt(folder, _require_apart, listing.shards)
         yield from check_sources(dataset, listing)
-        yield from check_told(listing, videos=True) if listing.whole else ()
+        yield from check_derived(listing, videos=True) if listing.whole else ()
     for tar in listing.strays():
         message = (
             "is not in the manifest, so `train-*.tar` reads clips twice: of an earlier plan, or of "

@@ -12,7 +12,7 @@ from shards.check.problem import Problem, guarded
 from shards.publish import derived
 
 
-def check_told(listing: Listing, *, videos: bool) -> Iterator[Problem]:
+def check_derived(listing: Listing, *, videos: bool) -> Iterator[Problem]:
     """What a manifest or README.md says that does not follow from the tables.
 
     Args:
