@@ -49,6 +49,11 @@ def allow_local(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request, client_address) -> None:
+        """A client that leaves before the answer is no error."""
+
+
 @contextlib.contextmanager
 def serving(root: Path) -> Iterator[tuple[str, Behaviour]]:
     """The address of a running server, such as 127.0.0.1:41234, and its behaviour."""
@@ -57,7 +62,7 @@ def serving(root: Path) -> Iterator[tuple[str, Behaviour]]:
     class Handler(_Handler):
         wanted = behaviour
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
