@@ -34,7 +34,14 @@ def shard(dataset: Dataset, address: str | None = None) -> Path:
     todo = jobs.plan(dataset.path, clips_per_shard=dataset.recipe().clips_per_shard)
     write = functools.partial(_write_shard, dataset=dataset.path)
     runner.over(write, todo, title="Shard", unit="shards", address=address)
-    return publish(dataset.path, todo)
+    before = sorted((dataset.path / "shards").glob("*.tar"))
+    manifest = publish(dataset.path, todo)
+    if gone := [tar for tar in before if not tar.is_file()]:
+        say(
+            f"Shard: {len(gone)} tars of the former version are removed; runs that were started on "
+            "them cannot go on, and what was encoded of them is encoded again"
+        )
+    return manifest
 
 
 def _write_shard(job: jobs.ShardJob, dataset: Path) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from box_room import box_plan, box_scene, write_box_episode
@@ -109,7 +110,7 @@ def test_depth_comes_along_and_is_unknown_where_there_is_none(rooms, exported, t
     assert {"name": "pose and depth disagree", "off": True} in off
 
 
-def test_the_whole_road(rooms, exported, tmp_path, cluster):
+def test_the_whole_road(rooms, exported, tmp_path, cluster, capsys):
     folder = tmp_path / "data"
     import_clips(exported("lingbot"), folder, scene="kitchen")
     curating.curate(Dataset(folder), length=NUM_FRAMES)
@@ -123,6 +124,12 @@ def test_the_whole_road(rooms, exported, tmp_path, cluster):
     assert {clip.caption for clip in clips} == {"An empty room."}
     assert {clip.scene_id for clip in clips} == {"kitchen-0"}
     assert main(["check", str(folder)]) == 0
+    rows = pq.read_table(folder / "clips.parquet").to_pylist()
+    changed = [{**row, "caption": "Another room."} for row in rows]
+    pq.write_table(pa.Table.from_pylist(changed), folder / "clips.parquet")
+    assert "removed" not in capsys.readouterr().out
+    stages.shard(Dataset(folder))
+    assert "Shard: 1 tars of the former version are removed" in capsys.readouterr().out
 
 
 def test_with_depth_every_check_is_made(exported, tmp_path):
