@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch.nn import functional
 
 from capture.files import cache_folder, replacing
@@ -117,7 +117,7 @@ class LinearCodec:
         """Write a safetensors file atomically."""
         fitted = {"mean": self.mean, "basis": self.basis, "scale": self.scale}
         with replacing(path) as temporary:
-            save_file(fitted, temporary)
+            temporary.write_bytes(save(fitted))
 
     @classmethod
     def load(cls, path: Path) -> LinearCodec:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -114,3 +116,15 @@ def test_every_shard_has_one_process(monkeypatch):
     shares = [Share(rank=rank, world=3, device=share.device) for rank in range(3)]
     taken = [job.name for one in shares for job in one.of(planned)]
     assert sorted(taken) == list("abcdefg")
+
+
+def test_a_disk_that_fills_while_the_codec_is_kept_is_one_sentence(
+    dataset, recipe, monkeypatch, capsys
+):
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert main(["encode", str(dataset), "--recipe", str(recipe)]) == 1
+    assert "the disk is full" in capsys.readouterr().err
+    assert not list((dataset / "shards").glob("latents-*/codec*"))
